@@ -1,0 +1,191 @@
+/**
+ * JSON Schema documents as Effect generates them, made plain: one description a node, no empty wrappers, definitions
+ * only where they save something. The result means the same and costs a model fewer tokens.
+ */
+import type * as JsonSchema from "effect/JsonSchema"
+import * as Predicate from "effect/Predicate"
+
+export type Node = JsonSchema.JsonSchema
+
+export interface Document {
+  readonly schema: Node
+  readonly definitions: Readonly<Record<string, Node>>
+}
+
+export const isNode = (u: unknown): u is Node => Predicate.isObject(u) && !Array.isArray(u)
+
+/** Applies `f` to the schemas directly below a node. */
+export const mapChildren = (
+  node: Node,
+  f: (child: Node, key: string, at: string | number | undefined) => unknown
+): Node => {
+  const out: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(node)) out[key] = mapKeyword(key, value, f)
+  return out
+}
+
+const mapKeyword = (
+  key: string,
+  value: unknown,
+  f: (child: Node, key: string, at: string | number | undefined) => unknown
+): unknown => {
+  switch (key) {
+    case "properties":
+    case "patternProperties":
+    case "$defs":
+    case "definitions":
+      return isNode(value)
+        ? Object.fromEntries(
+          Object.entries(value).map(([name, child]) => [name, isNode(child) ? f(child, key, name) : child])
+        )
+        : value
+    case "prefixItems":
+    case "anyOf":
+    case "oneOf":
+    case "allOf":
+      return Array.isArray(value) ? value.map((child, i) => isNode(child) ? f(child, key, i) : child) : value
+    case "items":
+    case "additionalProperties":
+    case "propertyNames":
+    case "not":
+      return isNode(value) ? f(value, key, undefined) : value
+    default:
+      return value
+  }
+}
+
+/** Joins descriptions, leaving out what is already said. */
+const sentences = (...parts: ReadonlyArray<unknown>): string =>
+  parts.filter(Predicate.isString).reduce(
+    (said, part) => part === "" || said.includes(part) ? said : said === "" ? part : `${said}; ${part}`,
+    ""
+  )
+
+/** Gives `node` the title and the description of `from`, beside its own. */
+export const annotated = (node: Node, from: Node, ...more: ReadonlyArray<string>): Node => {
+  const description = sentences(node["description"], from["description"], ...more)
+  const title = node["title"] ?? from["title"]
+  return { ...node, ...(title !== undefined && { title }), ...(description !== "" && { description }) }
+}
+
+export const plain = (document: Document): Document => {
+  const definitions = Object.fromEntries(
+    Object.entries(document.definitions).map(([name, node]) => [name, plainNode(node)])
+  )
+  return inlined(plainNode(document.schema), definitions)
+}
+
+const plainNode = (node: Node): Node => {
+  const { allOf, examples: _, ...rest } = mapChildren(node, plainNode)
+  let out: Node = rest
+  if (Array.isArray(allOf)) { for (const member of allOf) out = merged(out, member) }
+  if (out["type"] === "integer") out = withoutSafeBounds(out)
+  return Array.isArray(out["anyOf"]) || Array.isArray(out["oneOf"]) ? plainUnion(out) : out
+}
+
+const withoutSafeBounds = ({ maximum, minimum, ...rest }: Node): Node => ({
+  ...rest,
+  ...(minimum === undefined || minimum === Number.MIN_SAFE_INTEGER ? {} : { minimum }),
+  ...(maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? {} : { maximum })
+})
+
+const lower = new Set(["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"])
+const upper = new Set(["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"])
+
+// `allOf` as Effect writes it: checks that could not stand beside each other. Bounds tighten; of two different values
+// for any other keyword the first stays, and the decoder checks the rest.
+const merged = (node: Node, member: unknown): Node => {
+  if (!isNode(member)) return node
+  let out: Node = { ...node }
+  for (const [key, value] of Object.entries(member)) {
+    const own = out[key]
+    if (key === "description") out = annotated(out, { description: value })
+    else if (own === undefined) out[key] = value
+    else if (Predicate.isNumber(own) && Predicate.isNumber(value)) {
+      if (lower.has(key)) out[key] = Math.max(own, value)
+      else if (upper.has(key)) out[key] = Math.min(own, value)
+    }
+  }
+  return out
+}
+
+const plainUnion = ({ anyOf, oneOf, ...rest }: Node): Node => {
+  const members = [...(Array.isArray(anyOf) ? anyOf : []), ...(Array.isArray(oneOf) ? oneOf : [])].flatMap(
+    (member) =>
+      isNode(member) && Array.isArray(member["anyOf"]) && Object.keys(member).length === 1
+        ? member["anyOf"] as Array<Node>
+        : [member as Node]
+  )
+  const distinct = new Map(members.map((member) => [JSON.stringify(member), member]))
+  const unique = Array.from(distinct.values())
+  return unique.length === 1 && isNode(unique[0])
+    ? annotated({ ...without(rest, "description"), ...unique[0] }, rest)
+    : { ...rest, anyOf: unique }
+}
+
+export const without = (node: Node, key: string): Node => {
+  const { [key]: _, ...rest } = node
+  return rest
+}
+
+const definitionName = (node: Node): string | undefined => {
+  const ref = node["$ref"]
+  return Predicate.isString(ref) && ref.startsWith("#/$defs/")
+    ? decodeURIComponent(ref.slice("#/$defs/".length)).replaceAll("~1", "/").replaceAll("~0", "~")
+    : undefined
+}
+
+/** The definition a node refers to, if it does. */
+export const referenceOf = (node: Node, definitions: Document["definitions"]): string | undefined => {
+  const name = definitionName(node)
+  return name !== undefined && Object.hasOwn(definitions, name) ? name : undefined
+}
+
+// A definition used once is shorter in place; one with words of its own beside the reference has to be in place,
+// because "$ref" may have no siblings. Only recursive definitions cannot be inlined.
+const inlined = (root: Node, definitions: Document["definitions"]): Document => {
+  const recursive = new Set(Object.keys(definitions).filter((name) => reaches(definitions, name, name)))
+  const uses = new Map<string, number>()
+  const count = (node: Node): Node => {
+    const name = referenceOf(node, definitions)
+    if (name !== undefined) uses.set(name, (uses.get(name) ?? 0) + 1)
+    return mapChildren(node, count)
+  }
+  count(root)
+  Object.values(definitions).forEach(count)
+
+  const kept = new Map<string, Node>()
+  const go = (node: Node): Node => {
+    const name = referenceOf(node, definitions)
+    if (name === undefined) return mapChildren(node, go)
+    const definition = definitions[name]!
+    const siblings = Object.keys(node).length > 1
+    if (!recursive.has(name) && (siblings || uses.get(name) === 1)) {
+      return annotated({ ...go(definition), ...without(without(node, "$ref"), "description") }, node)
+    }
+    if (!kept.has(name)) {
+      kept.set(name, {})
+      kept.set(name, mapChildren(definition, go))
+    }
+    return { $ref: node["$ref"] }
+  }
+  const name = referenceOf(root, definitions)
+  const schema = name === undefined ? go(root) : mapChildren({ ...definitions[name], ...without(root, "$ref") }, go)
+  return { schema, definitions: Object.fromEntries(kept) }
+}
+
+const reaches = (definitions: Document["definitions"], from: string, to: string): boolean => {
+  const seen = new Set<string>()
+  let found = false
+  const visit = (node: Node): Node => {
+    const name = referenceOf(node, definitions)
+    if (name === to) found = true
+    if (name !== undefined && !seen.has(name)) {
+      seen.add(name)
+      visit(definitions[name]!)
+    }
+    return found ? node : mapChildren(node, visit)
+  }
+  visit(definitions[from]!)
+  return found
+}

@@ -1,0 +1,149 @@
+/**
+ * What goes over the wire: the encoded side of a JSON codec, with what the decoded side says about itself
+ * (descriptions, checks, examples) carried over, because that is all a model gets to see of a schema.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+
+/** The AST a model is told about. It has no transformations left. */
+export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
+  const done = new Map<SchemaAST.AST, SchemaAST.AST>()
+
+  const go = (ast: SchemaAST.AST): SchemaAST.AST => {
+    const known = done.get(ast)
+    if (known !== undefined) return known
+    const out = described(step(ast), ast)
+    done.set(ast, out)
+    return out
+  }
+
+  const step = (ast: SchemaAST.AST): SchemaAST.AST => {
+    if (ast.encoding !== undefined) {
+      const end = ast.encoding[ast.encoding.length - 1]!.to
+      return isJsonNumber(ast, end)
+        ? new SchemaAST.Number(ast.annotations, [...finite, ...(ast.checks ?? [])], undefined, end.context)
+        : go(end)
+    }
+    switch (ast._tag) {
+      case "Objects":
+        return new SchemaAST.Objects(
+          ast.propertySignatures.map(({ name, type }) => new SchemaAST.PropertySignature(name, go(type))),
+          ast.indexSignatures.map(({ parameter, type }) => new SchemaAST.IndexSignature(parameter, go(type))),
+          ast.annotations,
+          ast.checks,
+          undefined,
+          ast.context
+        )
+      case "Arrays":
+        return new SchemaAST.Arrays(
+          ast.isMutable,
+          ast.elements.map(go),
+          ast.rest.map(go),
+          ast.annotations,
+          ast.checks,
+          undefined,
+          ast.context
+        )
+      case "Union":
+        return new SchemaAST.Union(
+          ast.types.map(go),
+          ast.options,
+          ast.annotations,
+          ast.checks,
+          undefined,
+          ast.context
+        )
+      case "Suspend":
+        return new SchemaAST.Suspend(() => go(ast.thunk()), ast.annotations, undefined, undefined, ast.context)
+      case "String":
+        return new SchemaAST.String(ast.annotations, ast.checks && mapChecks(ast.checks), undefined, ast.context)
+      default:
+        return ast
+    }
+  }
+
+  return go(codec)
+}
+
+type Check = SchemaAST.Checks[number]
+type Annotations = Schema.Annotations.Annotations
+
+// The JSON codec of a number is that number, or one of the strings "NaN", "Infinity" and "-Infinity", which JSON has no
+// numbers for. A model should not be invited to write those.
+const isJsonNumber = (ast: SchemaAST.AST, end: SchemaAST.AST): ast is SchemaAST.Number =>
+  SchemaAST.isNumber(ast) && SchemaAST.isUnion(end) && end.types.some(SchemaAST.isNumber)
+
+const finite = Schema.Finite.ast.checks!
+
+const mapChecks = (checks: SchemaAST.Checks): SchemaAST.Checks =>
+  checks.map(patternInJsonSchema) as [Check, ...Array<Check>]
+
+// Effect leaves a pattern without the `u` flag out of JSON Schema, whose patterns are Unicode; the difference (astral
+// characters count as two) is one the decoder settles.
+const patternInJsonSchema = (check: Check): Check => {
+  if (check._tag === "FilterGroup") {
+    return new SchemaAST.FilterGroup(mapChecks(check.checks), check.annotations)
+  }
+  const representation = check.annotations?.representation
+  if (representation?.id !== "effect/schema/isPattern") return check
+  const { flags, source } = representation.payload as { readonly source: string; readonly flags: string }
+  return /[ims]/.test(flags) ? check : check.annotate({ toJsonSchema: () => ({ pattern: source }) })
+}
+
+/** Gives `wire` the notes of the node it came from and of every node its transformations pass through. */
+const described = (wire: SchemaAST.AST, ast: SchemaAST.AST): SchemaAST.AST => {
+  const schema = Schema.make<Schema.Top>(wire)
+  const notes = unique([
+    ...notesOf(ast),
+    ...(ast.encoding ?? []).flatMap((link) => notesOf(link.to)),
+    ...(ast.encoding === undefined ? [] : notesOf(wire))
+  ])
+  const keyNotes = unique(annotationNotes(ast.context?.annotations))
+  const out = notes.length === 0 ? schema : withDescription(schema, notes.join("; "))
+  return keyNotes.length === 0 ? out.ast : out.pipe(Schema.annotateKey({ description: keyNotes.join("; ") })).ast
+}
+
+// Annotations of a schema with checks are its last check's, and Effect leaves those of checks without a JSON Schema form
+// out of JSON Schema. So a check of nothing but the description carries it.
+const withDescription = (schema: Schema.Top, description: string): Schema.Top =>
+  schema.ast.checks === undefined
+    ? schema.annotate({ description })
+    : schema.check(Schema.makeFilter(() => true, { description, toJsonSchema: () => ({}) }))
+
+const notesOf = (ast: SchemaAST.AST): ReadonlyArray<string> => [
+  ...annotationNotes(ast.annotations),
+  ...(SchemaAST.isString(ast) ? expected(ast.annotations) : []),
+  ...(ast.checks ?? []).flatMap(({ annotations }) => [...expected(annotations), ...annotationNotes(annotations)])
+]
+
+/** What annotations tell a model: the description, and examples, which are no keyword of strict structured output. */
+const annotationNotes = (annotations: Annotations | undefined): ReadonlyArray<string> => {
+  const description = annotations?.["description"]
+  const examples = annotations?.["examples"]
+  return [
+    ...(Predicate.isString(description) ? [description] : []),
+    ...(Array.isArray(examples) && examples.length > 0 && examples.every(isJson)
+      ? [`for example ${examples.map((example) => JSON.stringify(example)).join(", ")}`]
+      : [])
+  ]
+}
+
+const isJson = Schema.is(Schema.Json)
+
+// What Effect expects of a value, in words for a model.
+const expected = (annotations: Annotations | undefined): ReadonlyArray<string> => {
+  const text = annotations?.["expected"]
+  return Predicate.isString(text) ? [rephrased.get(text) ?? text].filter(Boolean) : []
+}
+
+const date = "a date, or a date and time, in ISO 8601 format"
+const rephrased = new Map([
+  ["a string that will be decoded as a Date", date],
+  ["a string that will be decoded as a DateTime.Utc", date],
+  // "type" says these already
+  ["an integer", ""],
+  ["a finite number", ""]
+])
+
+const unique = (notes: ReadonlyArray<string>): ReadonlyArray<string> => Array.from(new Set(notes))

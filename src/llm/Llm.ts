@@ -1,0 +1,57 @@
+/**
+ * The one door to a language model. Providers implement it, middleware wraps it, and nothing else knows who is behind.
+ *
+ * @since 0.1.0
+ */
+import type * as AiError from "effect/ai/AiError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Completion, CompletionPart } from "./Completion.ts"
+import type { LlmRequest } from "./LlmRequest.ts"
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class Llm extends Context.Service<Llm, {
+  /** Who answers, as telemetry knows it (`openai`, `ollama`). */
+  readonly provider: string
+  /** The model for extractions that name none. */
+  readonly model: string
+  /** One answer. Interruption abandons the request. */
+  readonly complete: (request: LlmRequest) => Effect.Effect<Completion, AiError.AiError>
+  /** The answer in pieces, the last of which is the whole. */
+  readonly stream: (request: LlmRequest) => Stream.Stream<CompletionPart, AiError.AiError>
+}>()("effect-instructor/llm/Llm") {}
+
+/**
+ * Makes a `Llm` from a function that completes requests. Without a `stream` of its own it streams each answer in one
+ * piece.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: {
+  readonly provider: string
+  readonly model: string
+  readonly complete: Llm["Service"]["complete"]
+  readonly stream?: Llm["Service"]["stream"] | undefined
+}): Llm["Service"] =>
+  Llm.of({
+    provider: options.provider,
+    model: options.model,
+    complete: options.complete,
+    stream: options.stream ??
+      ((request) => Stream.fromIterableEffect(Effect.map(options.complete(request), toParts)))
+  })
+
+const toParts = (completion: Completion): ReadonlyArray<CompletionPart> => [
+  ...(completion.text === "" ? [] : [{ _tag: "TextDelta", delta: completion.text } as const]),
+  ...completion.toolCalls.map((call, index) => ({
+    _tag: "ToolArgumentsDelta" as const,
+    index,
+    delta: call.arguments
+  })),
+  { _tag: "Finish", completion }
+]

@@ -1,0 +1,57 @@
+/**
+ * What is wrong with an answer, and where in the value.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const AnswerIssue = Schema.Struct({
+  path: Schema.Array(Schema.Union([Schema.String, Schema.Natural])),
+  message: Schema.String
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnswerIssue extends Schema.Schema.Type<typeof AnswerIssue> {}
+
+const standard = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/**
+ * Every leaf of a decoder's issue.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const fromSchemaIssue = (issue: SchemaIssue.Issue): ReadonlyArray<AnswerIssue> =>
+  standard(issue).issues.map(({ message, path }) => ({
+    message,
+    path: (path ?? []).map((segment) => {
+      const key = Predicate.isObject(segment) ? segment.key : segment
+      return Predicate.isNumber(key) ? key : String(key)
+    })
+  }))
+
+/**
+ * An issue as one line: `address.lines[0]: Expected string`.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const format = (issue: AnswerIssue): string =>
+  issue.path.length === 0 ? issue.message : `${formatPath(issue.path)}: ${issue.message}`
+
+const formatPath = (path: AnswerIssue["path"]): string =>
+  path.reduce<string>((text, key) =>
+    Predicate.isNumber(key)
+      ? `${text}[${key}]`
+      : /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key)
+      ? text === "" ? key : `${text}.${key}`
+      : `${text}[${JSON.stringify(key)}]`, "")

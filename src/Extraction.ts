@@ -1,0 +1,443 @@
+/**
+ * An extraction: a schema and how to ask for it. A plain value; nothing happens until it meets an input.
+ *
+ * **Example** (Extracting a person)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
+ * const person = Extraction.make({ schema: Person })
+ *
+ * const program = Extraction.extract(person, "My name is John and I am 30 years old").pipe(
+ *   Effect.provide(MockLlm.layer([{ name: "John", age: 30 }]))
+ * )
+ *
+ * await Effect.runPromise(program) // => { name: "John", age: 30 }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Prompt from "effect/ai/Prompt"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual, memoize } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Pipeable from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as ExtractionError from "./ExtractionError.ts"
+import * as Telemetry from "./internal/telemetry.ts"
+import type { Completion } from "./llm/Completion.ts"
+import { Llm } from "./llm/Llm.ts"
+import type { LlmRequest, OutputFormat, OutputMode, Parameters as LlmParameters } from "./llm/LlmRequest.ts"
+import * as Usage from "./llm/Usage.ts"
+import * as Answer from "./output/Answer.ts"
+import * as AnswerIssue from "./output/AnswerIssue.ts"
+import * as JsonText from "./output/JsonText.ts"
+import * as Messages from "./prompt/Messages.ts"
+import * as ResponseSchema from "./schema/ResponseSchema.ts"
+import * as SchemaFromJson from "./schema/SchemaFromJson.ts"
+
+const TypeId = "~effect-instructor/Extraction"
+
+/**
+ * What an extraction without a `prompt` of its own takes: a text, or an `effect/ai` prompt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PromptInput = Prompt.RawInput
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Extraction<out A, in Input = PromptInput, out R = never> extends Pipeable.Pipeable {
+  readonly [TypeId]: typeof TypeId
+  readonly schema: Schema.ConstraintDecoder<A, R>
+  readonly name: string
+  readonly description: string | undefined
+  readonly instructions: string | undefined
+  readonly prompt: (input: Input) => PromptInput
+  readonly mode: OutputMode
+  readonly model: string | undefined
+  readonly maxAttempts: number
+  readonly timeout: Duration.Duration | undefined
+  readonly parameters: LlmParameters
+}
+
+/**
+ * A value with all there is to know about how it came about.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Detailed<out A> {
+  readonly value: A
+  /** The usage of all attempts together. */
+  readonly usage: Usage.Usage
+  /** Completions received: 1 unless the model had to be asked again. */
+  readonly attempts: number
+  /** The model that gave the valid answer. */
+  readonly model: string
+  readonly finishReason: Completion["finishReason"]
+  /** The valid answer as it came. */
+  readonly completion: Completion
+}
+
+const Proto = {
+  [TypeId]: TypeId,
+  ...Pipeable.Prototype
+}
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknown> => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Makes an extraction.
+ *
+ * **Details**
+ *
+ * - `schema` decodes the answer, with its transformations, checks and services. Its descriptions reach the model.
+ * - `name` and `description` are the schema's own by default; the model sees both.
+ * - `instructions` open the conversation, as the system message. Without any, and without a system message in the
+ *   prompt, the model is told to extract what is there and make nothing up.
+ * - `prompt` makes the rest of the conversation from an input of any type.
+ * - `mode` says how the schema is sent and the answer comes back; `json_schema` by default.
+ * - `maxAttempts` bounds how often the model is asked, the first time included: 3 by default. Retries of transport
+ *   failures do not count.
+ * - `timeout` bounds the whole: attempts, retries and waits together. None by default.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <A, R = never, Input = PromptInput>(options: {
+  readonly schema: Schema.ConstraintDecoder<A, R>
+  readonly name?: string | undefined
+  readonly description?: string | undefined
+  readonly instructions?: string | undefined
+  readonly prompt?: ((input: Input) => PromptInput) | undefined
+  readonly mode?: OutputMode | undefined
+  readonly model?: string | undefined
+  readonly maxAttempts?: number | undefined
+  readonly timeout?: Duration.Input | undefined
+  readonly parameters?: LlmParameters | undefined
+}): Extraction<A, Input, R> => {
+  const { ast } = options.schema
+  const annotations = { ...ast.annotations, ...SchemaAST.resolve(ast) }
+  const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
+  const described = [options.description, annotations["description"]].find(Predicate.isString)
+  return Object.assign(Object.create(Proto), {
+    schema: options.schema,
+    name: named ?? "Response",
+    description: described,
+    instructions: options.instructions,
+    // Without a prompt of its own, Input is PromptInput.
+    prompt: options.prompt ?? ((input: Input) => input as PromptInput),
+    mode: options.mode ?? "json_schema",
+    model: options.model,
+    maxAttempts: Math.max(1, Math.floor(options.maxAttempts ?? 3)),
+    timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
+    parameters: options.parameters ?? {}
+  })
+}
+
+/**
+ * The extraction of what a JSON Schema document (draft 4 to 2020-12) describes, as JSON.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromJsonSchema = <Input = PromptInput>(
+  document: unknown,
+  options?: Omit<Parameters<typeof make<Schema.Json, never, Input>>[0], "schema">
+): Result.Result<Extraction<Schema.Json, Input>, ExtractionError.ExtractionError> =>
+  SchemaFromJson.make(document).pipe(
+    Result.map((schema) => make<Schema.Json, never, Input>({ ...options, schema })),
+    Result.mapError((unsupported) =>
+      failure({ name: options?.name ?? "Response" }, nothingSpent(), new ExtractionError.UnsupportedSchema(unsupported))
+    )
+  )
+
+const fromSchema = memoize((schema: Schema.ConstraintDecoder<unknown, unknown>) => make({ schema }))
+
+/** A bare schema is the extraction with every default. */
+const resolve = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>
+): Extraction<A, Input, R> => isExtraction(self) ? self : fromSchema(self) as unknown as Extraction<A, Input, R>
+
+/**
+ * The extraction of a value that may not be there. What the model finds arrives as a `Some`; where it finds nothing,
+ * it may say so instead of making something up, and a `None` arrives.
+ *
+ * **Example** (A person, if there is one)
+ *
+ * ```ts
+ * import { Effect, Option, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
+ * const person = Extraction.maybe(Person)
+ *
+ * const program = Extraction.extract(person, "It rained all day").pipe(
+ *   Effect.provide(MockLlm.layer([{ result: null, reason: "no person is mentioned" }]))
+ * )
+ *
+ * await Effect.runPromise(program) // => Option.none()
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const maybe: {
+  <A, Input, R>(self: Extraction<A, Input, R>): Extraction<Option.Option<A>, Input, R>
+  <A, R>(self: Schema.ConstraintDecoder<A, R>): Extraction<Option.Option<A>, PromptInput, R>
+} = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>
+): Extraction<Option.Option<A>, Input, R> => {
+  const extraction = resolve(self)
+  return make({ ...extraction, schema: toMaybe(extraction.schema) })
+}
+
+const toMaybe = <A, R>(schema: Schema.ConstraintDecoder<A, R>): Schema.ConstraintDecoder<Option.Option<A>, R> =>
+  Schema.Struct({
+    result: Schema.OptionFromNullOr(schema).annotate({ description: "null when there is none to be found" }),
+    reason: Schema.optionalKey(Schema.NullOr(Schema.String)).annotate({ description: "why there is none" })
+  }).pipe(
+    Schema.decodeTo(
+      Schema.Option(Schema.toType(schema)),
+      SchemaTransformation.transform({
+        decode: ({ result }) => result,
+        encode: (result) => ({ result })
+      })
+    )
+  )
+
+/**
+ * The request that an extraction makes of an input: what every engine sends, caches, or writes to a file.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toRequest = <A, Input, R>(
+  self: Extraction<A, Input, R>,
+  input: Input,
+  options: {
+    /** The model for an extraction that names none. */
+    readonly model: string
+  }
+): Result.Result<LlmRequest, ExtractionError.ExtractionError> =>
+  Result.map(
+    compiled(self),
+    ({ output }) => ({
+      model: self.model ?? options.model,
+      messages: Messages.fromPrompt(Prompt.make(self.prompt(input)), { instructions: self.instructions, output }),
+      output,
+      parameters: self.parameters
+    })
+  )
+
+interface Compiled<A, R> {
+  readonly output: OutputFormat
+  readonly response: ResponseSchema.ResponseSchema<A, R>
+}
+
+const compiled = <A, Input, R>(
+  self: Extraction<A, Input, R>
+): Result.Result<Compiled<A, R>, ExtractionError.ExtractionError> =>
+  compile(self) as Result.Result<Compiled<A, R>, ExtractionError.ExtractionError>
+
+const compile = memoize((self: Extraction<unknown, never, unknown>) => {
+  const form = self.mode === "json_schema" || self.mode === "tools" ? "strict" : "natural"
+  return Result.flatMap(
+    ResponseSchema.make(self.schema),
+    (response) =>
+      Result.map(response.jsonSchema(form), (jsonSchema): Compiled<unknown, unknown> => ({
+        response,
+        output: {
+          mode: self.mode,
+          name: self.name.replace(/[^\w-]+/g, "_").slice(0, 64) || "Response",
+          ...(self.description !== undefined && { description: self.description }),
+          jsonSchema: jsonSchema as OutputFormat["jsonSchema"]
+        }
+      }))
+  ).pipe(
+    Result.mapError((unsupported) => failure(self, nothingSpent(), new ExtractionError.UnsupportedSchema(unsupported)))
+  )
+})
+
+const nothingSpent = (): Telemetry.Spent => ({ attempts: 0, usage: Usage.zero })
+
+const failure = (
+  self: { readonly name: string },
+  spent: Telemetry.Spent,
+  reason: ExtractionError.Reason
+): ExtractionError.ExtractionError => new ExtractionError.ExtractionError({ extraction: self.name, reason, ...spent })
+
+/**
+ * Extracts a value from an input. A bare schema in place of an extraction is asked for with every default.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const extract: {
+  <Input>(
+    input: Input
+  ): <A, R>(self: Extraction<A, Input, R>) => Effect.Effect<A, ExtractionError.ExtractionError, Llm | R>
+  <A, Input, R>(
+    self: Extraction<A, Input, R>,
+    input: Input
+  ): Effect.Effect<A, ExtractionError.ExtractionError, Llm | R>
+  <A, R>(
+    self: Schema.ConstraintDecoder<A, R>,
+    input: PromptInput
+  ): Effect.Effect<A, ExtractionError.ExtractionError, Llm | R>
+} = dual(2, <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  input: Input
+): Effect.Effect<A, ExtractionError.ExtractionError, Llm | R> =>
+  Effect.map(run(resolve(self), input), ({ value }) => value))
+
+/**
+ * Like `extract`, with the usage, the attempts and the completion the value came from.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const extractDetailed: {
+  <Input>(
+    input: Input
+  ): <A, R>(self: Extraction<A, Input, R>) => Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, Llm | R>
+  <A, Input, R>(
+    self: Extraction<A, Input, R>,
+    input: Input
+  ): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, Llm | R>
+  <A, R>(
+    self: Schema.ConstraintDecoder<A, R>,
+    input: PromptInput
+  ): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, Llm | R>
+} = dual(2, <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  input: Input
+): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, Llm | R> => run(resolve(self), input))
+
+/**
+ * Whether spans carry the messages and answers themselves, as `gen_ai.input.messages` and `gen_ai.output.messages`.
+ * They may hold what nobody should find in a trace, so by default they do not.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const RecordContent: Context.Reference<boolean> = Telemetry.RecordContent
+
+const run = <A, Input, R>(
+  self: Extraction<A, Input, R>,
+  input: Input
+): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, Llm | R> =>
+  Effect.suspend(() => {
+    const spent = nothingSpent()
+    const { timeout } = self
+    const asked = ask(self, input, spent)
+    return Telemetry.extraction(
+      self.name,
+      spent,
+      timeout === undefined ? asked : Effect.timeoutOrElse(asked, {
+        duration: timeout,
+        orElse: () => Effect.fail(failure(self, spent, new ExtractionError.TimedOut({ after: timeout })))
+      })
+    )
+  })
+
+/** Asks until an answer decodes. Each request is the first one, plus the last answer and what was wrong with it. */
+const ask = Effect.fnUntraced(function*<A, Input, R>(
+  self: Extraction<A, Input, R>,
+  input: Input,
+  spent: Telemetry.Spent
+): Effect.fn.Return<Detailed<A>, ExtractionError.ExtractionError, Llm | R> {
+  const llm = yield* Llm
+  const { output, response } = yield* Effect.fromResult(compiled(self))
+  const first = yield* Effect.fromResult(toRequest(self, input, llm))
+  const invalid: Array<ExtractionError.InvalidAttempt> = []
+  let request = first
+  while (true) {
+    const completion = yield* Telemetry.complete(llm, request, spent.attempts + 1).pipe(
+      Effect.mapError((error) => failure(self, spent, new ExtractionError.ProviderFailure({ error })))
+    )
+    spent.attempts++
+    spent.usage = Usage.add(spent.usage, completion.usage)
+    const answer = Answer.read(completion, output)
+    const decoded = yield* decode(response, answer)
+    if (Result.isSuccess(decoded)) {
+      const { finishReason, model } = completion
+      return { value: decoded.success, ...spent, model, finishReason, completion }
+    }
+    if (answer._tag !== "Complete") return yield* failure(self, spent, unanswered(answer, self.parameters))
+    const issues = decoded.failure
+    invalid.push({ text: answer.text, issues })
+    if (spent.attempts >= self.maxAttempts) {
+      return yield* failure(
+        self,
+        spent,
+        new ExtractionError.InvalidOutput({ attempts: [invalid[0]!, ...invalid.slice(1)] })
+      )
+    }
+    request = {
+      ...first,
+      messages: [...first.messages, ...Messages.reask(output, completion, issues, response.wrapper)]
+    }
+  }
+})
+
+/** The first of the values an answer may mean that decodes, or the issues of the likeliest. */
+const decode = Effect.fnUntraced(function*<A, R>(
+  response: ResponseSchema.ResponseSchema<A, R>,
+  answer: Answer.Answer
+): Effect.fn.Return<Result.Result<A, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> {
+  let issues: ReadonlyArray<AnswerIssue.AnswerIssue> | undefined
+  for (const value of meanings(answer)) {
+    const decoded = yield* Effect.result(response.decode(value))
+    if (Result.isSuccess(decoded)) return Result.succeed(decoded.success)
+    issues ??= AnswerIssue.fromSchemaIssue(decoded.failure)
+  }
+  return Result.fail(issues ?? [{ path: [], message: noJson(answer.text) }])
+})
+
+// A cut answer is taken only if it is whole all the same: mending it would hide what is missing.
+const meanings = (answer: Answer.Answer): Iterable<unknown> => {
+  switch (answer._tag) {
+    case "Complete":
+      return JsonText.candidates(answer.text)
+    case "Truncated":
+      return Option.toArray(JsonText.parse(answer.text))
+    case "Refused":
+    case "Filtered":
+      return []
+  }
+}
+
+const noJson = (text: string): string => text.trim() === "" ? "The answer is empty" : "The answer holds no JSON value"
+
+const unanswered = (
+  answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
+  { maxTokens }: LlmParameters
+): ExtractionError.Reason => {
+  switch (answer._tag) {
+    case "Truncated":
+      return new ExtractionError.Truncated({ text: answer.text, ...(maxTokens !== undefined && { maxTokens }) })
+    case "Refused":
+      return new ExtractionError.Refused({ refusal: answer.text })
+    case "Filtered":
+      return new ExtractionError.ContentFiltered({ text: answer.text })
+  }
+}

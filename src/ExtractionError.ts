@@ -1,0 +1,221 @@
+/**
+ * What can go wrong with an extraction: one error, with the reason as a tagged value inside.
+ *
+ * @since 0.1.0
+ */
+import * as AiError from "effect/ai/AiError"
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import { Usage } from "./llm/Usage.ts"
+import * as AnswerIssue from "./output/AnswerIssue.ts"
+
+/**
+ * The provider failed, after whatever retries its governor made.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ProviderFailure
+  extends Schema.Error<ProviderFailure>("effect-instructor/ExtractionError/ProviderFailure")({
+    _tag: Schema.tag("ProviderFailure"),
+    error: AiError.AiError
+  })
+{
+  override readonly cause = this.error
+
+  override get message(): string {
+    return this.error.message
+  }
+}
+
+/**
+ * An answer that did not decode, and every issue with it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const InvalidAttempt = Schema.Struct({
+  text: Schema.String,
+  issues: Schema.Array(AnswerIssue.AnswerIssue)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface InvalidAttempt extends Schema.Schema.Type<typeof InvalidAttempt> {}
+
+/**
+ * No answer decoded, the last one included.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidOutput extends Schema.Error<InvalidOutput>("effect-instructor/ExtractionError/InvalidOutput")({
+  _tag: Schema.tag("InvalidOutput"),
+  attempts: Schema.NonEmptyArray(InvalidAttempt)
+}) {
+  /** The issues of the last attempt. */
+  get issues(): ReadonlyArray<AnswerIssue.AnswerIssue> {
+    return this.attempts[this.attempts.length - 1]!.issues
+  }
+
+  override get message(): string {
+    const count = this.attempts.length
+    const shown = this.issues.slice(0, 10).map((issue) => `\n- ${AnswerIssue.format(issue)}`).join("")
+    const more = this.issues.length > 10 ? `\n- and ${this.issues.length - 10} more` : ""
+    return `${count === 1 ? "The answer does not decode" : `None of ${count} answers decodes`} through the schema` +
+      `${count === 1 ? "" : "; the last one has"}:${shown}${more}\n` +
+      `Make the descriptions in the schema clearer, loosen the check that fails, or raise maxAttempts`
+  }
+}
+
+/**
+ * The answer was cut off at the token limit. Asking again would cut it off again.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Truncated extends Schema.Error<Truncated>("effect-instructor/ExtractionError/Truncated")({
+  _tag: Schema.tag("Truncated"),
+  /** What arrived. */
+  text: Schema.String,
+  /** The limit that was asked for, if one was. */
+  maxTokens: Schema.optionalKey(Schema.Natural)
+}) {
+  override get message(): string {
+    return `The answer was cut off ${
+      this.maxTokens === undefined
+        ? "at the model's own token limit: ask for less at once"
+        : `at maxTokens (${this.maxTokens}): raise it in parameters, or ask for less at once`
+    }. ${this.text.length} characters had arrived`
+  }
+}
+
+/**
+ * The model declined to answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Refused extends Schema.Error<Refused>("effect-instructor/ExtractionError/Refused")({
+  _tag: Schema.tag("Refused"),
+  /** In the model's words. */
+  refusal: Schema.String
+}) {
+  override get message(): string {
+    return `The model declined to answer: ${this.refusal}\nChange the instructions or the text, or ask another model`
+  }
+}
+
+/**
+ * The provider's content filter withheld the answer, or cut it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ContentFiltered
+  extends Schema.Error<ContentFiltered>("effect-instructor/ExtractionError/ContentFiltered")({
+    _tag: Schema.tag("ContentFiltered"),
+    /** What arrived. */
+    text: Schema.String
+  })
+{
+  override get message(): string {
+    return `The provider's content filter stopped the answer after ${this.text.length} characters. ` +
+      `Change the text, or ask another provider`
+  }
+}
+
+/**
+ * The schema cannot be asked for. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnsupportedSchema
+  extends Schema.Error<UnsupportedSchema>("effect-instructor/ExtractionError/UnsupportedSchema")({
+    _tag: Schema.tag("UnsupportedSchema"),
+    /** Where in the schema: `$` is its root, `[]` a list's elements, `{}` a record's values. */
+    path: Schema.String,
+    description: Schema.String
+  })
+{
+  override get message(): string {
+    return `The schema cannot be sent: at ${this.path}, ${this.description}`
+  }
+}
+
+/**
+ * The extraction's own deadline passed, all attempts and retries counted in.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/ExtractionError/TimedOut")({
+  _tag: Schema.tag("TimedOut"),
+  after: Schema.DurationFromMillis
+}) {
+  override get message(): string {
+    return `No valid answer within ${Duration.format(this.after)}. Raise timeout, or ask for less at once`
+  }
+}
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Reason = Schema.Union([
+  ProviderFailure,
+  InvalidOutput,
+  Truncated,
+  Refused,
+  ContentFiltered,
+  UnsupportedSchema,
+  TimedOut
+])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * Why an extraction gave no value. Handle single reasons with `Effect.catchReason`.
+ *
+ * **Example** (Another model for refusals)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
+ * const person = Extraction.make({ schema: Person, model: "small" })
+ * const careful = Extraction.make({ schema: Person, model: "large" })
+ *
+ * export const extract = (text: string) =>
+ *   Extraction.extract(person, text).pipe(
+ *     Effect.catchReason("ExtractionError", "Refused", () => Extraction.extract(careful, text))
+ *   )
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ExtractionError extends Schema.Error<ExtractionError>("effect-instructor/ExtractionError")({
+  _tag: Schema.tag("ExtractionError"),
+  /** The name of the extraction. */
+  extraction: Schema.String,
+  reason: Reason,
+  /** Completions received: a failure after the first attempt still cost them. */
+  attempts: Schema.Natural,
+  /** The usage of all of them. */
+  usage: Usage
+}) {
+  override readonly cause = this.reason
+
+  override get message(): string {
+    return `Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`
+  }
+}

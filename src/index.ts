@@ -1,0 +1,26 @@
+/**
+ * Structured extraction from language models for Effect programs.
+ *
+ * @since 0.1.0
+ */
+
+/** Many extractions at once. */
+export * as Batch from "./Batch.ts"
+/** A schema and how to ask for it. */
+export * as Extraction from "./Extraction.ts"
+/** Why an extraction gave no value. */
+export * as ExtractionError from "./ExtractionError.ts"
+/** What extractions count. */
+export * as ExtractionMetrics from "./ExtractionMetrics.ts"
+/** A model's answer. */
+export * as Completion from "./llm/Completion.ts"
+/** The door to a language model. */
+export * as Llm from "./llm/Llm.ts"
+/** Retries. */
+export * as LlmGovernor from "./llm/LlmGovernor.ts"
+/** A request as data. */
+export * as LlmRequest from "./llm/LlmRequest.ts"
+/** Tokens. */
+export * as Usage from "./llm/Usage.ts"
+/** What is wrong with an answer. */
+export * as AnswerIssue from "./output/AnswerIssue.ts"

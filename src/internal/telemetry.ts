@@ -1,0 +1,145 @@
+/** Spans and metrics of extractions. Where nobody installed a tracer, no span is made. */
+import type * as AiError from "effect/ai/AiError"
+import * as Telemetry from "effect/ai/Telemetry"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
+import type { ExtractionError } from "../ExtractionError.ts"
+import * as ExtractionMetrics from "../ExtractionMetrics.ts"
+import type { Completion } from "../llm/Completion.ts"
+import type { Llm } from "../llm/Llm.ts"
+import type { LlmRequest } from "../llm/LlmRequest.ts"
+import type { Usage } from "../llm/Usage.ts"
+
+/** What an extraction has cost so far: known also when a deadline or an interruption ends it. */
+export interface Spent {
+  attempts: number
+  usage: Usage
+}
+
+export const RecordContent = Context.Reference<boolean>("effect-instructor/RecordContent", {
+  defaultValue: () => false
+})
+
+const isTraced = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  fiber.getRef(Tracer.Tracer) !== Tracer.nativeTracer && fiber.getRef(References.TracerEnabled)
+
+/** Measures an extraction, and gives it a span. */
+export const extraction = <A, R>(
+  name: string,
+  spent: Spent,
+  run: Effect.Effect<A, ExtractionError, R>
+): Effect.Effect<A, ExtractionError, R> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const start = clock.currentTimeMillisUnsafe()
+    return Effect.onExit(isTraced(fiber) ? inSpan(name, spent, run) : run, (exit) => {
+      record(fiber.context, exit, spent, clock.currentTimeMillisUnsafe() - start)
+      return Effect.void
+    })
+  })
+
+const inSpan = <A, R>(
+  name: string,
+  spent: Spent,
+  run: Effect.Effect<A, ExtractionError, R>
+): Effect.Effect<A, ExtractionError, R> =>
+  Effect.useSpan(
+    `extract ${name}`,
+    { attributes: { "effect_instructor.extraction": name } },
+    (span) =>
+      Effect.onExit(Effect.withParentSpan(run, span), (exit) => {
+        span.attribute("effect_instructor.attempts", spent.attempts)
+        span.attribute("effect_instructor.outcome", outcome(exit))
+        Telemetry.addGenAIAnnotations(span, { output: { type: "json" }, usage: spent.usage })
+        return Effect.void
+      })
+  )
+
+/** One attempt: a completion, in a span of its own. */
+export const complete = (
+  llm: Llm["Service"],
+  request: LlmRequest,
+  attempt: number
+): Effect.Effect<Completion, AiError.AiError> =>
+  Effect.withFiber((fiber) =>
+    isTraced(fiber)
+      ? completeInSpan(llm, request, attempt, fiber.getRef(RecordContent))
+      : llm.complete(request)
+  )
+
+const completeInSpan = (
+  llm: Llm["Service"],
+  request: LlmRequest,
+  attempt: number,
+  recordContent: boolean
+): Effect.Effect<Completion, AiError.AiError> =>
+  Effect.useSpan(`chat ${request.model}`, { kind: "client" }, (span) => {
+    const { parameters } = request
+    Telemetry.addGenAIAnnotations(span, {
+      provider: { name: llm.provider },
+      operation: { name: "chat" },
+      output: { type: "json" },
+      request: {
+        model: request.model,
+        temperature: parameters.temperature,
+        topP: parameters.topP,
+        maxTokens: parameters.maxTokens,
+        stopSequences: parameters.stop,
+        frequencyPenalty: parameters.frequencyPenalty,
+        presencePenalty: parameters.presencePenalty,
+        seed: parameters.seed
+      }
+    })
+    span.attribute("effect_instructor.attempt", attempt)
+    span.attribute("effect_instructor.mode", request.output.mode)
+    if (recordContent) span.attribute("gen_ai.input.messages", JSON.stringify(request.messages))
+    return Effect.tap(Effect.withParentSpan(llm.complete(request), span), (completion) => {
+      Telemetry.addGenAIAnnotations(span, {
+        response: { id: completion.id, model: completion.model, finishReasons: [completion.finishReason] },
+        usage: completion.usage
+      })
+      if (recordContent) {
+        const { refusal, text, toolCalls } = completion
+        span.attribute("gen_ai.output.messages", JSON.stringify([{ role: "assistant", text, toolCalls, refusal }]))
+      }
+      return Effect.void
+    })
+  })
+
+const outcome = (exit: Exit.Exit<unknown, ExtractionError>): string => {
+  if (exit._tag === "Success") return "Success"
+  const error = Cause.findErrorOption(exit.cause)
+  return Option.isSome(error) ? error.value.reason._tag : Cause.hasInterruptsOnly(exit.cause) ? "Interrupted" : "Defect"
+}
+
+const byOutcome = new Map<string, Metric.Metric<number, unknown>>()
+
+const outcomeMetric = (outcome: string): Metric.Metric<number, unknown> => {
+  let metric = byOutcome.get(outcome)
+  if (metric === undefined) {
+    metric = Metric.withAttributes(ExtractionMetrics.extractions, { outcome })
+    byOutcome.set(outcome, metric)
+  }
+  return metric
+}
+
+const record = (
+  context: Context.Context<never>,
+  exit: Exit.Exit<unknown, ExtractionError>,
+  spent: Spent,
+  millis: number
+): void => {
+  outcomeMetric(outcome(exit)).updateUnsafe(1, context)
+  ExtractionMetrics.attempts.updateUnsafe(spent.attempts, context)
+  ExtractionMetrics.inputTokens.updateUnsafe(spent.usage.inputTokens, context)
+  ExtractionMetrics.outputTokens.updateUnsafe(spent.usage.outputTokens, context)
+  ExtractionMetrics.duration.updateUnsafe(millis, context)
+}

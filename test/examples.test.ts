@@ -1,0 +1,86 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { OpenAiSimulator } from "effect-instructor/testing"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { root, runScript } from "./support/script.ts"
+
+const folder = path.join(root, "examples")
+const run = (name: string, env: Readonly<Record<string, string>> = {}) =>
+  runScript(path.join(folder, `${name}.ts`), env)
+
+const simulated = "No OPENAI_API_KEY: the answers come from a simulator, over HTTP, through the openai SDK.\n"
+
+/** What each prints without a key. */
+const expected: Readonly<Record<string, string>> = {
+  "batch-of-three": "John is 30\nMaria is 25\nAlex is 42\n",
+  "rate-limited-batch": [
+    "Processing: My name is John...",
+    "Processing: Her name is Mar...",
+    "Processing: This is Alex, w...",
+    "Processing: Meet Sarah, 38 ...",
+    "Processing: A man named Mic...",
+    "John is 30",
+    "Maria is 25",
+    "Alex is 42",
+    "Sarah is 38",
+    "Michael is 45",
+    ""
+  ].join("\n"),
+  "people-from-file": [
+    "1. John, 30",
+    "2. Maria, 25",
+    "3. Alex, 42",
+    "4. Sarah, 38",
+    "5. Michael, 45",
+    "6. refused: This text is marked confidential, so I will not process it.",
+    "7. no valid answer: name: Expected string, age: Expected number",
+    "8. Zoë, 29",
+    "9. no valid answer: name: Expected string, age: Expected number",
+    ""
+  ].join("\n"),
+  "checks-and-reask": "Emma is 2, after 2 attempts and 12 output tokens\n",
+  "local-server": "Lyon, France\n"
+}
+
+describe("examples", () => {
+  for (const [name, output] of Object.entries(expected)) {
+    it.live(`${name} prints what it should, and ends`, () =>
+      Effect.gen(function*() {
+        const { code, stderr, stdout } = yield* run(name)
+        assert.strictEqual(stdout.slice(0, output.length), output)
+        assert.strictEqual(
+          stderr,
+          name === "local-server" ? simulated.replace("OPENAI_API_KEY", "OPENAI_BASE_URL") : simulated
+        )
+        assert.strictEqual(code, 0)
+      }), 60_000)
+  }
+
+  it.live("mock-in-a-test passes", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run("mock-in-a-test")
+      assert.include(stdout, "pass 1")
+      assert.strictEqual(code, 0)
+    }), 60_000)
+
+  it.live("with a key they talk to the server they are told, with that key", () =>
+    Effect.gen(function*() {
+      const { baseUrl, ledger } = yield* OpenAiSimulator.make({
+        answer: () => ({ name: "Ada", age: 36 }),
+        apiKey: "sk-mine"
+      })
+      const { stderr, stdout } = yield* run("batch-of-three", { OPENAI_API_KEY: "sk-mine", OPENAI_BASE_URL: baseUrl })
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(stdout, "Ada is 36\nAda is 36\nAda is 36\n")
+      assert.strictEqual((yield* ledger).requests, 3)
+    }), 60_000)
+
+  it("are all here, and short", () => {
+    const files = fs.readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "support.ts")
+    assert.sameMembers(files, [...Object.keys(expected), "mock-in-a-test"].map((name) => `${name}.ts`))
+    for (const file of files) {
+      assert.isBelow(fs.readFileSync(path.join(folder, file), "utf8").split("\n").length, 60, file)
+    }
+  })
+})

@@ -1,0 +1,57 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result, Schema } from "effect"
+import { Completion, Extraction, LlmRequest, Usage } from "effect-instructor"
+
+describe("LlmRequest", () => {
+  it.effect("is its own serialised form", () =>
+    Effect.gen(function*() {
+      const extraction = Extraction.make({
+        schema: Schema.Struct({ when: Schema.DateFromString, tags: Schema.Array(Schema.String) }),
+        mode: "tools",
+        parameters: { maxTokens: 100, stop: ["."], extra: { top_k: 5 } }
+      })
+      const request = Result.getOrThrow(Extraction.toRequest(extraction, "text", { model: "m" }))
+      const encoded = yield* Schema.encodeEffect(LlmRequest.LlmRequest)(request)
+      assert.deepStrictEqual(encoded, request)
+      const revived = yield* Schema.decodeUnknownEffect(LlmRequest.LlmRequest)(JSON.parse(JSON.stringify(encoded)))
+      assert.deepStrictEqual(revived, request)
+    }))
+
+  it.effect("is the same for the same extraction and input, and carries the model of its extraction", () =>
+    Effect.sync(() => {
+      const extraction = Extraction.make({ schema: Schema.Struct({ a: Schema.String }), model: "mine" })
+      const request = () => Extraction.toRequest(extraction, "text", { model: "default" })
+      assert.deepStrictEqual(request(), request())
+      assert.strictEqual(Result.getOrThrow(request()).model, "mine")
+    }))
+})
+
+describe("Completion", () => {
+  it.effect.prop("survives serialisation", [Completion.Completion], ([completion]) =>
+    Effect.gen(function*() {
+      const codec = Schema.toCodecJson(Completion.Completion)
+      const json = JSON.parse(JSON.stringify(yield* Schema.encodeEffect(codec)(completion)))
+      const revived = yield* Schema.decodeEffect(codec)(json)
+      assert.deepStrictEqual(yield* Schema.encodeEffect(codec)(revived), json)
+    }))
+})
+
+describe("Usage", () => {
+  it.effect.prop(
+    "adding is associative, with nothing as its neutral element",
+    [Usage.Usage, Usage.Usage, Usage.Usage],
+    ([
+      a,
+      b,
+      c
+    ]) =>
+      Effect.sync(() => {
+        assert.deepStrictEqual(Usage.add(a, Usage.zero), a)
+        assert.deepStrictEqual(Usage.add(Usage.zero)(a), a)
+        assert.deepStrictEqual(Usage.add(a, b), Usage.add(b, a))
+        // Within the integers doubles can count.
+        const safe = [a, b, c].every((usage) => Usage.totalTokens(usage) < 2 ** 50)
+        if (safe) assert.deepStrictEqual(Usage.add(Usage.add(a, b), c), Usage.add(a, Usage.add(b, c)))
+      })
+  )
+})

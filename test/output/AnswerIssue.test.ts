@@ -1,0 +1,12 @@
+import { assert, describe, it } from "@effect/vitest"
+import { AnswerIssue } from "effect-instructor"
+
+describe("AnswerIssue", () => {
+  it("formats paths the way programmers write them", () => {
+    const format = (...path: ReadonlyArray<string | number>) => AnswerIssue.format({ path, message: "no" })
+    assert.strictEqual(format(), "no")
+    assert.strictEqual(format("a", "b", 0, "c"), "a.b[0].c: no")
+    assert.strictEqual(format(0), "[0]: no")
+    assert.strictEqual(format("größe", "two words", "1"), "größe[\"two words\"][\"1\"]: no")
+  })
+})

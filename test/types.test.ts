@@ -1,0 +1,83 @@
+/** What the types promise. The assertions are made by the type checker; running them only proves they are there. */
+import { describe, it } from "@effect/vitest"
+import { Context, Effect, type Option, type Result, Schema, SchemaTransformation, Stream } from "effect"
+import { Batch, Extraction, type ExtractionError, type Llm } from "effect-instructor"
+import type { Prompt } from "effect/ai"
+import { expectTypeOf } from "vitest"
+
+class Person extends Schema.Class<Person>("Person")({ name: Schema.String, age: Schema.Int }) {}
+
+class Rates extends Context.Service<Rates, { readonly rate: number }>()("Rates") {}
+
+const Euro = Schema.Finite.pipe(
+  Schema.decodeTo(
+    Schema.Finite,
+    SchemaTransformation.transformEffect({
+      decode: (dollars) => Effect.map(Rates, ({ rate }) => dollars * rate),
+      encode: (euro) => Effect.succeed(euro)
+    })
+  )
+)
+
+type Error = ExtractionError.ExtractionError
+
+const person = Extraction.make({ schema: Person })
+const euro = Extraction.make({ schema: Euro })
+const letter = Extraction.make({ schema: Person, prompt: (letter: { readonly body: string }) => letter.body })
+
+describe("types", () => {
+  it("of extractions follow from the schema and the prompt", () => {
+    expectTypeOf(person).toEqualTypeOf<Extraction.Extraction<Person, Extraction.PromptInput, never>>()
+    expectTypeOf(euro).toEqualTypeOf<Extraction.Extraction<number, Extraction.PromptInput, Rates>>()
+    expectTypeOf(letter).toEqualTypeOf<Extraction.Extraction<Person, { readonly body: string }, never>>()
+    expectTypeOf(Extraction.maybe(letter)).toEqualTypeOf<
+      Extraction.Extraction<Option.Option<Person>, { readonly body: string }, never>
+    >()
+    expectTypeOf(Extraction.maybe(Euro)).toEqualTypeOf<
+      Extraction.Extraction<Option.Option<number>, Extraction.PromptInput, Rates>
+    >()
+  })
+
+  it("of extract name the value, the error and what is needed", () => {
+    expectTypeOf(Extraction.extract(person, "x")).toEqualTypeOf<Effect.Effect<Person, Error, Llm.Llm>>()
+    expectTypeOf(Extraction.extract(Person, "x")).toEqualTypeOf<Effect.Effect<Person, Error, Llm.Llm>>()
+    expectTypeOf(Extraction.extract(euro, "x")).toEqualTypeOf<Effect.Effect<number, Error, Llm.Llm | Rates>>()
+    expectTypeOf(letter.pipe(Extraction.extract({ body: "x" }))).toEqualTypeOf<Effect.Effect<Person, Error, Llm.Llm>>()
+    expectTypeOf(Extraction.extractDetailed(person, "x")).toEqualTypeOf<
+      Effect.Effect<Extraction.Detailed<Person>, Error, Llm.Llm>
+    >()
+  })
+
+  it("of inputs are checked", () => {
+    expectTypeOf<Prompt.Prompt>().toExtend<Extraction.PromptInput>()
+    // @ts-expect-error a letter is no string
+    void Extraction.extract(letter, "x")
+    // @ts-expect-error a number is no prompt
+    void Extraction.extract(person, 1)
+    // @ts-expect-error a number is no prompt for a bare schema either
+    void Extraction.extract(Person, 1)
+    // @ts-expect-error there is no such mode
+    void Extraction.make({ schema: Person, mode: "xml" })
+  })
+
+  it("of batches follow from the extraction", () => {
+    expectTypeOf(Batch.all(person, ["x"], { concurrency: 2 })).toEqualTypeOf<
+      Effect.Effect<Array<Person>, Error, Llm.Llm>
+    >()
+    expectTypeOf(Batch.all(Person, ["x"])).toEqualTypeOf<Effect.Effect<Array<Person>, Error, Llm.Llm>>()
+    expectTypeOf(letter.pipe(Batch.all([{ body: "x" }]))).toEqualTypeOf<Effect.Effect<Array<Person>, Error, Llm.Llm>>()
+    expectTypeOf(Batch.results(person, ["x"])).toEqualTypeOf<
+      Effect.Effect<Array<Result.Result<Person, Error>>, never, Llm.Llm>
+    >()
+    expectTypeOf(Batch.stream(euro, Stream.make("x").pipe(Stream.mapError(() => "broken" as const)))).toExtend<
+      Stream.Stream<Batch.Item<number, string>, "broken", Llm.Llm | Rates>
+    >()
+    const letters: ReadonlyArray<{ readonly body: string; readonly id: number }> = []
+    expectTypeOf(Batch.stream(letter, letters)).toEqualTypeOf<
+      Stream.Stream<Batch.Item<Person, { readonly body: string; readonly id: number }>, never, Llm.Llm>
+    >()
+    expectTypeOf(Effect.forEach(["x"], (text) => Extraction.extract(person, text), { concurrency: 2 })).toEqualTypeOf<
+      Effect.Effect<Array<Person>, Error, Llm.Llm>
+    >()
+  })
+})

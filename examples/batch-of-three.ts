@@ -1,0 +1,25 @@
+/** Instructor's guide, first part: three texts at once. */
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Schema } from "effect"
+import { Extraction } from "effect-instructor"
+import * as Support from "./support.ts"
+
+class Person extends Schema.Class<Person>("Person")({
+  name: Schema.String,
+  age: Schema.Int
+}) {}
+
+const person = Extraction.make({ schema: Person })
+
+const texts = [
+  "My name is John and I am 30 years old",
+  "Her name is Maria and she is 25",
+  "This is Alex, who is 42"
+]
+
+const program = Effect.gen(function*() {
+  const people = yield* Effect.forEach(texts, (text) => Extraction.extract(person, text), { concurrency: "unbounded" })
+  for (const { age, name } of people) yield* Console.log(`${name} is ${age}`)
+})
+
+NodeRuntime.runMain(Effect.provide(program, Support.layer))

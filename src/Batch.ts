@@ -122,6 +122,26 @@ export const all: {
 /**
  * Extracts from every input and gives one `Result` for each, in input order. Failures are values: none ends the batch.
  *
+ * **Example** (Keeping what succeeded)
+ *
+ * ```ts
+ * import { Effect, Result, Schema } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const program = Batch.results(Schema.Struct({ name: Schema.String }), ["I am Ada", "secret"], { concurrency: 2 }).pipe(
+ *   Effect.map((results) =>
+ *     results.map(Result.match({
+ *       onSuccess: ({ name }) => name,
+ *       onFailure: ({ reason }) => reason._tag
+ *     }))
+ *   ),
+ *   Effect.provide(MockLlm.layer({ "I am Ada": { name: "Ada" }, "secret": Reply.refusal("No.") }))
+ * )
+ *
+ * await Effect.runPromise(program) // => ["Ada", "Refused"]
+ * ```
+ *
  * @category running
  * @since 0.1.0
  */
@@ -154,6 +174,24 @@ export const results: {
 /**
  * Extracts from a source of any length, in constant memory: inputs are drawn as there is room for them, and each
  * becomes an `Item` as soon as it is done. The stream fails only if its source does.
+ *
+ * **Example** (A source of any length)
+ *
+ * ```ts
+ * import { Effect, Result, Schema, Stream } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const source = Stream.range(1, 1000).pipe(Stream.map((i) => `number ${i}`))
+ *
+ * const program = Batch.stream(Schema.Struct({ ok: Schema.Boolean }), source, { concurrency: 100 }).pipe(
+ *   Stream.filter(({ result }) => Result.isSuccess(result)),
+ *   Stream.runCount,
+ *   Effect.provide(MockLlm.layer(() => ({ ok: true })))
+ * )
+ *
+ * await Effect.runPromise(program) // => 1000
+ * ```
  *
  * @category running
  * @since 0.1.0

@@ -36,7 +36,7 @@ import * as ExtractionError from "./ExtractionError.ts"
 import * as Telemetry from "./internal/telemetry.ts"
 import type { Completion } from "./llm/Completion.ts"
 import { Llm } from "./llm/Llm.ts"
-import type { LlmRequest, OutputFormat, OutputMode, Parameters as LlmParameters } from "./llm/LlmRequest.ts"
+import type { LlmRequest, OutputFormat, OutputMode, Parameters } from "./llm/LlmRequest.ts"
 import * as Usage from "./llm/Usage.ts"
 import * as Answer from "./output/Answer.ts"
 import * as AnswerIssue from "./output/AnswerIssue.ts"
@@ -70,7 +70,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never> extend
   readonly model: string | undefined
   readonly maxAttempts: number
   readonly timeout: Duration.Duration | undefined
-  readonly parameters: LlmParameters
+  readonly parameters: Parameters
 }
 
 /**
@@ -92,6 +92,46 @@ export interface Detailed<out A> {
   readonly completion: Completion
 }
 
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<out A, in Input = PromptInput, out R = never> {
+  /** Decodes the answer, with its transformations, checks and services. Its descriptions reach the model. */
+  readonly schema: Schema.ConstraintDecoder<A, R>
+  /**
+   * What the value is called, for the model, for errors and for spans. The schema's identifier or title by default.
+   */
+  readonly name?: string | undefined
+  /** What the value is. The schema's description by default. */
+  readonly description?: string | undefined
+  /**
+   * Opens the conversation, as the system message. Without any, and without a system message in the prompt, the model is
+   * told to extract what is there and to make nothing up.
+   */
+  readonly instructions?: string | undefined
+  /** Makes the rest of the conversation of an input. By default the input is a text or a prompt itself. */
+  readonly prompt?: ((input: Input) => PromptInput) | undefined
+  /**
+   * How the schema is sent and the answer comes back.
+   *
+   * @default "json_schema"
+   */
+  readonly mode?: OutputMode | undefined
+  /** The model to ask. The layer's by default. */
+  readonly model?: string | undefined
+  /**
+   * How often the model is asked, the first time included. Retries of transport failures do not count.
+   *
+   * @default 3
+   */
+  readonly maxAttempts?: number | undefined
+  /** Bounds the whole: attempts, retries and waits together. Nothing does by default. */
+  readonly timeout?: Duration.Input | undefined
+  /** What else the request says: the most tokens of an answer, the temperature and the like. */
+  readonly parameters?: Parameters | undefined
+}
+
 const Proto = {
   [TypeId]: TypeId,
   ...Pipeable.Prototype
@@ -106,37 +146,38 @@ export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknow
 /**
  * Makes an extraction.
  *
- * **Details**
+ * **Example** (Asking for more than the default)
  *
- * - `schema` decodes the answer, with its transformations, checks and services. Its descriptions reach the model.
- * - `name` and `description` are the schema's own by default; the model sees both.
- * - `instructions` open the conversation, as the system message. Without any, and without a system message in the
- *   prompt, the model is told to extract what is there and make nothing up.
- * - `prompt` makes the rest of the conversation from an input of any type.
- * - `mode` says how the schema is sent and the answer comes back; `json_schema` by default.
- * - `maxAttempts` bounds how often the model is asked, the first time included: 3 by default. Retries of transport
- *   failures do not count.
- * - `timeout` bounds the whole: attempts, retries and waits together. None by default.
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const Invoice = Schema.Struct({
+ *   number: Schema.String.annotate({ description: "as printed, with its dashes" }),
+ *   total: Schema.Finite.check(Schema.isGreaterThan(0))
+ * })
+ *
+ * export const invoice = Extraction.make({
+ *   schema: Invoice,
+ *   name: "invoice",
+ *   instructions: "Extract the invoice. Amounts are in euros.",
+ *   prompt: (scan: { readonly pages: ReadonlyArray<string> }) => scan.pages.join("\n"),
+ *   timeout: "1 minute",
+ *   parameters: { maxTokens: 500 }
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = <A, R = never, Input = PromptInput>(options: {
-  readonly schema: Schema.ConstraintDecoder<A, R>
-  readonly name?: string | undefined
-  readonly description?: string | undefined
-  readonly instructions?: string | undefined
-  readonly prompt?: ((input: Input) => PromptInput) | undefined
-  readonly mode?: OutputMode | undefined
-  readonly model?: string | undefined
-  readonly maxAttempts?: number | undefined
-  readonly timeout?: Duration.Input | undefined
-  readonly parameters?: LlmParameters | undefined
-}): Extraction<A, Input, R> => {
+export const make = <A, R = never, Input = PromptInput>(
+  options: Options<A, Input, R>
+): Extraction<A, Input, R> => {
   const { ast } = options.schema
   const annotations = { ...ast.annotations, ...SchemaAST.resolve(ast) }
   const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
   const described = [options.description, annotations["description"]].find(Predicate.isString)
+  const maxAttempts = Math.floor(options.maxAttempts ?? 3)
   return Object.assign(Object.create(Proto), {
     schema: options.schema,
     name: named ?? "Response",
@@ -146,7 +187,8 @@ export const make = <A, R = never, Input = PromptInput>(options: {
     prompt: options.prompt ?? ((input: Input) => input as PromptInput),
     mode: options.mode ?? "json_schema",
     model: options.model,
-    maxAttempts: Math.max(1, Math.floor(options.maxAttempts ?? 3)),
+    // Not Math.max, which would pass on a NaN and ask for ever.
+    maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     parameters: options.parameters ?? {}
   })
@@ -155,12 +197,29 @@ export const make = <A, R = never, Input = PromptInput>(options: {
 /**
  * The extraction of what a JSON Schema document (draft 4 to 2020-12) describes, as JSON.
  *
+ * **Example** (A schema from a file)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const document = { type: "object", properties: { city: { type: "string" } }, required: ["city"] }
+ *
+ * const program = Effect.gen(function*() {
+ *   const city = yield* Effect.fromResult(Extraction.fromJsonSchema(document, { name: "city" }))
+ *   return yield* Extraction.extract(city, "I live in Paris")
+ * }).pipe(Effect.provide(MockLlm.layer([{ city: "Paris" }])))
+ *
+ * await Effect.runPromise(program) // => { city: "Paris" }
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const fromJsonSchema = <Input = PromptInput>(
   document: unknown,
-  options?: Omit<Parameters<typeof make<Schema.Json, never, Input>>[0], "schema">
+  options?: Omit<Options<Schema.Json, Input>, "schema">
 ): Result.Result<Extraction<Schema.Json, Input>, ExtractionError.ExtractionError> =>
   SchemaFromJson.make(document).pipe(
     Result.map((schema) => make<Schema.Json, never, Input>({ ...options, schema })),
@@ -227,6 +286,19 @@ const toMaybe = <A, R>(schema: Schema.ConstraintDecoder<A, R>): Schema.Constrain
 /**
  * The request that an extraction makes of an input: what every engine sends, caches, or writes to a file.
  *
+ * **Example** (Looking at a request without sending it)
+ *
+ * ```ts
+ * import { Result, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }), instructions: "Which city?" })
+ *
+ * const request = Extraction.toRequest(city, "I live in Paris", { model: "small" })
+ *
+ * Result.getOrThrow(request).messages // => [{ role: "system", content: "Which city?" }, { role: "user", content: "I live in Paris" }]
+ * ```
+ *
  * @category converting
  * @since 0.1.0
  */
@@ -288,6 +360,21 @@ const failure = (
 /**
  * Extracts a value from an input. A bare schema in place of an extraction is asked for with every default.
  *
+ * **Example** (Falling back when there is no valid answer)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "It rained").pipe(
+ *   Effect.catchReason("ExtractionError", "InvalidOutput", () => Effect.succeed({ city: "unknown" })),
+ *   Effect.provide(MockLlm.layer(() => ({ city: null })))
+ * )
+ *
+ * await Effect.runPromise(program) // => { city: "unknown" }
+ * ```
+ *
  * @category running
  * @since 0.1.0
  */
@@ -311,6 +398,24 @@ export const extract: {
 
 /**
  * Like `extract`, with the usage, the attempts and the completion the value came from.
+ *
+ * **Example** (What a value cost)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const program = Extraction.extractDetailed(Schema.Struct({ age: Schema.Int }), "I am 30").pipe(
+ *   Effect.map(({ attempts, usage, value }) => [value.age, attempts, usage.outputTokens]),
+ *   Effect.provide(MockLlm.layer([
+ *     Reply.withUsage({ age: "thirty" }, { inputTokens: 20, outputTokens: 4 }),
+ *     Reply.withUsage({ age: 30 }, { inputTokens: 40, outputTokens: 3 })
+ *   ]))
+ * )
+ *
+ * await Effect.runPromise(program) // => [30, 2, 7]
+ * ```
  *
  * @category running
  * @since 0.1.0
@@ -430,7 +535,7 @@ const noJson = (text: string): string => text.trim() === "" ? "The answer is emp
 
 const unanswered = (
   answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
-  { maxTokens }: LlmParameters
+  { maxTokens }: Parameters
 ): ExtractionError.Reason => {
   switch (answer._tag) {
     case "Truncated":

@@ -53,7 +53,9 @@ describe("Extraction", () => {
     })
 
     it("asks at least once", () => {
-      assert.strictEqual(Extraction.make({ schema: Person, maxAttempts: 0 }).maxAttempts, 1)
+      for (const maxAttempts of [0, -1, 0.5, Number.NaN]) {
+        assert.strictEqual(Extraction.make({ schema: Person, maxAttempts }).maxAttempts, 1)
+      }
     })
   })
 

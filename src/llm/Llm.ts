@@ -29,6 +29,27 @@ export class Llm extends Context.Service<Llm, {
  * Makes a `Llm` from a function that completes requests. Without a `stream` of its own it streams each answer in one
  * piece.
  *
+ * **Example** (A provider of one's own)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Llm, Usage } from "effect-instructor"
+ *
+ * export const Shouting = Layer.succeed(Llm.Llm, Llm.make({
+ *   provider: "shouting",
+ *   model: "loud",
+ *   complete: ({ messages, model }) =>
+ *     Effect.succeed({
+ *       id: "1",
+ *       model,
+ *       text: JSON.stringify({ said: String(messages.at(-1)?.content).toUpperCase() }),
+ *       toolCalls: [],
+ *       finishReason: "stop",
+ *       usage: Usage.zero
+ *     })
+ * }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

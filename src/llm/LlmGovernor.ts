@@ -62,6 +62,17 @@ export const retries: Metric.Counter<number> = Metric.counter("effect_instructor
  * The schedule of retries: jittered exponential backoff, never shorter than the wait the server asked for, and none at
  * all for what cannot succeed (a bad key, a bad request, no quota).
  *
+ * **Example** (Retrying something else the same way)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import type { AiError } from "effect/ai"
+ * import { LlmGovernor } from "effect-instructor"
+ *
+ * export const patiently = <A, R>(effect: Effect.Effect<A, AiError.AiError, R>) =>
+ *   Effect.retry(effect, LlmGovernor.retrySchedule({ maxRetries: 10 }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -52,6 +52,16 @@ export const unreported: Usage = { ...zero, unreported: 1 }
 /**
  * Adds two usages.
  *
+ * **Example** (Summing up)
+ *
+ * ```ts
+ * import { Usage } from "effect-instructor"
+ *
+ * const one = { ...Usage.zero, inputTokens: 10, outputTokens: 2 }
+ *
+ * Usage.totalTokens(Usage.add(one, one)) // => 24
+ * ```
+ *
  * @category combinators
  * @since 0.1.0
  */

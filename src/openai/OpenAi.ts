@@ -124,6 +124,19 @@ export const layer = (options: Options): Layer.Layer<Llm.Llm> =>
  * Like `layer`, with the key, the base URL and the model from the environment. Without `OPENAI_API_KEY` it fails,
  * unless `OPENAI_BASE_URL` names a server of your own, which may need none.
  *
+ * **Example** (Variables with other names)
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * export const Llm = OpenAi.layerConfig({
+ *   apiKey: Config.Redacted("TEAM_OPENAI_KEY"),
+ *   governor: { maxRetries: 10 },
+ *   requestTimeout: "2 minutes"
+ * })
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -151,6 +164,21 @@ export const layerProviderConfig = (options?: ConfigOptions): Layer.Layer<Llm.Ll
 /**
  * A client of the SDK that is already made (`AzureOpenAI`, say), behind a governor with defaults. The client's own
  * retries are not used.
+ *
+ * **Example** (Azure)
+ *
+ * ```ts
+ * import { OpenAi } from "effect-instructor/openai"
+ * import { AzureOpenAI } from "openai"
+ *
+ * const client = new AzureOpenAI({
+ *   apiKey: "from your vault",
+ *   apiVersion: "2026-01-01",
+ *   endpoint: "https://example.openai.azure.com"
+ * })
+ *
+ * export const Llm = OpenAi.layerClient(client, { model: "my-deployment", provider: "azure.ai.openai" })
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -42,6 +42,14 @@ export const fromSchemaIssue = (issue: SchemaIssue.Issue): ReadonlyArray<AnswerI
 /**
  * An issue as one line: `address.lines[0]: Expected string`.
  *
+ * **Example** (A path and what is wrong there)
+ *
+ * ```ts
+ * import { AnswerIssue } from "effect-instructor"
+ *
+ * AnswerIssue.format({ path: ["lines", 0, "sku"], message: "Expected string" }) // => "lines[0].sku: Expected string"
+ * ```
+ *
  * @category formatting
  * @since 0.1.0
  */

@@ -120,6 +120,16 @@ export const error = (status: number, error: {
 /**
  * A 429 that asks for a wait.
  *
+ * **Example** (A server that is busy at first)
+ *
+ * ```ts
+ * import { Fault, OpenAiSimulator } from "effect-instructor/testing"
+ *
+ * export const BusyAtFirst = OpenAiSimulator.layer({
+ *   answer: ({ index }) => index < 3 ? Fault.rateLimited("1 second") : { city: "Paris" }
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

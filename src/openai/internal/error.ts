@@ -25,7 +25,7 @@ export const toReason = (cause: unknown, context: ErrorContext): AiError.AiError
 }
 
 const connection = (cause: unknown, { scrub, url }: ErrorContext): AiError.NetworkError => {
-  const description = cause instanceof APIConnectionTimeoutError ? "the request timed out" : causes(cause).join(": ")
+  const description = cause instanceof APIConnectionTimeoutError ? "the request timed out" : innermost(cause)
   return new AiError.NetworkError({
     reason: /invalid url|unknown scheme|includes credentials/i.test(description) ? "InvalidUrlError" : "TransportError",
     method: "POST",
@@ -34,15 +34,14 @@ const connection = (cause: unknown, { scrub, url }: ErrorContext): AiError.Netwo
   })
 }
 
-/** The messages along the chain of causes; fetch hides the one that says something at its end. */
-const causes = (error: unknown): ReadonlyArray<string> => {
-  const out: Array<string> = []
+/** The message at the end of the chain of causes: "fetch failed" stands before the one that says why. */
+const innermost = (error: unknown): string => {
+  let said = "the connection failed"
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    const code = Predicate.hasProperty(at, "code") && Predicate.isString(at.code) ? at.code : undefined
-    const text = at.message === "" ? code : at.message
-    if (text !== undefined && !out.includes(text)) out.push(text)
+    const code = Predicate.hasProperty(at, "code") && Predicate.isString(at.code) ? at.code : ""
+    said = at.message || code || said
   }
-  return out.length === 0 ? ["the connection failed"] : out
+  return said
 }
 
 const quotaCodes = new Set([

@@ -20,12 +20,12 @@
  *
  * @since 0.1.0
  */
-import * as Prompt from "effect/ai/Prompt"
+import type * as Prompt from "effect/ai/Prompt"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual, memoize } from "effect/Function"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Pipeable from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -33,16 +33,13 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as ExtractionError from "./ExtractionError.ts"
+import * as Attempts from "./internal/attempts.ts"
+import * as Compiled from "./internal/compiled.ts"
 import * as Telemetry from "./internal/telemetry.ts"
 import type { Completion } from "./llm/Completion.ts"
 import { Llm } from "./llm/Llm.ts"
-import type { LlmRequest, OutputFormat, OutputMode, Parameters } from "./llm/LlmRequest.ts"
-import * as Usage from "./llm/Usage.ts"
-import * as Answer from "./output/Answer.ts"
-import * as AnswerIssue from "./output/AnswerIssue.ts"
-import * as JsonText from "./output/JsonText.ts"
-import * as Messages from "./prompt/Messages.ts"
-import * as ResponseSchema from "./schema/ResponseSchema.ts"
+import type { LlmRequest, OutputMode, Parameters } from "./llm/LlmRequest.ts"
+import type * as Usage from "./llm/Usage.ts"
 import * as SchemaFromJson from "./schema/SchemaFromJson.ts"
 
 const TypeId = "~effect-instructor/Extraction"
@@ -90,6 +87,8 @@ export interface Detailed<out A> {
   readonly finishReason: Completion["finishReason"]
   /** The valid answer as it came. */
   readonly completion: Completion
+  /** The JSON in it that the value was decoded from. */
+  readonly answer: Schema.Json
 }
 
 /**
@@ -224,7 +223,7 @@ export const fromJsonSchema = <Input = PromptInput>(
   SchemaFromJson.make(document).pipe(
     Result.map((schema) => make<Schema.Json, never, Input>({ ...options, schema })),
     Result.mapError((unsupported) =>
-      failure({ name: options?.name ?? "Response" }, nothingSpent(), new ExtractionError.UnsupportedSchema(unsupported))
+      ExtractionError.beforeSending(options?.name ?? "Response", new ExtractionError.UnsupportedSchema(unsupported))
     )
   )
 
@@ -310,52 +309,7 @@ export const toRequest = <A, Input, R>(
     readonly model: string
   }
 ): Result.Result<LlmRequest, ExtractionError.ExtractionError> =>
-  Result.map(
-    compiled(self),
-    ({ output }) => ({
-      model: self.model ?? options.model,
-      messages: Messages.fromPrompt(Prompt.make(self.prompt(input)), { instructions: self.instructions, output }),
-      output,
-      parameters: self.parameters
-    })
-  )
-
-interface Compiled<A, R> {
-  readonly output: OutputFormat
-  readonly response: ResponseSchema.ResponseSchema<A, R>
-}
-
-const compiled = <A, Input, R>(
-  self: Extraction<A, Input, R>
-): Result.Result<Compiled<A, R>, ExtractionError.ExtractionError> =>
-  compile(self) as Result.Result<Compiled<A, R>, ExtractionError.ExtractionError>
-
-const compile = memoize((self: Extraction<unknown, never, unknown>) => {
-  const form = self.mode === "json_schema" || self.mode === "tools" ? "strict" : "natural"
-  return Result.flatMap(
-    ResponseSchema.make(self.schema),
-    (response) =>
-      Result.map(response.jsonSchema(form), (jsonSchema): Compiled<unknown, unknown> => ({
-        response,
-        output: {
-          mode: self.mode,
-          name: self.name.replace(/[^\w-]+/g, "_").slice(0, 64) || "Response",
-          ...(self.description !== undefined && { description: self.description }),
-          jsonSchema: jsonSchema as OutputFormat["jsonSchema"]
-        }
-      }))
-  ).pipe(
-    Result.mapError((unsupported) => failure(self, nothingSpent(), new ExtractionError.UnsupportedSchema(unsupported)))
-  )
-})
-
-const nothingSpent = (): Telemetry.Spent => ({ attempts: 0, usage: Usage.zero })
-
-const failure = (
-  self: { readonly name: string },
-  spent: Telemetry.Spent,
-  reason: ExtractionError.Reason
-): ExtractionError.ExtractionError => new ExtractionError.ExtractionError({ extraction: self.name, reason, ...spent })
+  Result.flatMap(Compiled.make(self), (compiled) => Compiled.toRequest(compiled, input, options.model))
 
 /**
  * Extracts a value from an input. A bare schema in place of an extraction is asked for with every default.
@@ -446,103 +400,11 @@ export const extractDetailed: {
  */
 export const RecordContent: Context.Reference<boolean> = Telemetry.RecordContent
 
-const run = <A, Input, R>(
+const run = Effect.fnUntraced(function*<A, Input, R>(
   self: Extraction<A, Input, R>,
   input: Input
-): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, Llm | R> =>
-  Effect.suspend(() => {
-    const spent = nothingSpent()
-    const { timeout } = self
-    const asked = ask(self, input, spent)
-    return Telemetry.extraction(
-      self.name,
-      spent,
-      timeout === undefined ? asked : Effect.timeoutOrElse(asked, {
-        duration: timeout,
-        orElse: () => Effect.fail(failure(self, spent, new ExtractionError.TimedOut({ after: timeout })))
-      })
-    )
-  })
-
-/** Asks until an answer decodes. Each request is the first one, plus the last answer and what was wrong with it. */
-const ask = Effect.fnUntraced(function*<A, Input, R>(
-  self: Extraction<A, Input, R>,
-  input: Input,
-  spent: Telemetry.Spent
 ): Effect.fn.Return<Detailed<A>, ExtractionError.ExtractionError, Llm | R> {
   const llm = yield* Llm
-  const { output, response } = yield* Effect.fromResult(compiled(self))
-  const first = yield* Effect.fromResult(toRequest(self, input, llm))
-  const invalid: Array<ExtractionError.InvalidAttempt> = []
-  let request = first
-  while (true) {
-    const completion = yield* Telemetry.complete(llm, request, spent.attempts + 1).pipe(
-      Effect.mapError((error) => failure(self, spent, new ExtractionError.ProviderFailure({ error })))
-    )
-    spent.attempts++
-    spent.usage = Usage.add(spent.usage, completion.usage)
-    const answer = Answer.read(completion, output)
-    const decoded = yield* decode(response, answer)
-    if (Result.isSuccess(decoded)) {
-      const { finishReason, model } = completion
-      return { value: decoded.success, ...spent, model, finishReason, completion }
-    }
-    if (answer._tag !== "Complete") return yield* failure(self, spent, unanswered(answer, self.parameters))
-    const issues = decoded.failure
-    invalid.push({ text: answer.text, issues })
-    if (spent.attempts >= self.maxAttempts) {
-      return yield* failure(
-        self,
-        spent,
-        new ExtractionError.InvalidOutput({ attempts: [invalid[0]!, ...invalid.slice(1)] })
-      )
-    }
-    request = {
-      ...first,
-      messages: [...first.messages, ...Messages.reask(output, completion, issues, response.wrapper)]
-    }
-  }
+  const compiled = yield* Effect.fromResult(Compiled.make(self))
+  return yield* Attempts.run(compiled, llm, yield* Effect.fromResult(Compiled.toRequest(compiled, input, llm.model)))
 })
-
-/** The first of the values an answer may mean that decodes, or the issues of the likeliest. */
-const decode = Effect.fnUntraced(function*<A, R>(
-  response: ResponseSchema.ResponseSchema<A, R>,
-  answer: Answer.Answer
-): Effect.fn.Return<Result.Result<A, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> {
-  let issues: ReadonlyArray<AnswerIssue.AnswerIssue> | undefined
-  for (const value of meanings(answer)) {
-    const decoded = yield* Effect.result(response.decode(value))
-    if (Result.isSuccess(decoded)) return Result.succeed(decoded.success)
-    issues ??= AnswerIssue.fromSchemaIssue(decoded.failure)
-  }
-  return Result.fail(issues ?? [{ path: [], message: noJson(answer.text) }])
-})
-
-// A cut answer is taken only if it is whole all the same: mending it would hide what is missing.
-const meanings = (answer: Answer.Answer): Iterable<unknown> => {
-  switch (answer._tag) {
-    case "Complete":
-      return JsonText.candidates(answer.text)
-    case "Truncated":
-      return Option.toArray(JsonText.parse(answer.text))
-    case "Refused":
-    case "Filtered":
-      return []
-  }
-}
-
-const noJson = (text: string): string => text.trim() === "" ? "The answer is empty" : "The answer holds no JSON value"
-
-const unanswered = (
-  answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
-  { maxTokens }: Parameters
-): ExtractionError.Reason => {
-  switch (answer._tag) {
-    case "Truncated":
-      return new ExtractionError.Truncated({ text: answer.text, ...(maxTokens !== undefined && { maxTokens }) })
-    case "Refused":
-      return new ExtractionError.Refused({ refusal: answer.text })
-    case "Filtered":
-      return new ExtractionError.ContentFiltered({ text: answer.text })
-  }
-}

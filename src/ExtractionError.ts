@@ -6,7 +6,7 @@
 import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { Usage } from "./llm/Usage.ts"
+import { Usage, zero } from "./llm/Usage.ts"
 import * as AnswerIssue from "./output/AnswerIssue.ts"
 
 /**
@@ -162,6 +162,21 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/Extracti
 }
 
 /**
+ * The input itself is no good. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidInput extends Schema.Error<InvalidInput>("effect-instructor/ExtractionError/InvalidInput")({
+  _tag: Schema.tag("InvalidInput"),
+  description: Schema.String
+}) {
+  override get message(): string {
+    return this.description
+  }
+}
+
+/**
  * @category schemas
  * @since 0.1.0
  */
@@ -172,6 +187,7 @@ export const Reason = Schema.Union([
   Refused,
   ContentFiltered,
   UnsupportedSchema,
+  InvalidInput,
   TimedOut
 ])
 
@@ -215,7 +231,47 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
 }) {
   override readonly cause = this.reason
 
+  /**
+   * Whether every other input would fail for the same reason: a wrong key, a model that does not exist, no money left,
+   * a schema that cannot be sent. Going on would only spend.
+   */
+  get isRunFatal(): boolean {
+    return this.reason._tag === "UnsupportedSchema" ||
+      this.reason._tag === "ProviderFailure" && stopsEveryRequest(this.reason.error.reason)
+  }
+
   override get message(): string {
     return `Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`
   }
 }
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isExtractionError = (u: unknown): u is ExtractionError => u instanceof ExtractionError
+
+const stopsEveryRequest = (reason: AiError.AiErrorReason): boolean => {
+  switch (reason._tag) {
+    case "AuthenticationError":
+    case "QuotaExhaustedError":
+    case "UnsupportedSchemaError":
+      return true
+    case "NetworkError":
+      return reason.reason === "InvalidUrlError"
+    case "InvalidRequestError":
+      // An unknown model, or a base URL with nothing behind it.
+      return reason.http?.response?.status === 404
+    default:
+      return false
+  }
+}
+
+/**
+ * The error of an extraction that never got to ask.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const beforeSending = (extraction: string, reason: Reason): ExtractionError =>
+  new ExtractionError({ extraction, reason, attempts: 0, usage: zero })

@@ -6,6 +6,16 @@
 
 /** Many extractions at once. */
 export * as Batch from "./Batch.ts"
+/** Why a batch ended before its source. */
+export * as BatchError from "./BatchError.ts"
+/** Where a batch stands. */
+export * as BatchProgress from "./batch/BatchProgress.ts"
+/** What became of a batch, in figures. */
+export * as BatchSummary from "./batch/BatchSummary.ts"
+/** Which items of a batch are done. */
+export * as Journal from "./batch/Journal.ts"
+/** What can go wrong with a journal. */
+export * as JournalError from "./batch/JournalError.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./Extraction.ts"
 /** Why an extraction gave no value. */
@@ -16,6 +26,8 @@ export * as ExtractionMetrics from "./ExtractionMetrics.ts"
 export * as Completion from "./llm/Completion.ts"
 /** The door to a language model. */
 export * as Llm from "./llm/Llm.ts"
+/** Who is told of retries. */
+export * as LlmObserver from "./llm/LlmObserver.ts"
 /** Retries. */
 export * as LlmGovernor from "./llm/LlmGovernor.ts"
 /** A request as data. */

@@ -1,7 +1,7 @@
 /** What the types promise. The assertions are made by the type checker; running them only proves they are there. */
 import { describe, it } from "@effect/vitest"
 import { Context, Effect, type Option, type Result, Schema, SchemaTransformation, Stream } from "effect"
-import { Batch, Extraction, type ExtractionError, type Llm } from "effect-instructor"
+import { Batch, type BatchError, Extraction, type ExtractionError, type Journal, type Llm } from "effect-instructor"
 import type { Prompt } from "effect/ai"
 import { expectTypeOf } from "vitest"
 
@@ -70,11 +70,22 @@ describe("types", () => {
       Effect.Effect<Array<Result.Result<Person, Error>>, never, Llm.Llm>
     >()
     expectTypeOf(Batch.stream(euro, Stream.make("x").pipe(Stream.mapError(() => "broken" as const)))).toExtend<
-      Stream.Stream<Batch.Item<number, string>, "broken", Llm.Llm | Rates>
+      Stream.Stream<Batch.Item<number, string>, "broken" | BatchError.BatchError, Llm.Llm | Rates>
     >()
     const letters: ReadonlyArray<{ readonly body: string; readonly id: number }> = []
     expectTypeOf(Batch.stream(letter, letters)).toEqualTypeOf<
-      Stream.Stream<Batch.Item<Person, { readonly body: string; readonly id: number }>, never, Llm.Llm>
+      Stream.Stream<
+        Batch.Item<Person, { readonly body: string; readonly id: number }>,
+        BatchError.BatchError,
+        Llm.Llm
+      >
+    >()
+    expectTypeOf(letter.pipe(Batch.resumable(letters, { id: ({ id }) => `${id}` }))).toExtend<
+      Stream.Stream<Batch.Item<Person, unknown>, BatchError.BatchError, Llm.Llm | Journal.Journal>
+    >()
+    const read: ReadonlyArray<string | Error> = []
+    expectTypeOf(Batch.stream(person, read, { id: (text) => text.trim() })).toExtend<
+      Stream.Stream<Batch.Item<Person, string | Error>, BatchError.BatchError, Llm.Llm>
     >()
     expectTypeOf(Effect.forEach(["x"], (text) => Extraction.extract(person, text), { concurrency: 2 })).toEqualTypeOf<
       Effect.Effect<Array<Person>, Error, Llm.Llm>

@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as ProviderWait from "./internal/providerWait.ts"
 import { Llm } from "./Llm.ts"
+import { CurrentLlmObserver } from "./LlmObserver.ts"
 
 /**
  * @category models
@@ -95,8 +96,7 @@ export const retrySchedule = (options?: Options): Schedule.Schedule<unknown, AiE
       if (wait === undefined) return Effect.succeed(duration)
       // Everyone was told the same instant; a spread of up to a tenth keeps them from coming back as one.
       return Effect.map(Random.next, (random) => Duration.max(duration, Duration.times(wait, 1 + random / 10)))
-    }),
-    Schedule.tap(() => Metric.update(retries, 1))
+    })
   )
 }
 
@@ -121,13 +121,23 @@ export const retrySchedule = (options?: Options): Schedule.Schedule<unknown, AiE
 export const layer = (options?: Options): Layer.Layer<Llm, never, Llm> =>
   Layer.effect(Llm, Effect.map(Llm, (provider) => govern(provider, retrySchedule(options))))
 
+/** Counts the retries of a schedule, and tells the observer. */
+const observed = <Output>(
+  schedule: Schedule.Schedule<Output, AiError.AiError>
+): Schedule.Schedule<Output, AiError.AiError> =>
+  Schedule.tap(schedule, ({ duration, input }) =>
+    Effect.andThen(
+      Metric.update(retries, 1),
+      Effect.map(CurrentLlmObserver, (observer) => observer.onRetry(input, duration))
+    ))
+
 const govern = (
   provider: Llm["Service"],
   schedule: Schedule.Schedule<unknown, AiError.AiError>
 ): Llm["Service"] =>
   Llm.of({
     ...provider,
-    complete: (request) => Effect.retry(provider.complete(request), schedule),
+    complete: (request) => Effect.retry(provider.complete(request), observed(schedule)),
     stream: (request) =>
       Stream.suspend(() => {
         // What the consumer has seen cannot be taken back, so only a stream that has not begun is tried again.
@@ -137,7 +147,7 @@ const govern = (
             begun = true
             return parts
           }),
-          Stream.retry(Schedule.while(schedule, () => !begun))
+          Stream.retry(observed(Schedule.while(schedule, () => !begun)))
         )
       })
   })

@@ -4,7 +4,9 @@
  *
  * @since 0.1.0
  */
+import { memoize } from "effect/Function"
 import * as Schema from "effect/Schema"
+import { canonicalJson } from "./internal/canonicalJson.ts"
 
 /**
  * How the schema reaches the model and the answer comes back: `json_schema` (strict response format), `tools` (a
@@ -152,3 +154,41 @@ export const LlmRequest = Schema.Struct({
   output: OutputFormat,
   parameters: Parameters
 })
+
+/**
+ * A request as canonical JSON: the same text for requests that mean the same, whatever the order of their keys, and
+ * another for any that could get another answer. What is cached or journalled goes by it.
+ *
+ * **Example** (The order of keys)
+ *
+ * ```ts
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * const request = (parameters: LlmRequest.Parameters): LlmRequest.LlmRequest => ({
+ *   model: "small",
+ *   messages: [{ role: "user", content: "I live in Paris" }],
+ *   output: { mode: "json", name: "City", jsonSchema: {} },
+ *   parameters
+ * })
+ * const one = LlmRequest.canonical(request({ seed: 1, temperature: 0 }))
+ * const other = LlmRequest.canonical(request({ temperature: 0, seed: 1 }))
+ *
+ * one === other // => true
+ * ```
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const canonical = ({ messages, model, output, parameters }: LlmRequest): string =>
+  `{"messages":${canonicalMessages(messages)},"model":${JSON.stringify(model)},"output":${canonicalOnce(output)},` +
+  `"parameters":${canonicalOnce(parameters)}}`
+
+// Every request of an extraction shares these two, and the schema in one of them may be long.
+const canonicalOnce = memoize((part: OutputFormat | Parameters): string => canonicalJson(part))
+
+const canonicalMessages = (messages: ReadonlyArray<Message>): string => `[${messages.map(canonicalMessage).join(",")}]`
+
+const canonicalMessage = (message: Message): string =>
+  message.role === "user" && typeof message.content === "string"
+    ? `{"content":${JSON.stringify(message.content)},"role":"user"}`
+    : canonicalJson(message)

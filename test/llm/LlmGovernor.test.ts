@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Metric, Schema, Stream } from "effect"
-import type { LlmRequest } from "effect-instructor"
-import { Extraction, Llm, LlmGovernor } from "effect-instructor"
+import { Extraction, Llm, LlmGovernor, LlmObserver, type LlmRequest } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
@@ -108,6 +107,17 @@ describe("LlmGovernor", () => {
       assert.strictEqual((yield* Fiber.join(fiber)).attempts, 1)
     }).pipe(Effect.provide(governed(failing(overloaded, overloaded)))))
 
+  it.effect("tells whoever observes the requests of a fiber", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      yield* timed.pipe(
+        Effect.provideService(LlmObserver.CurrentLlmObserver, {
+          onRetry: (error, wait) => seen.push(`${error.reason._tag} ${Duration.toMillis(wait) >= 2000}`)
+        })
+      )
+      assert.deepStrictEqual(seen, ["InternalProviderError false", "RateLimitError true"])
+    }).pipe(Effect.provide(governed(failing(overloaded, rateLimited("2 seconds"))))))
+
   describe("streams", () => {
     const request: LlmRequest.LlmRequest = {
       model: "m",
@@ -127,6 +137,7 @@ describe("LlmGovernor", () => {
 
     it.effect("are not started over once something has", () =>
       Effect.gen(function*() {
+        const before = (yield* Metric.value(LlmGovernor.retries)).count
         let starts = 0
         const breaking = Layer.succeed(
           Llm.Llm,
@@ -149,6 +160,7 @@ describe("LlmGovernor", () => {
         )
         assert.strictEqual(error.reason._tag, "InternalProviderError")
         assert.strictEqual(starts, 1)
+        assert.strictEqual((yield* Metric.value(LlmGovernor.retries)).count, before)
       }))
   })
 })

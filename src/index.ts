@@ -8,6 +8,8 @@
 export * as Batch from "./Batch.ts"
 /** Why a batch ended before its source. */
 export * as BatchError from "./BatchError.ts"
+/** What a batch will come to. */
+export * as BatchEstimate from "./batch/BatchEstimate.ts"
 /** Where a batch stands. */
 export * as BatchProgress from "./batch/BatchProgress.ts"
 /** What became of a batch, in figures. */

@@ -370,7 +370,7 @@ describe("LlmCache", () => {
         // The digest of a key is not made on the test's clock.
         while (fiber.pollUnsafe() === undefined) {
           yield* TestClock.adjust("100 millis")
-          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+          yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
         }
         assert.strictEqual((yield* stats).storeFailures, 1)
         assert.strictEqual(yield* sent, 3)

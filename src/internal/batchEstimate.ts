@@ -117,6 +117,7 @@ const cost = (
     const price = Pricing.priceOf(pricing, request.model)
     // That a single request is long does not follow from all of them being so.
     return Option.fromUndefinedOr(
-      price && Pricing.costOf({ ...price, long: undefined }, { ...Usage.zero, ...tokens }, request.parameters.serviceTier)
+      price &&
+        Pricing.costOf({ ...price, long: undefined }, { ...Usage.zero, ...tokens }, request.parameters.serviceTier)
     )
   })

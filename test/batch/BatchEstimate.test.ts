@@ -101,9 +101,12 @@ describe("Batch.estimate", () => {
   it.effect("reads no more of a source of known length than its sample", () =>
     Effect.gen(function*() {
       let drawn = 0
-      const endless = Stream.fromIterable((function*() {
-        while (true) yield `text ${drawn++}`
-      })(), { chunkSize: 1 })
+      const endless = Stream.fromIterable(
+        (function*() {
+          while (true) yield `text ${drawn++}`
+        })(),
+        { chunkSize: 1 }
+      )
       const { items, requests, sampled } = yield* Batch.estimate(echo, endless, { items: 1_000_000, sample: 10 })
       assert.deepStrictEqual([items, requests, sampled], [1_000_000, 1_000_000, 10])
       assert.isAtMost(drawn, 11)

@@ -14,7 +14,9 @@ const count = 300
 interface Worker {
   readonly underWay: Promise<void>
   /** What it printed, or `undefined` if it was killed. */
-  readonly finished: Promise<{ readonly sent: number; readonly right: number; readonly storeFailures: number } | undefined>
+  readonly finished: Promise<
+    { readonly sent: number; readonly right: number; readonly storeFailures: number } | undefined
+  >
   readonly kill: () => void
 }
 
@@ -108,14 +110,18 @@ describe("processes that share a cache", () => {
       database.close()
     }), 180_000)
 
-  it.live("in one directory share their answers, and find whole ones only after a kill -9", () =>
-    Effect.gen(function*() {
-      const folder = yield* temporary
-      yield* survive("files", folder)
-      for (const file of fs.readdirSync(folder, { recursive: true, encoding: "utf8" })) {
-        if (file.endsWith(".json")) JSON.parse(fs.readFileSync(path.join(folder, file), "utf8"))
-      }
-    }).pipe(Effect.provide(NodeServices.layer)), 180_000)
+  it.live(
+    "in one directory share their answers, and find whole ones only after a kill -9",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* temporary
+        yield* survive("files", folder)
+        for (const file of fs.readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+          if (file.endsWith(".json")) JSON.parse(fs.readFileSync(path.join(folder, file), "utf8"))
+        }
+      }).pipe(Effect.provide(NodeServices.layer)),
+    180_000
+  )
 
   const itRedis = hasRedis ? it.live : it.live.skip
   const note = hasRedis ? "" : " (no Redis at 127.0.0.1:6379)"

@@ -7,6 +7,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
@@ -87,14 +89,9 @@ export const open = Effect.fnUntraced(function*<R>(
           isFailing = false
           return Effect.void
         }),
-        Effect.timeoutOrElse({
-          duration: timeout,
-          orElse: () => {
-            pausedUntil = clock.currentTimeMillisUnsafe() + pauseMillis
-            return Effect.fail(
-              new Persistence.PersistenceError({ message: `no answer within ${Duration.format(timeout)}` })
-            )
-          }
+        within(timeout, () => {
+          pausedUntil = clock.currentTimeMillisUnsafe() + pauseMillis
+          return new Persistence.PersistenceError({ message: `no answer within ${Duration.format(timeout)}` })
         }),
         Effect.catchCause((cause) => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
@@ -129,10 +126,24 @@ export const open = Effect.fnUntraced(function*<R>(
   }
 })
 
-const encoder = new TextEncoder()
+/** A deadline, whose clock is only set for what does not end at once. */
+const within = <E>(duration: Duration.Duration, orElse: () => E) => <A, E2>(self: Effect.Effect<A, E2>) =>
+  Effect.flatMap(
+    Effect.forkChild(self, { startImmediately: true }),
+    (fiber): Effect.Effect<A, E | E2> =>
+      fiber.pollUnsafe() ?? Effect.timeoutOrElse(Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber)), {
+        duration,
+        orElse: () => Effect.fail(orElse())
+      })
+  )
+
+// Web Crypto is everywhere, but it takes a round trip through another thread for each key.
+const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto")
 
 const sha256 = (text: string): Effect.Effect<string> =>
-  Effect.map(
-    Effect.promise(() => crypto.subtle.digest("SHA-256", encoder.encode(text))),
-    (digest) => Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("")
-  )
+  nodeCrypto === undefined
+    ? Effect.map(
+      Effect.promise(() => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))),
+      (digest) => Hex.encode(new Uint8Array(digest))
+    )
+    : Effect.sync(() => nodeCrypto.hash("sha256", text))

@@ -23,10 +23,11 @@ import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
 import type { Completion, CompletionPart } from "./Completion.ts"
 import { type CacheControl, CurrentCacheControl } from "./internal/cacheControl.ts"
+import * as CacheKey from "./internal/cacheKey.ts"
 import * as CacheStore from "./internal/cacheStore.ts"
 import * as LruMap from "./internal/lruMap.ts"
 import { Llm, toParts } from "./Llm.ts"
-import * as LlmRequest from "./LlmRequest.ts"
+import type { LlmRequest } from "./LlmRequest.ts"
 import * as Usage from "./Usage.ts"
 
 /**
@@ -157,7 +158,6 @@ export const layer = <R = never>(options?: Options<R>): Layer.Layer<Llm | LlmCac
     const store = options?.store === undefined ? undefined : yield* CacheStore.open({
       layer: options.store,
       namespace: options.namespace ?? "default",
-      provider: provider.provider,
       timeToLive,
       timeout: Duration.fromInputUnsafe(options.storeTimeout ?? "2 seconds"),
       onFailure: () => stats.storeFailures++
@@ -218,17 +218,17 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
     return finishReason === "length" ? options.keepTruncated : true
   }
 
-  const forget = (text: string): Effect.Effect<void> =>
+  const forget = (key: string): Effect.Effect<void> =>
     Effect.suspend(() => {
-      memory.delete(text)
-      return store === undefined ? Effect.void : store.remove(text)
+      memory.delete(key)
+      return store === undefined ? Effect.void : store.remove(key)
     })
 
-  const fromMemory = (text: string, fiber: Fiber.Fiber<unknown, unknown>): Completion | undefined => {
-    const entry = memory.get(text)
+  const fromMemory = (key: string, fiber: Fiber.Fiber<unknown, unknown>): Completion | undefined => {
+    const entry = memory.get(key)
     if (entry === undefined) return undefined
     if (!isFresh(entry, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())) {
-      memory.delete(text)
+      memory.delete(key)
       return undefined
     }
     stats.hits++
@@ -236,8 +236,8 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
     return entry.completion
   }
 
-  const fromStore = Effect.fnUntraced(function*(text: string): Effect.fn.Return<Completion | undefined> {
-    const entry = store === undefined ? undefined : yield* store.read(text)
+  const fromStore = Effect.fnUntraced(function*(key: string): Effect.fn.Return<Completion | undefined> {
+    const entry = store === undefined ? undefined : yield* store.read(key)
     if (entry === undefined) return undefined
     if (!isFresh(entry, yield* Clock.currentTimeMillis)) {
       stats.stale++
@@ -245,37 +245,37 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
       return undefined
     }
     const kept = { ...entry, completion: replayed(entry.completion) }
-    memory.set(text, kept)
+    memory.set(key, kept)
     stats.hits++
     yield* Metric.update(hitMetric, 1)
     return kept.completion
   })
 
   /** Once there is an answer, nothing comes between it and the store. */
-  const keep = Effect.fnUntraced(function*(text: string, completion: Landed) {
+  const keep = Effect.fnUntraced(function*(key: string, completion: Landed) {
     if (completion === undefined || !isKept(completion)) return
     const entry = { version, at: yield* Clock.currentTimeMillis, completion }
-    memory.set(text, { ...entry, completion: replayed(completion) })
-    if (store !== undefined) yield* store.write(text, { ...entry, completion: storable(completion) })
+    memory.set(key, { ...entry, completion: replayed(completion) })
+    if (store !== undefined) yield* store.write(key, { ...entry, completion: storable(completion) })
   })
 
   /** Gets an answer from the store, or else from the provider. Runs in a fiber of its own, for whoever waits for it. */
   const fetch = (
-    text: string,
+    key: string,
     ask: Effect.Effect<Landed, AiError.AiError>
   ): Effect.Effect<Landed, AiError.AiError> =>
     Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
-      const found = yield* restore(fromStore(text))
+      const found = yield* restore(fromStore(key))
       if (found !== undefined) return found
       stats.misses++
       yield* Metric.update(missMetric, 1)
       const completion = yield* restore(ask)
-      yield* keep(text, completion)
+      yield* keep(key, completion)
       return completion
     }))
 
   /** Sets off a request, which ends when nobody waits for it any more. */
-  const takeOff = (text: string, ask: (flight: Flight) => Effect.Effect<Landed, AiError.AiError>) =>
+  const takeOff = (key: string, ask: (flight: Flight) => Effect.Effect<Landed, AiError.AiError>) =>
     Effect.suspend(() => {
       const flight: Flight = {
         landed: Deferred.makeUnsafe(),
@@ -286,10 +286,10 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
         isBilled: false,
         fiber: undefined
       }
-      flights.set(text, flight)
-      const flying = Effect.onExit(fetch(text, ask(flight)), (exit) => {
+      flights.set(key, flight)
+      const flying = Effect.onExit(fetch(key, ask(flight)), (exit) => {
         flight.exit = exit
-        if (flights.get(text) === flight) flights.delete(text)
+        if (flights.get(key) === flight) flights.delete(key)
         Deferred.doneUnsafe(flight.landed, exit)
         for (const consumer of flight.consumers) land(flight, consumer)
         return Effect.void
@@ -300,18 +300,18 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
       })
     })
 
-  const board = (text: string, ask: (flight: Flight) => Effect.Effect<Landed, AiError.AiError>) =>
+  const board = (key: string, ask: (flight: Flight) => Effect.Effect<Landed, AiError.AiError>) =>
     Effect.suspend(() => {
-      const flight = flights.get(text)
-      if (flight === undefined) return takeOff(text, ask)
+      const flight = flights.get(key)
+      if (flight === undefined) return takeOff(key, ask)
       stats.shared++
       return Effect.as(Metric.update(sharedMetric, 1), flight)
     })
 
-  const leave = (text: string, flight: Flight): Effect.Effect<void> =>
+  const leave = (key: string, flight: Flight): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (--flight.waiting > 0 || flight.exit !== undefined || flight.fiber === undefined) return Effect.void
-      if (flights.get(text) === flight) flights.delete(text)
+      if (flights.get(key) === flight) flights.delete(key)
       return Fiber.interrupt(flight.fiber)
     })
 
@@ -336,49 +336,49 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
     Queue.endUnsafe(consumer)
   }
 
-  const complete = (request: LlmRequest.LlmRequest): Effect.Effect<Completion, AiError.AiError> =>
+  const complete = (request: LlmRequest): Effect.Effect<Completion, AiError.AiError> =>
     Effect.withFiber((fiber) => {
       const control = fiber.getRef(CurrentCacheControl)
       if (!control.enabled) return provider.complete(request)
-      const text = LlmRequest.canonical(request)
-      const found = fromMemory(text, fiber)
+      const key = CacheKey.make(provider.provider, request)
+      const found = fromMemory(key, fiber)
       if (found !== undefined) {
-        control.onAnswer(forget(text))
+        control.onAnswer(forget(key))
         return Effect.succeed(found)
       }
-      return join(text, request, control)
+      return join(key, request, control)
     })
 
   const join = (
-    text: string,
-    request: LlmRequest.LlmRequest,
+    key: string,
+    request: LlmRequest,
     control: CacheControl
   ): Effect.Effect<Completion, AiError.AiError> =>
     Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
-      const flight = yield* board(text, () => provider.complete(request))
+      const flight = yield* board(key, () => provider.complete(request))
       flight.waiting++
-      const completion = yield* Effect.ensuring(restore(Deferred.await(flight.landed)), leave(text, flight))
+      const completion = yield* Effect.ensuring(restore(Deferred.await(flight.landed)), leave(key, flight))
       // It was a stream, and it broke off without an error.
-      if (completion === undefined) return yield* restore(join(text, request, control))
-      control.onAnswer(forget(text))
+      if (completion === undefined) return yield* restore(join(key, request, control))
+      control.onAnswer(forget(key))
       return claim(flight, completion)
     }))
 
-  const stream = (request: LlmRequest.LlmRequest): Stream.Stream<CompletionPart, AiError.AiError> =>
+  const stream = (request: LlmRequest): Stream.Stream<CompletionPart, AiError.AiError> =>
     Stream.unwrap(Effect.withFiber((fiber) => {
       const control = fiber.getRef(CurrentCacheControl)
       if (!control.enabled) return Effect.succeed(provider.stream(request))
-      const text = LlmRequest.canonical(request)
-      const found = fromMemory(text, fiber)
-      if (found === undefined) return joinStream(text, request, control)
-      control.onAnswer(forget(text))
+      const key = CacheKey.make(provider.provider, request)
+      const found = fromMemory(key, fiber)
+      if (found === undefined) return joinStream(key, request, control)
+      control.onAnswer(forget(key))
       return Effect.succeed(Stream.fromIterable(toParts(found)))
     }))
 
-  const joinStream = Effect.fnUntraced(function*(text: string, request: LlmRequest.LlmRequest, control: CacheControl) {
+  const joinStream = Effect.fnUntraced(function*(key: string, request: LlmRequest, control: CacheControl) {
     const consumer = yield* Queue.unbounded<CompletionPart, AiError.AiError | Cause.Done>()
     yield* Effect.acquireRelease(
-      Effect.map(board(text, (flight) => collect(flight, request)), (flight) => {
+      Effect.map(board(key, (flight) => collect(flight, request)), (flight) => {
         flight.waiting++
         flight.consumers.add(consumer)
         Queue.offerAllUnsafe(consumer, flight.parts)
@@ -387,15 +387,15 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
       }),
       (flight) => {
         flight.consumers.delete(consumer)
-        return leave(text, flight)
+        return leave(key, flight)
       }
     )
-    control.onAnswer(forget(text))
+    control.onAnswer(forget(key))
     return Stream.fromQueue(consumer)
   })
 
   /** Hands out the parts of a stream as they come, all but the last, which is there for each of those who wait. */
-  const collect = Effect.fnUntraced(function*(flight: Flight, request: LlmRequest.LlmRequest) {
+  const collect = Effect.fnUntraced(function*(flight: Flight, request: LlmRequest) {
     let completion: Landed
     yield* Stream.runForEachArray(provider.stream(request), (parts) =>
       Effect.sync(() => {

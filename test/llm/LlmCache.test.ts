@@ -375,6 +375,40 @@ describe("LlmCache", () => {
         assert.strictEqual((yield* stats).storeFailures, 1)
         assert.strictEqual(yield* sent, 3)
       }).pipe(Effect.provide(cached(echoing, { store: storeOf(Effect.never) }))))
+    it.effect("that hangs when it is written to holds nobody up for long", () =>
+      Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(Extraction.extract(Echo, "x"))
+        yield* TestClock.adjust("1 second")
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* Fiber.join(fiber), { echo: "x" })
+        assert.strictEqual((yield* stats).storeFailures, 1)
+      }).pipe(
+        Effect.provide(cached(echoing, {
+          store: Layer.succeed(Persistence.BackingPersistence, {
+            make: () =>
+              Effect.succeed({
+                get: () => Effect.undefined,
+                getMany: () => Effect.never,
+                set: () => Effect.never,
+                setMany: () => Effect.never,
+                remove: () => Effect.never,
+                clear: Effect.never
+              })
+          })
+        }))
+      ))
+
+    it.effect("has the answer as soon as the item has it", () =>
+      Effect.gen(function*() {
+        const { store, values } = sharedStore()
+        yield* Effect.gen(function*() {
+          const fiber = yield* Effect.forkChild(Extraction.extract(Echo, "x"))
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.join(fiber)
+          assert.strictEqual(values.size, 1)
+        }).pipe(Effect.provide(cached(echoing, { store })))
+      }))
   })
 
   describe("the key", () => {

@@ -108,6 +108,20 @@ describe("OpenAi", () => {
         })
       }).pipe(Effect.provide(bare({ answer: () => person }))))
 
+    for (const mode of ["json_schema", "tools", "json", "markdown"] as const) {
+      it.live(`begin alike for all inputs of an extraction, so that the provider's prompt cache helps: ${mode}`, () =>
+        Effect.gen(function*() {
+          const extraction = Extraction.make({ schema: Person, mode, prompt: (text: string) => text })
+          yield* Effect.result(Extraction.extract(extraction, "I am Ada"))
+          yield* Effect.result(Extraction.extract(extraction, "Me, I am Alan"))
+          const [{ messages: first, ...one }, { messages: second, ...other }] = (yield* ledger).entries
+            .map(({ request }) => request.body) as [Record<string, unknown>, Record<string, unknown>]
+          assert.deepStrictEqual(JSON.stringify(one), JSON.stringify(other))
+          assert.deepStrictEqual((first as Array<unknown>).slice(0, -1), (second as Array<unknown>).slice(0, -1))
+          assert.deepStrictEqual((second as Array<unknown>).at(-1), { role: "user", content: "Me, I am Alan" })
+        }).pipe(Effect.provide(bare({ answer: () => person }))))
+    }
+
     it.live("carry files as the parts the protocol has for them", () =>
       Effect.gen(function*() {
         const bytes = new Uint8Array([1, 2, 3])

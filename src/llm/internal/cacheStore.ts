@@ -7,7 +7,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -15,6 +14,7 @@ import * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Completion } from "../Completion.ts"
+import * as CacheKey from "./cacheKey.ts"
 
 export interface Entry extends Schema.Schema.Type<typeof Entry> {}
 
@@ -27,9 +27,9 @@ export const Entry = Schema.Struct({
 })
 
 export interface CacheStore {
-  readonly read: (text: string) => Effect.Effect<Entry | undefined>
-  readonly write: (text: string, entry: Entry) => Effect.Effect<void>
-  readonly remove: (text: string) => Effect.Effect<void>
+  readonly read: (key: string) => Effect.Effect<Entry | undefined>
+  readonly write: (key: string, entry: Entry) => Effect.Effect<void>
+  readonly remove: (key: string) => Effect.Effect<void>
 }
 
 const codec = Schema.toCodecJson(Entry)
@@ -47,8 +47,6 @@ const pauseMillis = 10_000
 export interface Options<R> {
   readonly layer: Layer.Layer<Persistence.BackingPersistence, unknown, R>
   readonly namespace: string
-  /** What the answers in the store depend on beside the request. */
-  readonly provider: string
   readonly timeToLive: Duration.Duration | undefined
   readonly timeout: Duration.Duration
   readonly onFailure: () => void
@@ -58,7 +56,7 @@ export interface Options<R> {
 export const open = Effect.fnUntraced(function*<R>(
   options: Options<R>
 ): Effect.fn.Return<CacheStore | undefined, never, R | Scope.Scope> {
-  const { onFailure, provider, timeToLive, timeout } = options
+  const { onFailure, timeToLive, timeout } = options
   const opened = yield* Layer.build(options.layer).pipe(
     Effect.flatMap((context) =>
       Context.get(context, Persistence.BackingPersistence)
@@ -107,21 +105,19 @@ export const open = Effect.fnUntraced(function*<R>(
       )
     })
 
-  const keyOf = (text: string): Effect.Effect<string> => sha256(`${provider}\n${text}`)
-
   return {
-    read: Effect.fnUntraced(function*(text) {
-      const value = yield* attempt("read", store.get(yield* keyOf(text)))
+    read: Effect.fnUntraced(function*(key) {
+      const value = yield* attempt("read", store.get(yield* CacheKey.digest(key)))
       return value === undefined ? undefined : Option.getOrUndefined(decode(value))
     }),
-    write: Effect.fnUntraced(function*(text, entry) {
+    write: Effect.fnUntraced(function*(key, entry) {
       const encoded = encode(entry)
       if (Option.isSome(encoded)) {
-        yield* attempt("written", store.set(yield* keyOf(text), encoded.value as object, timeToLive))
+        yield* attempt("written", store.set(yield* CacheKey.digest(key), encoded.value as object, timeToLive))
       }
     }),
-    remove: Effect.fnUntraced(function*(text) {
-      yield* attempt("written", store.remove(yield* keyOf(text)))
+    remove: Effect.fnUntraced(function*(key) {
+      yield* attempt("written", store.remove(yield* CacheKey.digest(key)))
     })
   }
 })
@@ -136,14 +132,3 @@ const within = <E>(duration: Duration.Duration, orElse: () => E) => <A, E2>(self
         orElse: () => Effect.fail(orElse())
       })
   )
-
-// Web Crypto is everywhere, but it takes a round trip through another thread for each key.
-const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto")
-
-const sha256 = (text: string): Effect.Effect<string> =>
-  nodeCrypto === undefined
-    ? Effect.map(
-      Effect.promise(() => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))),
-      (digest) => Hex.encode(new Uint8Array(digest))
-    )
-    : Effect.sync(() => nodeCrypto.hash("sha256", text))

@@ -151,5 +151,6 @@ const record = (
   ExtractionMetrics.attempts.updateUnsafe(spent.attempts, context)
   ExtractionMetrics.inputTokens.updateUnsafe(spent.usage.inputTokens, context)
   ExtractionMetrics.outputTokens.updateUnsafe(spent.usage.outputTokens, context)
+  ExtractionMetrics.cost.updateUnsafe(spent.usage.usd, context)
   ExtractionMetrics.duration.updateUnsafe(millis, context)
 }

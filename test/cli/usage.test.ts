@@ -123,8 +123,7 @@ describe("usage", () => {
   it.live("a schema of another copy of Effect is refused with a sentence", () =>
     Effect.gen(function*() {
       const cwd = yield* Command.folder(files)
-      fs.rmSync(path.join(cwd, "node_modules"))
-      fs.mkdirSync(path.join(cwd, "node_modules"))
+      fs.rmSync(path.join(cwd, "node_modules/effect"))
       fs.cpSync(path.join(root, "node_modules/effect"), path.join(cwd, "node_modules/effect"), {
         recursive: true,
         filter: (file) => !/\/(src|ai-docs)$|\.map$|\.d\.ts$/.test(file)

@@ -60,12 +60,31 @@ export const start = (args: ReadonlyArray<string>, { cwd, env, input }: Options)
 export const run = (args: ReadonlyArray<string>, options: Options) =>
   Effect.scoped(Effect.flatMap(start(args, { input: "", ...options }), ({ ended }) => ended))
 
+const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
+
+/** Runs it on a terminal of 100 columns, whose both streams are one. */
+export const runOnTerminal = (args: ReadonlyArray<string>, { cwd, env }: Options) =>
+  Effect.callback<{ readonly code: number | null; readonly stdout: string }>((resume) => {
+    const command = [process.execPath, ...nodeArguments, ...args].map(quoted).join(" ")
+    const child = spawn("script", ["-qec", `stty cols 100 rows 30; exec ${command}`, "/dev/null"], {
+      cwd,
+      env: { ...process.env, NODE_NO_WARNINGS: "1", TERM: "xterm", ...env },
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    let stdout = ""
+    child.stdout.on("data", (data) => stdout += data)
+    child.on("close", (code) => resume(Effect.succeed({ code, stdout })))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
 /** A folder that sees the project's packages, with the files given. */
 export const folder = (files: Readonly<Record<string, string | Uint8Array>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const at = fs.mkdtempSync(path.join(os.tmpdir(), "effect-instructor-cli-"))
-      fs.symlinkSync(path.join(root, "node_modules"), path.join(at, "node_modules"))
+      fs.mkdirSync(path.join(at, "node_modules"))
+      fs.symlinkSync(path.join(root, "node_modules/effect"), path.join(at, "node_modules/effect"))
+      fs.symlinkSync(root, path.join(at, "node_modules/effect-instructor"))
       fs.writeFileSync(path.join(at, "package.json"), `{"type":"module"}`)
       for (const [name, content] of Object.entries(files)) fs.writeFileSync(path.join(at, name), content)
       return at

@@ -61,7 +61,7 @@ const readJson = (line: string, number: number, fields: Fields): Row => {
   if (Result.isFailure(parsed)) return unusable(`Line ${number} is not JSON: ${String(parsed.failure)}`)
   const value = parsed.success
   if (Predicate.isString(value) && fields.id === undefined) return usable(value, undefined, number)
-  if (!Predicate.isObject(value) || Array.isArray(value)) {
+  if (!Predicate.isObject(value)) {
     return unusable(`Line ${number} is neither a JSON object nor a JSON string`)
   }
   const textField = fields.text ?? defaultTextField

@@ -28,7 +28,8 @@ const schemaOf = ({ body, mode }: SimulatedRequest): unknown => {
 
 const at = (value: unknown, ...path: ReadonlyArray<string | number>): unknown =>
   path.reduce(
-    (inner: unknown, key) => Predicate.isObject(inner) ? (inner as Record<string | number, unknown>)[key] : undefined,
+    (inner: unknown, key) =>
+      Predicate.isObjectOrArray(inner) ? (inner as Record<string | number, unknown>)[key] : undefined,
     value
   )
 

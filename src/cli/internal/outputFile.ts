@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Journal from "../../batch/Journal.ts"
 import type { JournalError } from "../../batch/JournalError.ts"
+import * as FileProblem from "../../node/internal/fileProblem.ts"
 import { type CommandFailure, stopped, usage } from "./commandFailure.ts"
 import type { Line, OutputLines } from "./outputLine.ts"
 import * as SortedLines from "./sortedLines.ts"
@@ -23,14 +24,18 @@ export const open = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const file = yield* Effect.mapError(
     fs.open(path, { flag: "a" }),
-    (error) => usage(`The output ${path} cannot be written: ${describe(error)}`)
+    (error) => usage(`The output ${path} cannot be written: ${FileProblem.describe(error)}`)
   )
   return {
     append: (lines) =>
       Effect.mapError(
         file.writeAll(encode(lines)),
         (error) =>
-          stopped(`The output ${path} could not be written: ${describe(error)}. Run the same again to go on from here`)
+          stopped(
+            `The output ${path} could not be written: ${
+              FileProblem.describe(error)
+            }. Run the same again to go on from here`
+          )
       )
   }
 })
@@ -38,12 +43,6 @@ export const open = Effect.fnUntraced(function*(
 const encoder = new TextEncoder()
 
 const encode = (lines: ReadonlyArray<Line>): Uint8Array => encoder.encode(lines.map(({ text }) => text).join(""))
-
-/** Files' errors in the words of the system, which a user can look up. */
-export const describe = (error: PlatformError): string => {
-  const { cause, description } = error.reason as { readonly cause?: unknown; readonly description?: string }
-  return cause instanceof Error ? cause.message : description ?? error.message
-}
 
 export interface Rewritten {
   readonly lines: number

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
+import * as FileProblem from "../../node/internal/fileProblem.ts"
 import * as LockFile from "../../node/internal/lockFile.ts"
 import { type CommandFailure, usage } from "./commandFailure.ts"
-import { describe } from "./outputFile.ts"
 
 export interface RunFiles {
   readonly input: string
@@ -55,7 +55,7 @@ const remove = ({ journal, output }: RunFiles): Effect.Effect<void, CommandFailu
       if ((yield* sizeOf(path)) > 0) {
         yield* Effect.mapError(
           fs.remove(path),
-          (error: PlatformError) => usage(`${path} cannot be removed: ${describe(error)}`)
+          (error: PlatformError) => usage(`${path} cannot be removed: ${FileProblem.describe(error)}`)
         )
       }
     }

@@ -39,6 +39,14 @@ const expected: Readonly<Record<string, string>> = {
     "9. no valid answer: name: Expected string, age: Expected number",
     ""
   ].join("\n"),
+  "resumable-batch": [
+    "person-0: John",
+    "person-1: Maria",
+    "2 extracted, 0 from the journal",
+    "person-0: John, known already",
+    "person-1: Maria, known already",
+    ""
+  ].join("\n"),
   "checks-and-reask": "Emma is 2, after 2 attempts and 12 output tokens\n",
   "local-server": "Lyon, France\n",
   "cached-batch": "John, Maria, Alex, Alex: 3 sent, 1 from the cache\n" +

@@ -11,22 +11,38 @@ export interface ByteLines {
   readonly restOffset: () => number
 }
 
+export interface Options {
+  /** The longest line that is kept, in bytes. Of a longer one as many are passed on, which is one too many. */
+  readonly maxLength?: number | undefined
+}
+
 const newline = 10
 
-export const make = (startOffset = 0): ByteLines => {
+export const make = (options?: Options): ByteLines => {
+  const kept = (options?.maxLength ?? Infinity) + 1
   let parts: Array<Uint8Array> = []
   let partsLength = 0
-  let consumed = startOffset
+  let keptLength = 0
+  let consumed = 0
 
-  const joined = (last: Uint8Array): Uint8Array => {
-    const whole = new Uint8Array(partsLength + last.length)
+  const keep = (part: Uint8Array): void => {
+    partsLength += part.length
+    if (keptLength >= kept) return
+    const some = part.subarray(0, kept - keptLength)
+    parts.push(some)
+    keptLength += some.length
+  }
+
+  const take = (): Uint8Array => {
+    const whole = new Uint8Array(keptLength)
     let at = 0
-    for (const part of [...parts, last]) {
+    for (const part of parts) {
       whole.set(part, at)
       at += part.length
     }
     parts = []
     partsLength = 0
+    keptLength = 0
     return whole
   }
 
@@ -35,21 +51,20 @@ export const make = (startOffset = 0): ByteLines => {
       let start = 0
       for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
         if (partsLength > 0) {
-          const line = joined(chunk.subarray(0, end))
+          keep(chunk.subarray(0, end))
+          const length = partsLength
+          const line = take()
           onLine(line, 0, line.length, consumed)
-          consumed += line.length + 1
+          consumed += length + 1
         } else {
-          onLine(chunk, start, end, consumed)
+          onLine(chunk, start, Math.min(end, start + kept), consumed)
           consumed += end - start + 1
         }
         start = end + 1
       }
-      if (start < chunk.length) {
-        parts.push(chunk.subarray(start))
-        partsLength += chunk.length - start
-      }
+      if (start < chunk.length) keep(chunk.subarray(start))
     },
-    rest: () => joined(new Uint8Array(0)),
+    rest: take,
     restOffset: () => consumed
   }
 }

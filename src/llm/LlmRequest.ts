@@ -194,6 +194,6 @@ const canonicalOnce = memoize((part: OutputFormat | Parameters): string => canon
 const canonicalMessages = (messages: ReadonlyArray<Message>): string => `[${messages.map(canonicalMessage).join(",")}]`
 
 const canonicalMessage = (message: Message): string =>
-  message.role === "user" && typeof message.content === "string"
-    ? `{"content":${JSON.stringify(message.content)},"role":"user"}`
+  message.role === "system" || message.role === "user" && typeof message.content === "string"
+    ? `{"content":${JSON.stringify(message.content)},"role":"${message.role}"}`
     : canonicalJson(message)

@@ -21,6 +21,7 @@ import * as RunLock from "../batch/internal/runLock.ts"
 import { type Claim, Journal, type JournalItem, JournalRecord } from "../batch/Journal.ts"
 import { FileFailure, JournalError, NotAJournal } from "../batch/JournalError.ts"
 import * as ByteLines from "../internal/byteLines.ts"
+import * as FileProblem from "./internal/fileProblem.ts"
 import * as JournalIndex from "./internal/journalIndex.ts"
 import * as JournalLine from "./internal/journalLine.ts"
 import * as JournalWriter from "./internal/journalWriter.ts"
@@ -71,8 +72,7 @@ const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Journal["Service"], JournalError, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   const runLock = RunLock.make(path)
-  const failure = (operation: string) => (error: PlatformError): JournalError =>
-    new JournalError({ reason: new FileFailure({ path, operation, description: error.message }) })
+  const failure = fileFailure(path)
 
   yield* LockFile.acquire(path)
   const { index, length, unreadable } = yield* open(path, fs)
@@ -135,6 +135,9 @@ const make = Effect.fnUntraced(function*(
   })
 })
 
+const fileFailure = (path: string) => (operation: string) => (error: PlatformError): JournalError =>
+  new JournalError({ reason: new FileFailure({ path, operation, description: FileProblem.describe(error) }) })
+
 const sha256 = (text: string): string => Crypto.hash("sha256", text, "hex")
 
 const decodeLine = Schema.decodeUnknownOption(Schema.fromJsonString(JournalRecord))
@@ -155,8 +158,7 @@ const open = Effect.fnUntraced(function*(
   path: string,
   fs: FileSystem.FileSystem
 ): Effect.fn.Return<Opened, JournalError, Scope.Scope> {
-  const failure = (operation: string) => (error: PlatformError) =>
-    new JournalError({ reason: new FileFailure({ path, operation, description: error.message }) })
+  const failure = fileFailure(path)
   const size = yield* fs.stat(path).pipe(
     Effect.map((info) => Number(info.size)),
     Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed(0)),

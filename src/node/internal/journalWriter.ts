@@ -3,7 +3,6 @@
  * group that could not be written as a whole is cut off again, so that the file never holds a part of a record in the
  * middle.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
@@ -29,8 +28,7 @@ export interface Options {
 interface Pending {
   readonly key: string
   readonly record: JournalRecord
-  readonly line: Uint8Array
-  readonly written: Deferred.Deferred<void, JournalError>
+  readonly resume: (exit: Exit.Exit<void, JournalError>) => void
 }
 
 const syncEveryRecords = 256
@@ -71,14 +69,15 @@ export const make = Effect.fnUntraced(function*(
 
   const writeGroup = Effect.fnUntraced(function*(group: ReadonlyArray<Pending>) {
     yield* intact
-    const bytes = group.length === 1 ? group[0]!.line : Buffer.concat(group.map(({ line }) => line))
+    const lines = group.map(({ key, record }) => JournalLine.format(key, record))
+    const bytes = Buffer.from(lines.join(""))
     // Once retries were of no use, each item should not wait for its own.
     yield* Effect.mapError(hasFailed ? append(bytes) : Effect.retry(append(bytes), retries), failure("written"))
-    for (const { key, line, record } of group) {
+    for (const [i, { key, record }] of group.entries()) {
       const parsed = JournalLine.parseKey(key)
       const status = record.status === "ok" ? okStatus : errorStatus
       index.record(index.slotOf(parsed.key), { status, print: parsed.print, offset: length, index: record.index })
-      length += line.length
+      length += Buffer.byteLength(lines[i]!)
     }
     unsyncedCount += group.length
     if (unsyncedCount >= syncEveryRecords) yield* Effect.ignore(sync)
@@ -94,7 +93,7 @@ export const make = Effect.fnUntraced(function*(
       pending = []
       const exit = yield* Effect.exit(writeGroup(group))
       hasFailed = Exit.isFailure(exit)
-      for (const { written } of group) Deferred.doneUnsafe(written, exit)
+      for (const { resume } of group) resume(exit)
     }
   })
 
@@ -111,12 +110,8 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.forkScoped(loop)
 
   return (key, record) =>
-    Effect.suspend(() => {
-      const written = Deferred.makeUnsafe<void, JournalError>()
-      pending.push({ key, record, line: encoder.encode(JournalLine.format(key, record)), written })
+    Effect.callback((resume) => {
+      pending.push({ key, record, resume })
       arrived.openUnsafe()
-      return Deferred.await(written)
     })
 })
-
-const encoder = new TextEncoder()

@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import * as Os from "node:os"
 import * as Process from "node:process"
 import { FileFailure, JournalError, Locked } from "../../batch/JournalError.ts"
+import * as FileProblem from "./fileProblem.ts"
 
 /** A process, so that another one with its number later is not taken for it. */
 const Holder = Schema.fromJsonString(Schema.Struct({
@@ -35,7 +36,7 @@ const take = Effect.fnUntraced(function*(lock: string, path: string) {
   const me: Holder = { pid: Process.pid, host: Os.hostname(), began: yield* beganAt(Process.pid) }
   const mine = `${lock}.${Process.pid}.${++taken}`
   const failure = (operation: string) => (error: PlatformError) =>
-    new JournalError({ reason: new FileFailure({ path: lock, operation, description: error.message }) })
+    new JournalError({ reason: new FileFailure({ path: lock, operation, description: FileProblem.describe(error) }) })
 
   // A link appears with its content, which a file being written does not.
   const link = Effect.gen(function*() {

@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { Valid } from "../Batch.ts"
 import type { BatchEstimate, Options } from "../batch/BatchEstimate.ts"
 import type { Extraction } from "../Extraction.ts"
 import * as ExtractionError from "../ExtractionError.ts"
@@ -23,11 +22,10 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In, E, R, R2>(
 ): Effect.fn.Return<BatchEstimate, E | ExtractionError.ExtractionError, Llm | R | R2> {
   const llm = yield* Llm
   const compiled = yield* Effect.fromResult(Compiled.make(self))
-  const { items, sample } = yield* look(source, options)
+  const { items, sample, usable } = yield* look(source, options)
   const requests = sample.flatMap((input) => {
-    const request = ExtractionError.isExtractionError(input)
-      ? Result.fail(input)
-      : Compiled.toRequest(compiled, input as unknown as Input & Valid<In>, llm.model)
+    // What is no error is an input.
+    const request = Compiled.toRequest(compiled, input as unknown as Input, llm.model)
     return Result.isSuccess(request) ? [request.success] : []
   })
   const probes = yield* Effect.forEach(
@@ -44,7 +42,7 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In, E, R, R2>(
   // A cache may have answered some of the probes, which says nothing about what others take.
   const isMeasured = Usage.totalTokens(measured) > 0
 
-  const valid = sample.length === 0 ? 0 : Math.round(items * requests.length / sample.length)
+  const valid = sample.length === 0 ? 0 : Math.round(usable * requests.length / sample.length)
   const perItem = isMeasured ? attempts / probes.length : 1
   const count = Math.round(valid * perItem)
   const guessedInput = mean(requests.map(TokenBounds.typical))
@@ -81,21 +79,33 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In, E, R, R2>(
   }
 })
 
+interface Look<In> {
+  readonly items: number
+  /** Those of the items that are no errors. */
+  readonly usable: number
+  readonly sample: ReadonlyArray<In>
+}
+
 const look = Effect.fnUntraced(function*<In, E, R>(
   source: Iterable<In> | Stream.Stream<In, E, R>,
   options: Options
-): Effect.fn.Return<{ readonly items: number; readonly sample: ReadonlyArray<In> }, E, R> {
+): Effect.fn.Return<Look<In>, E, R> {
   const size = Math.max(1, options.sample ?? 100)
   const inputs = Stream.isStream(source) ? source : Stream.fromIterable(source)
   const sample: Array<In> = []
-  let items = 0
+  let seen = 0
+  let errors = 0
   const limited = options.items === undefined ? inputs : Stream.take(inputs, size)
   yield* Stream.runForEachArray(limited, (chunk) =>
     Effect.sync(() => {
-      items += chunk.length
-      if (sample.length < size) sample.push(...chunk.slice(0, size - sample.length))
+      seen += chunk.length
+      for (const input of chunk) {
+        if (ExtractionError.isExtractionError(input)) errors++
+        else if (sample.length < size) sample.push(input)
+      }
     }))
-  return { items: options.items ?? items, sample }
+  const items = options.items ?? seen
+  return { items, usable: seen === 0 ? 0 : Math.round(items * (1 - errors / seen)), sample }
 })
 
 /** So many of a list, at even distances. */

@@ -43,6 +43,7 @@ describe("run", () => {
       const { code, stderr, stdout } = yield* run(basic)
       assert.strictEqual(stdout, "")
       assert.include(stderr, "5 done, 0 failed")
+      assert.match(stderr, /tokens in, [\d,]+ out, \$0\.\d+,/)
       assert.strictEqual(code, 0)
       const lines = Command.readLines(cwd, "out.jsonl").toSorted((a, b) => a.index - b.index)
       assert.deepStrictEqual(ids(lines), ["0", "1", "2", "3", "4"])
@@ -57,12 +58,44 @@ describe("run", () => {
       assert.sameMembers(Object.keys(usage), [
         "inputTokens",
         "cachedInputTokens",
+        "cacheWriteTokens",
         "outputTokens",
         "reasoningTokens",
-        "unreported"
+        "batchInputTokens",
+        "batchOutputTokens",
+        "unreported",
+        "usd",
+        "unpriced"
       ])
       assert.isTrue(fs.existsSync(at("out.jsonl.journal")))
       assert.isFalse(fs.existsSync(at("out.jsonl.journal.lock")))
+    }), timeout)
+
+  it.live("spends no more than its budget, and goes on with a new one", () =>
+    Effect.gen(function*() {
+      const { cwd, run } = yield* setup({ "texts.txt": `${Command.people(30).join("\n")}\n` }, {
+        answer: (request) =>
+          Reply.withUsage(Command.answerPerson(request) as Reply.Input, { inputTokens: 100, outputTokens: 8000 })
+      })
+      // An answer may come to $0.074, and comes to $0.036.
+      const limited = yield* run([...basic, "--concurrency", "2", "--budget-usd", "0.5"])
+      assert.strictEqual(limited.code, 4)
+      assert.include(limited.stderr, "budget of $0.5 is used up")
+      const done = Command.readLines(cwd, "out.jsonl").length
+      assert.isTrue(done >= 10 && done <= 13, String(done))
+      const rest = yield* run([...basic, "--budget-usd", "50"])
+      assert.strictEqual(rest.code, 0)
+      assert.include(rest.stderr, `${30 - done} done, 0 failed, ${done} done before`)
+    }), timeout)
+
+  it.live("asks for nothing again that its cache has", () =>
+    Effect.gen(function*() {
+      const { ledger, run } = yield* setup()
+      for (const _ of [1, 2]) {
+        const { code } = yield* run([...basic, "--restart", "--cache", "answers.sqlite"])
+        assert.strictEqual(code, 0)
+      }
+      assert.strictEqual((yield* ledger).requests, 5)
     }), timeout)
 
   it.live("tells of failed items in their lines, and exits with 3", () =>

@@ -1,12 +1,16 @@
-/** What a run would send, without sending it. */
+/** What a run would send and come to, without sending it. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import * as Compiled from "../../internal/compiled.ts"
+import * as Batch from "../../Batch.ts"
+import * as Extraction from "../../Extraction.ts"
+import * as ExtractionError from "../../ExtractionError.ts"
 import { Llm } from "../../llm/Llm.ts"
 import { toBody } from "../../openai/internal/request.ts"
 import * as Asked from "./asked.ts"
+import * as BatchOfRows from "./batchOfRows.ts"
 import { usage } from "./commandFailure.ts"
 import * as InputSource from "./inputSource.ts"
 import type * as RunBatch from "./runBatch.ts"
@@ -16,43 +20,34 @@ import * as Words from "./words.ts"
 /** Prints the first request as JSON, and what all of them together come to. */
 export const run = Effect.fnUntraced(function*(options: RunBatch.Options) {
   const extraction = yield* Asked.load(options)
-  const compiled = yield* Effect.mapError(
-    Effect.fromResult(Compiled.make(extraction)),
-    ({ reason }) => usage(reason.message)
-  )
   const { model } = yield* Llm
   const { rows } = yield* InputSource.open({
     path: options.input,
     fields: { text: options.textField, id: options.idField },
     limit: options.limit
   })
-  let requests = 0
-  let unusable = 0
-  let tokens = 0
-  let overhead = 0
-  yield* Stream.runForEach(
-    rows,
-    Effect.fnUntraced(function*(row) {
-      if (row._tag === "Unusable") {
-        unusable++
-        return
-      }
-      if (requests === 0) {
-        const request = Result.flatMap(Compiled.toRequest(compiled, row.text, model), toBody)
-        if (Result.isFailure(request)) return yield* usage(request.failure.message)
-        yield* StandardOutput.write(`${JSON.stringify(request.success, null, 2)}\n`)
-        overhead = tokensOf(JSON.stringify(request.success)) - tokensOf(row.text)
-      }
-      requests++
-      tokens += tokensOf(row.text) + overhead
-    })
+  const rowExtraction = BatchOfRows.toExtraction(extraction)
+  let first: BatchOfRows.TextRow | undefined
+  const inputs = Stream.mapArray(BatchOfRows.toInputs(rows, extraction), (some) => {
+    first ??= some.find((input): input is BatchOfRows.TextRow => !ExtractionError.isExtractionError(input))
+    return some
+  })
+  const estimate = yield* Batch.estimate(rowExtraction, inputs, { concurrency: options.concurrency }).pipe(
+    Effect.mapError((error) => ExtractionError.isExtractionError(error) ? usage(error.reason.message) : error)
   )
-  const cannot = unusable === 0 ? "" : `, and ${Words.count(unusable)} inputs that cannot be sent`
+  if (first !== undefined) {
+    const body = Result.flatMap(Extraction.toRequest(rowExtraction, first, { model }), toBody)
+    if (Result.isFailure(body)) return yield* usage(body.failure.message)
+    yield* StandardOutput.write(`${JSON.stringify(body.success, null, 2)}\n`)
+  }
+  const { inputTokens, invalid, outputTokens, requests, usd } = estimate
+  const cannot = invalid === 0 ? "" : `, and ${Words.count(invalid)} inputs that cannot be sent`
+  const cost = Option.match(usd, {
+    onNone: () => `What ${extraction.model ?? model} costs is not known`,
+    onSome: (usd) => `That costs about ${Words.dollars(usd)}`
+  })
   yield* Console.error(
-    `${Words.count(requests)} requests with about ${Words.count(Math.round(tokens))} tokens${cannot}. ` +
-      `Answers and repeated attempts come on top. Nothing was sent`
+    `${Words.count(requests)} requests with about ${Words.count(inputTokens)} tokens in and ` +
+      `${Words.count(outputTokens)} out${cannot}. ${cost}, repeated attempts not counted in. Nothing was sent`
   )
 })
-
-/** Four bytes a token: a rule of thumb, for any language. */
-const tokensOf = (text: string): number => Buffer.byteLength(text) / 4

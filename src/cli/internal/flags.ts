@@ -32,6 +32,26 @@ export const duration = (name: string): Flag.Flag<Duration.Duration> =>
 export const count = (name: string): Flag.Flag<number> =>
   Flag.Int(name).pipe(Flag.filter((n) => n >= 1, (n) => `Expected a whole number above 0, got ${n}`))
 
+const amount = (name: string): Flag.Flag<number> =>
+  Flag.Finite(name).pipe(Flag.filter((n) => n > 0, (n) => `Expected a number above 0, got ${n}`))
+
+/** What may be spent, and what need not be spent again. */
+export const spending = {
+  cache: Flag.String("cache").pipe(
+    Flag.withDescription("A SQLite file that answers are kept in, and taken from when the same is asked again"),
+    Flag.withMetavar("file"),
+    optional
+  ),
+  budgetUsd: amount("budget-usd").pipe(
+    Flag.withDescription("Spend no more US dollars in this run. What is left over is done by a run with a new budget"),
+    optional
+  ),
+  budgetTokens: count("budget-tokens").pipe(
+    Flag.withDescription("Use no more tokens in this run, of texts and answers together"),
+    optional
+  )
+}
+
 /** How to ask: these override what an Extraction says itself. */
 export const asking = {
   instructions: Flag.String("instructions").pipe(

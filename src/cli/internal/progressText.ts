@@ -1,6 +1,7 @@
 /** Where a run stands, in words. */
 import * as Duration from "effect/Duration"
 import type { BatchSnapshot } from "../../batch/BatchProgress.ts"
+import type { Usage } from "../../llm/Usage.ts"
 import type { Position } from "./inputSource.ts"
 import * as Words from "./words.ts"
 
@@ -40,6 +41,10 @@ const eta = ({ snapshot, total }: Standing): Duration.Duration | undefined =>
 const ofTotal = ({ isTotalExact, total }: Standing): string =>
   total === undefined ? "" : `/${isTotalExact ? "" : "~"}${Words.count(total)}`
 
+/** Nothing, where no price is known. */
+const cost = ({ unpriced, usd }: Usage): ReadonlyArray<string> =>
+  usd === 0 ? [] : [`${unpriced > 0 ? "more than " : ""}${Words.dollars(usd)}`]
+
 const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
   const { failed, inFlight, restored, retries, usage, waiting } = snapshot
   return [
@@ -47,6 +52,7 @@ const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
     `${Words.count(failed)} failed`,
     ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
     `${Words.short(usage.inputTokens)} tokens in, ${Words.short(usage.outputTokens)} out`,
+    ...cost(usage),
     isStopping ? `stopping: ${inFlight} to finish, Ctrl-C again to leave at once` : `${inFlight} in flight`,
     ...(waiting === undefined
       ? []
@@ -125,6 +131,7 @@ export const summary = (snapshot: BatchSnapshot): string => {
     ].join(", "),
     [
       `${Words.count(usage.inputTokens)} tokens in, ${Words.count(usage.outputTokens)} out`,
+      ...cost(usage),
       `${Words.count(snapshot.attempts)} answers`,
       ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
       `half within ${Words.duration(latency.p50)}, 99 % within ${Words.duration(latency.p99)}`

@@ -5,6 +5,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Llm from "../../llm/Llm.ts"
+import * as LlmBudget from "../../llm/LlmBudget.ts"
+import * as LlmCache from "../../llm/LlmCache.ts"
+import * as NodeLlmCache from "../../node/NodeLlmCache.ts"
 import * as OpenAi from "../../openai/OpenAi.ts"
 import { type CommandFailure, usage } from "./commandFailure.ts"
 
@@ -12,6 +15,10 @@ export interface Options {
   readonly baseUrl: string | undefined
   /** Whether anything is going to be sent. */
   readonly isUsed: boolean
+  /** The file answers are kept in. */
+  readonly cache?: string | undefined
+  readonly budgetUsd?: number | undefined
+  readonly budgetTokens?: number | undefined
 }
 
 const nonEmpty = (name: string) =>
@@ -20,8 +27,19 @@ const nonEmpty = (name: string) =>
     Config.map(Option.getOrUndefined)
   )
 
-/** Rate limits and budgets belong here: between the commands, which only need an `Llm`, and the provider. */
-export const layer = (options: Options): Layer.Layer<Llm.Llm, CommandFailure> =>
+/** What stands between the commands, which only need an `Llm`, and the provider: a cache, and behind it a budget. */
+export const layer = (options: Options): Layer.Layer<Llm.Llm, CommandFailure> => {
+  const { budgetTokens: tokens, budgetUsd: usd, cache } = options
+  const provider = providerOf(options)
+  const budgeted = usd === undefined && tokens === undefined
+    ? provider
+    : LlmBudget.layer({ usd, tokens }).pipe(Layer.provide(provider))
+  return cache === undefined
+    ? budgeted
+    : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: cache }) }).pipe(Layer.provide(budgeted))
+}
+
+const providerOf = (options: Options): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(
     Effect.gen(function*() {
       const apiKey = yield* nonEmpty("OPENAI_API_KEY")

@@ -8,6 +8,9 @@ export const count = (n: number): string => grouped.format(n)
 
 export const short = (n: number): string => compact.format(n)
 
+/** US dollars, to three digits that count. */
+export const dollars = (usd: number): string => `$${Number(usd.toPrecision(3))}`
+
 export const duration = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
   if (millis < 1000) return `${Math.round(millis)}ms`

@@ -67,6 +67,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never> extend
   readonly model: string | undefined
   readonly maxAttempts: number
   readonly timeout: Duration.Duration | undefined
+  readonly cache: boolean
   readonly parameters: Parameters
 }
 
@@ -78,7 +79,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never> extend
  */
 export interface Detailed<out A> {
   readonly value: A
-  /** The usage of all attempts together. */
+  /** The usage of all attempts together, with their cost: `usage.usd`, or `Usage.cost`. */
   readonly usage: Usage.Usage
   /** Completions received: 1 unless the model had to be asked again. */
   readonly attempts: number
@@ -127,6 +128,12 @@ export interface Options<out A, in Input = PromptInput, out R = never> {
   readonly maxAttempts?: number | undefined
   /** Bounds the whole: attempts, retries and waits together. Nothing does by default. */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * Whether a cache, where there is one, may answer, and keep what it answers.
+   *
+   * @default true
+   */
+  readonly cache?: boolean | undefined
   /** What else the request says: the most tokens of an answer, the temperature and the like. */
   readonly parameters?: Parameters | undefined
 }
@@ -189,6 +196,7 @@ export const make = <A, R = never, Input = PromptInput>(
     // Not Math.max, which would pass on a NaN and ask for ever.
     maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
+    cache: options.cache ?? true,
     parameters: options.parameters ?? {}
   })
 }

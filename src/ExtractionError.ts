@@ -6,6 +6,7 @@
 import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as BudgetError from "./llm/internal/budgetError.ts"
 import { Usage, zero } from "./llm/Usage.ts"
 import * as AnswerIssue from "./output/AnswerIssue.ts"
 
@@ -177,6 +178,22 @@ export class InvalidInput extends Schema.Error<InvalidInput>("effect-instructor/
 }
 
 /**
+ * What is left of the budget is not enough for the next request, which was not sent. A batch leaves its item pending:
+ * over the same journal, a run with a larger budget goes on with it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class BudgetExceeded extends Schema.Error<BudgetExceeded>("effect-instructor/ExtractionError/BudgetExceeded")({
+  _tag: Schema.tag("BudgetExceeded"),
+  description: Schema.String
+}) {
+  override get message(): string {
+    return this.description
+  }
+}
+
+/**
  * @category schemas
  * @since 0.1.0
  */
@@ -188,7 +205,8 @@ export const Reason = Schema.Union([
   ContentFiltered,
   UnsupportedSchema,
   InvalidInput,
-  TimedOut
+  TimedOut,
+  BudgetExceeded
 ])
 
 /**
@@ -233,10 +251,11 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
 
   /**
    * Whether every other input would fail for the same reason: a wrong key, a model that does not exist, no money left,
-   * a schema that cannot be sent. Going on would only spend.
+   * a budget used up, a schema that cannot be sent. Going on would only spend.
    */
   get isRunFatal(): boolean {
     return this.reason._tag === "UnsupportedSchema" ||
+      this.reason._tag === "BudgetExceeded" ||
       this.reason._tag === "ProviderFailure" && stopsEveryRequest(this.reason.error.reason)
   }
 
@@ -265,6 +284,17 @@ const stopsEveryRequest = (reason: AiError.AiErrorReason): boolean => {
     default:
       return false
   }
+}
+
+/**
+ * The reason for what a `Llm` failed with.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromAiError = (error: AiError.AiError): Reason => {
+  const description = BudgetError.description(error)
+  return description === undefined ? new ProviderFailure({ error }) : new BudgetExceeded({ description })
 }
 
 /**

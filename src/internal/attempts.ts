@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type { Detailed } from "../Extraction.ts"
 import * as ExtractionError from "../ExtractionError.ts"
+import { CurrentCacheControl } from "../llm/internal/cacheControl.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { LlmRequest, Parameters } from "../llm/LlmRequest.ts"
 import * as Usage from "../llm/Usage.ts"
@@ -23,7 +24,7 @@ export const run = <A, Input, R>(
   Effect.suspend(() => {
     const { name, timeout } = compiled.extraction
     const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
-    const asked = ask(compiled, llm, request, spent)
+    const asked = throughCache(compiled.extraction.cache, ask(compiled, llm, request, spent))
     return Telemetry.extraction(
       name,
       spent,
@@ -33,6 +34,22 @@ export const run = <A, Input, R>(
       })
     )
   })
+
+/** Answers that led to nothing are not worth keeping: who asks again wants others. */
+const throughCache = <A, R>(
+  enabled: boolean,
+  ask: Effect.Effect<A, ExtractionError.ExtractionError, R>
+): Effect.Effect<A, ExtractionError.ExtractionError, R> => {
+  const answers: Array<Effect.Effect<void>> = []
+  return Effect.provideService(ask, CurrentCacheControl, {
+    enabled,
+    onAnswer: (forget) => answers.push(forget)
+  }).pipe(
+    Effect.tapError(({ reason }) =>
+      reason._tag === "InvalidOutput" ? Effect.forEach(answers, (forget) => forget, { discard: true }) : Effect.void
+    )
+  )
+}
 
 /** Decodes an answer that was valid before: the schema may have changed since, in ways no request shows. */
 export const restore = <A, Input, R>(
@@ -58,7 +75,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   let request = first
   while (true) {
     const completion = yield* Telemetry.complete(llm, request, spent.attempts + 1).pipe(
-      Effect.mapError((error) => failure(compiled, spent, new ExtractionError.ProviderFailure({ error })))
+      Effect.mapError((error) => failure(compiled, spent, ExtractionError.fromAiError(error)))
     )
     spent.attempts++
     spent.usage = Usage.add(spent.usage, completion.usage)

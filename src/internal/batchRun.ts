@@ -66,7 +66,7 @@ export const run = <A, Input, In, E, R, R2>(
   }))
 
 /** Not Math.max, which would pass on a NaN and start nothing. */
-const toLimit = (concurrency: number | "unbounded" | undefined): number => {
+export const toLimit = (concurrency: number | "unbounded" | undefined): number => {
   const limit = concurrency === "unbounded" ? Infinity : Math.floor(concurrency ?? defaultConcurrency)
   return limit >= 1 ? limit : 1
 }

@@ -58,7 +58,8 @@ const inSpan = <A, R>(
       Effect.onExit(Effect.withParentSpan(run, span), (exit) => {
         span.attribute("effect_instructor.attempts", spent.attempts)
         span.attribute("effect_instructor.outcome", outcome(exit))
-        Telemetry.addGenAIAnnotations(span, { output: { type: "json" }, usage: spent.usage })
+        Telemetry.addGenAIAnnotations(span, { output: { type: "json" } })
+        usage(span, spent.usage)
         return Effect.void
       })
   )
@@ -103,9 +104,9 @@ const completeInSpan = (
     if (recordContent) span.attribute("gen_ai.input.messages", JSON.stringify(request.messages))
     return Effect.tap(Effect.withParentSpan(llm.complete(request), span), (completion) => {
       Telemetry.addGenAIAnnotations(span, {
-        response: { id: completion.id, model: completion.model, finishReasons: [completion.finishReason] },
-        usage: completion.usage
+        response: { id: completion.id, model: completion.model, finishReasons: [completion.finishReason] }
       })
+      usage(span, completion.usage)
       if (recordContent) {
         const { refusal, text, toolCalls } = completion
         span.attribute("gen_ai.output.messages", JSON.stringify([{ role: "assistant", text, toolCalls, refusal }]))
@@ -113,6 +114,15 @@ const completeInSpan = (
       return Effect.void
     })
   })
+
+const usage = (
+  span: Tracer.Span,
+  { cachedInputTokens, inputTokens, outputTokens, reasoningTokens, unpriced, unreported, usd }: Usage
+): void => {
+  const tokens = { inputTokens, cachedInputTokens, outputTokens, reasoningTokens, unreported }
+  Telemetry.addGenAIAnnotations(span, { usage: tokens })
+  if (unpriced === 0) span.attribute("effect_instructor.usd", usd)
+}
 
 const outcome = (exit: Exit.Exit<unknown, ExtractionError>): string => {
   if (exit._tag === "Success") return "Success"
@@ -141,5 +151,6 @@ const record = (
   ExtractionMetrics.attempts.updateUnsafe(spent.attempts, context)
   ExtractionMetrics.inputTokens.updateUnsafe(spent.usage.inputTokens, context)
   ExtractionMetrics.outputTokens.updateUnsafe(spent.usage.outputTokens, context)
+  ExtractionMetrics.cost.updateUnsafe(spent.usage.usd, context)
   ExtractionMetrics.duration.updateUnsafe(millis, context)
 }

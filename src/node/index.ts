@@ -6,3 +6,5 @@
 
 /** A journal in a file. */
 export * as NodeJournal from "./NodeJournal.ts"
+/** A store for a cache of answers in a SQLite file. */
+export * as NodeLlmCache from "./NodeLlmCache.ts"

@@ -236,7 +236,9 @@ const toCompletion = (reply: Reply.Reply, request: LlmRequest, call: number): Co
     usage: {
       ...Usage.zero,
       inputTokens: reply.usage?.inputTokens ?? Reply.estimateTokens(JSON.stringify(request.messages)),
-      outputTokens: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text)
+      cachedInputTokens: reply.usage?.cachedInputTokens ?? 0,
+      outputTokens: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text),
+      reasoningTokens: reply.usage?.reasoningTokens ?? 0
     }
   }
 }

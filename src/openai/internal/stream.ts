@@ -21,6 +21,7 @@ export const makeCollector = (headers: ResponseHeaders, requestedModel: string):
   let model = requestedModel
   let reason: unknown
   let used = Usage.unreported
+  let serviceTier: string | undefined
 
   const addCalls = (deltas: unknown): ReadonlyArray<CompletionPart> => {
     if (!Array.isArray(deltas)) return []
@@ -46,6 +47,7 @@ export const makeCollector = (headers: ResponseHeaders, requestedModel: string):
       if (Predicate.isString(chunk["id"])) id = chunk["id"]
       if (Predicate.isString(chunk["model"])) model = chunk["model"]
       if (Predicate.isObject(chunk["usage"])) used = usage(chunk["usage"])
+      if (Predicate.isString(chunk["service_tier"])) serviceTier = chunk["service_tier"]
       const choice: unknown = Array.isArray(chunk["choices"]) ? chunk["choices"][0] : undefined
       if (!Predicate.isObject(choice)) return []
       if (Predicate.isNotNullish(choice["finish_reason"])) reason = choice["finish_reason"]
@@ -70,6 +72,7 @@ export const makeCollector = (headers: ResponseHeaders, requestedModel: string):
         ...(refusal.length > 0 && { refusal: refusal.join("") }),
         finishReason: finishReason(reason),
         usage: used,
+        ...(serviceTier !== undefined && { serviceTier }),
         ...(rateLimit !== undefined && { rateLimit })
       }
   }

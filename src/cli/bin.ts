@@ -49,10 +49,16 @@ const program = Command.run(command, { version }).pipe(
 
 const interruptedCode = 130
 
+/** `npx`, `timeout` and others pass a signal on that the terminal has sent to all of them already. */
+const secondsOfEchoes = 0.5
+
 /** The first signal lets what is in flight end, the second does not. */
 const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
+  let firstAt = Infinity
   const onSignal = (): void => {
-    if (stopping.isOpen()) Process.exit(interruptedCode)
+    if (Process.uptime() > firstAt + secondsOfEchoes) Process.exit(interruptedCode)
+    if (stopping.isOpen()) return
+    firstAt = Process.uptime()
     stopping.openUnsafe()
     fiber.interruptUnsafe()
   }

@@ -53,6 +53,9 @@ describe("stopping", () => {
           const { child, ended } = yield* start("--concurrency", "4")
           yield* waitForRequests(6)
           child.kill(signal)
+          // Its echo, as npx passes it on.
+          yield* Effect.sleep("50 millis")
+          child.kill(signal)
           const { code, stderr } = yield* ended
           assert.strictEqual(code, 130)
           assert.include(stderr, "run the same again to go on")
@@ -92,7 +95,7 @@ describe("stopping", () => {
       })
       yield* waitForRequests(4)
       child.kill("SIGINT")
-      yield* Effect.sleep("300 millis")
+      yield* Effect.sleep("1 second")
       assert.isNull(child.exitCode)
       child.kill("SIGINT")
       assert.strictEqual((yield* ended).code, 130)

@@ -76,8 +76,8 @@ const program = Effect.gen(function*() {
   })
   const [output, journal] = [path.join(cwd, "out.jsonl"), path.join(cwd, "out.jsonl.journal")]
   const args = [
-    ...["run", "--schema", "echo.ts", "--input", "in.jsonl", "--output", "out.jsonl", "--id-field", "id"],
-    ...["--concurrency", String(concurrency)]
+    ..."run --schema echo.ts --input in.jsonl --output out.jsonl --id-field id --concurrency".split(" "),
+    String(concurrency)
   ]
   const options = {
     cwd,

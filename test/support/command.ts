@@ -60,6 +60,9 @@ export const start = (args: ReadonlyArray<string>, { cwd, env, input }: Options)
 export const run = (args: ReadonlyArray<string>, options: Options) =>
   Effect.scoped(Effect.flatMap(start(args, { input: "", ...options }), ({ ended }) => ended))
 
+/** The same for a shell. */
+export const fromSource = [process.execPath, ...nodeArguments].join(" ")
+
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
 /** Runs it on a terminal of 100 columns, whose both streams are one. */

@@ -107,7 +107,9 @@ export const make = (root: Node, text: string): Schema.Json => {
 
   const string = (node: Node): string => {
     if (Predicate.isString(node["pattern"])) return ofPattern(node["pattern"])
-    const known = formats[String(node["format"])]
+    // Schemas of dates say so in words, for strict schemas have no formats.
+    const isDate = Predicate.isString(node["description"]) && node["description"].includes("ISO 8601")
+    const known = formats[isDate ? "date-time" : String(node["format"])]
     if (known !== undefined) return known(next)
     const least = toNumber(node["minLength"]) ?? 0
     const most = toNumber(node["maxLength"]) ?? Infinity

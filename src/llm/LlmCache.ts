@@ -399,14 +399,12 @@ const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
     let completion: Landed
     yield* Stream.runForEachArray(provider.stream(request), (parts) =>
       Effect.sync(() => {
-        for (const part of parts) {
-          if (part._tag === "Finish") {
-            completion = part.completion
-          } else {
-            flight.parts.push(part)
-            for (const consumer of flight.consumers) Queue.offerUnsafe(consumer, part)
-          }
-        }
+        const pieces = parts.filter((part) => part._tag !== "Finish")
+        const [last] = parts.slice(-1)
+        if (last?._tag === "Finish") completion = last.completion
+        flight.parts.push(...pieces)
+        // Pieces that arrive together leave together.
+        for (const consumer of flight.consumers) Queue.offerAllUnsafe(consumer, pieces)
       }))
     return completion
   })

@@ -123,7 +123,7 @@ describe("run", () => {
           assert.strictEqual(body.model, "small")
           assert.strictEqual(body.messages[1].content, "Person 0 is 0")
           assert.strictEqual(body.response_format.json_schema.name, "City")
-          assert.match(stderr, /^12 requests with about [\d,]+ tokens\./)
+          assert.match(stderr, /^12 requests: about [\d,]+ tokens in, [\d,]+ out, .*\. Nothing was sent$/m)
           assert.strictEqual(code, 0)
         }
         assert.strictEqual((yield* ledger).requests, 0)

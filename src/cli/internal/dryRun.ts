@@ -1,12 +1,16 @@
 /** What a run would send, without sending it. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import * as Compiled from "../../internal/compiled.ts"
+import * as Batch from "../../Batch.ts"
+import * as Extraction from "../../Extraction.ts"
+import * as ExtractionError from "../../ExtractionError.ts"
 import { Llm } from "../../llm/Llm.ts"
 import { toBody } from "../../openai/internal/request.ts"
 import * as Asked from "./asked.ts"
+import * as BatchOfRows from "./batchOfRows.ts"
 import { usage } from "./commandFailure.ts"
 import * as InputSource from "./inputSource.ts"
 import type * as RunBatch from "./runBatch.ts"
@@ -15,44 +19,33 @@ import * as Words from "./words.ts"
 
 /** Prints the first request as JSON, and what all of them together come to. */
 export const run = Effect.fnUntraced(function*(options: RunBatch.Options) {
-  const extraction = yield* Asked.load(options)
-  const compiled = yield* Effect.mapError(
-    Effect.fromResult(Compiled.make(extraction)),
-    ({ reason }) => usage(reason.message)
-  )
+  const extraction = BatchOfRows.toExtraction(yield* Asked.load(options))
   const { model } = yield* Llm
   const { rows } = yield* InputSource.open({
     path: options.input,
     fields: { text: options.textField, id: options.idField },
     limit: options.limit
   })
-  let requests = 0
-  let unusable = 0
-  let tokens = 0
-  let overhead = 0
-  yield* Stream.runForEach(
-    rows,
-    Effect.fnUntraced(function*(row) {
-      if (row._tag === "Unusable") {
-        unusable++
-        return
-      }
-      if (requests === 0) {
-        const request = Result.flatMap(Compiled.toRequest(compiled, row.text, model), toBody)
-        if (Result.isFailure(request)) return yield* usage(request.failure.message)
-        yield* StandardOutput.write(`${JSON.stringify(request.success, null, 2)}\n`)
-        overhead = tokensOf(JSON.stringify(request.success)) - tokensOf(row.text)
-      }
-      requests++
-      tokens += tokensOf(row.text) + overhead
-    })
+  let first: BatchOfRows.TextRow | undefined
+  const inputs = Stream.map(BatchOfRows.toInputs(rows, extraction), (input) => {
+    if (!ExtractionError.isExtractionError(input)) first ??= input
+    return input
+  })
+  const estimate = yield* Effect.mapError(
+    Batch.estimate(extraction, inputs, { concurrency: options.concurrency }),
+    (error) => error._tag === "ExtractionError" ? usage(error.reason.message) : error
   )
-  const cannot = unusable === 0 ? "" : `, and ${Words.count(unusable)} inputs that cannot be sent`
+  if (first !== undefined) {
+    const request = Result.flatMap(Extraction.toRequest(extraction, first, { model }), toBody)
+    if (Result.isFailure(request)) return yield* usage(request.failure.message)
+    yield* StandardOutput.write(`${JSON.stringify(request.success, null, 2)}\n`)
+  }
+  const { duration, inputTokens, invalid, outputTokens, requests, usd } = estimate
   yield* Console.error(
-    `${Words.count(requests)} requests with about ${Words.count(Math.round(tokens))} tokens${cannot}. ` +
-      `Answers and repeated attempts come on top. Nothing was sent`
+    `${Words.count(requests)} requests: about ${Words.count(inputTokens)} tokens in, ${Words.count(outputTokens)} out` +
+      Option.match(usd, { onNone: () => "", onSome: (usd) => `, ${Words.dollars(usd)}` }) +
+      `, ${Words.duration(duration)}, if no answer needs a second attempt. ` +
+      (invalid === 0 ? "" : `About ${Words.count(invalid)} inputs cannot be sent. `) +
+      `Nothing was sent`
   )
 })
-
-/** Four bytes a token: a rule of thumb, for any language. */
-const tokensOf = (text: string): number => Buffer.byteLength(text) / 4

@@ -1,6 +1,8 @@
 /** Where a run stands, in words. */
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import type { BatchSnapshot } from "../../batch/BatchProgress.ts"
+import * as Usage from "../../llm/Usage.ts"
 import type { Position } from "./inputSource.ts"
 import * as Words from "./words.ts"
 
@@ -40,13 +42,19 @@ const eta = ({ snapshot, total }: Standing): Duration.Duration | undefined =>
 const ofTotal = ({ isTotalExact, total }: Standing): string =>
   total === undefined ? "" : `/${isTotalExact ? "" : "~"}${Words.count(total)}`
 
+/** Where it is known. */
+const cost = (usage: Usage.Usage): string =>
+  usage.usd === 0
+    ? ""
+    : Option.match(Usage.cost(usage), { onNone: () => "", onSome: (usd) => `, ${Words.dollars(usd)}` })
+
 const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
   const { failed, inFlight, restored, retries, usage, waiting } = snapshot
   return [
     ...(restored > 0 ? [`${Words.count(restored)} from the journal`] : []),
     `${Words.count(failed)} failed`,
     ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
-    `${Words.short(usage.inputTokens)} tokens in, ${Words.short(usage.outputTokens)} out`,
+    `${Words.short(usage.inputTokens)} tokens in, ${Words.short(usage.outputTokens)} out${cost(usage)}`,
     isStopping ? `stopping: ${inFlight} to finish, Ctrl-C again to leave at once` : `${inFlight} in flight`,
     ...(waiting === undefined
       ? []
@@ -124,7 +132,7 @@ export const summary = (snapshot: BatchSnapshot): string => {
       `in ${Words.duration(snapshot.elapsed)}`
     ].join(", "),
     [
-      `${Words.count(usage.inputTokens)} tokens in, ${Words.count(usage.outputTokens)} out`,
+      `${Words.count(usage.inputTokens)} tokens in, ${Words.count(usage.outputTokens)} out${cost(usage)}`,
       `${Words.count(snapshot.attempts)} answers`,
       ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
       `half within ${Words.duration(latency.p50)}, 99 % within ${Words.duration(latency.p99)}`

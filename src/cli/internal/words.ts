@@ -8,6 +8,9 @@ export const count = (n: number): string => grouped.format(n)
 
 export const short = (n: number): string => compact.format(n)
 
+/** Cents are much for one item. */
+export const dollars = (usd: number): string => `$${usd.toFixed(usd < 1 ? 4 : 2)}`
+
 export const duration = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
   if (millis < 1000) return `${Math.round(millis)}ms`

@@ -55,7 +55,7 @@ const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
     `${Words.count(failed)} failed`,
     ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
     `${Words.short(usage.inputTokens)} tokens in, ${Words.short(usage.outputTokens)} out${cost(usage)}`,
-    isStopping ? `stopping: ${inFlight} to finish, Ctrl-C again to leave at once` : `${inFlight} in flight`,
+    isStopping ? `stopping: ${inFlight} to finish, Ctrl-C leaves now` : `${inFlight} in flight`,
     ...(waiting === undefined
       ? []
       : [`${waiting.count} waiting ${Words.duration(waiting.wait)} (${waiting.reason})`])

@@ -9,7 +9,7 @@ export type TextRow = Extract<Row, { readonly _tag: "Text" }>
 
 export const toInputs = <E, R>(
   rows: Stream.Stream<Row, E, R>,
-  { name }: AnyExtraction
+  { name }: Pick<AnyExtraction, "name">
 ): Stream.Stream<TextRow | ExtractionError.ExtractionError, E, R> =>
   Stream.map(rows, (row) =>
     row._tag === "Text" ? row : ExtractionError.beforeSending(

@@ -19,35 +19,33 @@ import * as Words from "./words.ts"
 
 /** Prints the first request as JSON, and what all of them together come to. */
 export const run = Effect.fnUntraced(function*(options: RunBatch.Options) {
-  const extraction = yield* Asked.load(options)
+  const extraction = BatchOfRows.toExtraction(yield* Asked.load(options))
   const { model } = yield* Llm
   const { rows } = yield* InputSource.open({
     path: options.input,
     fields: { text: options.textField, id: options.idField },
     limit: options.limit
   })
-  const rowExtraction = BatchOfRows.toExtraction(extraction)
   let first: BatchOfRows.TextRow | undefined
-  const inputs = Stream.mapArray(BatchOfRows.toInputs(rows, extraction), (some) => {
-    first ??= some.find((input): input is BatchOfRows.TextRow => !ExtractionError.isExtractionError(input))
-    return some
+  const inputs = Stream.map(BatchOfRows.toInputs(rows, extraction), (input) => {
+    if (!ExtractionError.isExtractionError(input)) first ??= input
+    return input
   })
-  const estimate = yield* Batch.estimate(rowExtraction, inputs, { concurrency: options.concurrency }).pipe(
-    Effect.mapError((error) => ExtractionError.isExtractionError(error) ? usage(error.reason.message) : error)
+  const estimate = yield* Effect.mapError(
+    Batch.estimate(extraction, inputs, { concurrency: options.concurrency }),
+    (error) => error._tag === "ExtractionError" ? usage(error.reason.message) : error
   )
   if (first !== undefined) {
-    const body = Result.flatMap(Extraction.toRequest(rowExtraction, first, { model }), toBody)
-    if (Result.isFailure(body)) return yield* usage(body.failure.message)
-    yield* StandardOutput.write(`${JSON.stringify(body.success, null, 2)}\n`)
+    const request = Result.flatMap(Extraction.toRequest(extraction, first, { model }), toBody)
+    if (Result.isFailure(request)) return yield* usage(request.failure.message)
+    yield* StandardOutput.write(`${JSON.stringify(request.success, null, 2)}\n`)
   }
-  const { inputTokens, invalid, outputTokens, requests, usd } = estimate
-  const cannot = invalid === 0 ? "" : `, and ${Words.count(invalid)} inputs that cannot be sent`
-  const cost = Option.match(usd, {
-    onNone: () => `What ${extraction.model ?? model} costs is not known`,
-    onSome: (usd) => `That costs about ${Words.dollars(usd)}`
-  })
+  const { duration, inputTokens, invalid, outputTokens, requests, usd } = estimate
   yield* Console.error(
-    `${Words.count(requests)} requests with about ${Words.count(inputTokens)} tokens in and ` +
-      `${Words.count(outputTokens)} out${cannot}. ${cost}, repeated attempts not counted in. Nothing was sent`
+    `${Words.count(requests)} requests: about ${Words.count(inputTokens)} tokens in, ${Words.count(outputTokens)} out` +
+      Option.match(usd, { onNone: () => ", at an unknown price", onSome: (usd) => `, ${Words.dollars(usd)}` }) +
+      `, ${Words.duration(duration)}, if no answer needs a second attempt. ` +
+      (invalid === 0 ? "" : `About ${Words.count(invalid)} inputs cannot be sent. `) +
+      `Nothing was sent`
   )
 })

@@ -41,9 +41,9 @@ const eta = ({ snapshot, total }: Standing): Duration.Duration | undefined =>
 const ofTotal = ({ isTotalExact, total }: Standing): string =>
   total === undefined ? "" : `/${isTotalExact ? "" : "~"}${Words.count(total)}`
 
-/** Nothing, where no price is known. */
-const cost = ({ unpriced, usd }: Usage): ReadonlyArray<string> =>
-  usd === 0 ? [] : [`${unpriced > 0 ? "more than " : ""}${Words.dollars(usd)}`]
+/** Where a price is known. */
+const cost = ({ unpriced, usd }: Usage): string =>
+  usd === 0 ? "" : `, ${unpriced > 0 ? "more than " : ""}${Words.dollars(usd)}`
 
 const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
   const { failed, inFlight, restored, retries, usage, waiting } = snapshot
@@ -51,9 +51,8 @@ const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
     ...(restored > 0 ? [`${Words.count(restored)} from the journal`] : []),
     `${Words.count(failed)} failed`,
     ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
-    `${Words.short(usage.inputTokens)} tokens in, ${Words.short(usage.outputTokens)} out`,
-    ...cost(usage),
-    isStopping ? `stopping: ${inFlight} to finish, Ctrl-C again to leave at once` : `${inFlight} in flight`,
+    `${Words.short(usage.inputTokens)} tokens in, ${Words.short(usage.outputTokens)} out${cost(usage)}`,
+    isStopping ? `stopping: ${inFlight} to finish, Ctrl-C leaves now` : `${inFlight} in flight`,
     ...(waiting === undefined
       ? []
       : [`${waiting.count} waiting ${Words.duration(waiting.wait)} (${waiting.reason})`])
@@ -130,8 +129,7 @@ export const summary = (snapshot: BatchSnapshot): string => {
       `in ${Words.duration(snapshot.elapsed)}`
     ].join(", "),
     [
-      `${Words.count(usage.inputTokens)} tokens in, ${Words.count(usage.outputTokens)} out`,
-      ...cost(usage),
+      `${Words.count(usage.inputTokens)} tokens in, ${Words.count(usage.outputTokens)} out${cost(usage)}`,
       `${Words.count(snapshot.attempts)} answers`,
       ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
       `half within ${Words.duration(latency.p50)}, 99 % within ${Words.duration(latency.p99)}`

@@ -8,8 +8,8 @@ export const count = (n: number): string => grouped.format(n)
 
 export const short = (n: number): string => compact.format(n)
 
-/** US dollars, to three digits that count. */
-export const dollars = (usd: number): string => `$${Number(usd.toPrecision(3))}`
+/** Cents are much for one item. */
+export const dollars = (usd: number): string => `$${usd.toFixed(usd < 1 ? 4 : 2)}`
 
 export const duration = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)

@@ -34,12 +34,17 @@ const presenter: CliOutput.Presenter = {
 /** Two folders up, from the source and from what is built of it. */
 const { version } = createRequire(import.meta.url)("../../package.json")
 
+/** A model's words may be in a message, and are not to move the cursor of a terminal. */
+const withoutControls = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "")
+
 const stopping = Latch.makeUnsafe(false)
 
 const program = Command.run(command, { version }).pipe(
   // Whoever reads this sees what is wrong, and not that an error was thrown.
   Effect.tapError((error) =>
-    error._tag === "CommandFailure" && error.message !== "" ? Console.error(error.message) : Effect.void
+    error._tag === "CommandFailure" && error.message !== ""
+      ? Console.error(withoutControls(error.message))
+      : Effect.void
   ),
   // @effect-diagnostics-next-line strictEffectProvide:off
   Effect.provide(Layer.mergeAll(NodeServices.layer, CliOutput.layerPresenter(presenter))),

@@ -86,11 +86,11 @@ describe("extract", () => {
   it.live("tells a failed item from one that all would meet", () =>
     Effect.gen(function*() {
       const { run } = yield* setup({
-        answer: ({ text }) => text === "secret" ? Reply.refusal("No.") : Fault.insufficientQuota
+        answer: ({ text }) => text === "secret" ? Reply.refusal("No\u001b[2J.") : Fault.insufficientQuota
       })
       const refused = yield* run("extract --schema person.ts secret")
       assert.strictEqual(refused.code, 3)
-      assert.include(refused.stderr, "The model declined to answer: No.")
+      assert.include(refused.stderr, "The model declined to answer: No[2J.")
       assert.strictEqual((yield* run("extract --schema person.ts Ada")).code, 4)
       assert.strictEqual((yield* run("extract --schema person.ts -", "  ")).code, 1)
     }), timeout)

@@ -66,6 +66,6 @@ export const readParts = (
 const errorOf = (event: string, data: unknown): object | undefined => {
   const error = Predicate.isObject(data) ? data["error"] : undefined
   if (Predicate.isObject(error)) return error
-  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: String(error) }
+  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: JSON.stringify(error) }
   return event === "error" ? (Predicate.isObject(data) ? data : { message: String(data) }) : undefined
 }

@@ -60,6 +60,9 @@ interface Attempt {
   call: number | undefined
   /** What arrived. */
   text: string
+  /** The elements that closed and are still to be decoded. */
+  texts: Array<string>
+  completion: Completion | undefined
   problem: string | undefined
 }
 
@@ -133,6 +136,8 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
       read: 0,
       call: undefined,
       text: "",
+      texts: [],
+      completion: undefined,
       problem: undefined
     }
     return attempt
@@ -148,37 +153,22 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
     return undefined
   }
 
-  const decodeAll = Effect.fnUntraced(function*(current: Attempt, texts: ReadonlyArray<string>) {
-    for (const text of texts) {
-      const position = current.read
-      const index = place(current)
-      if (index === undefined) return
-      const decoded = yield* decode(element, text)
-      if (Result.isSuccess(decoded)) {
-        out.push({ index, text, result: Result.succeed(decoded.success) })
-      } else if (maxAttempts > 1) {
-        missing.push({ index, text, issues: decoded.failure, position })
-      } else {
-        out.push({ index, text, result: Result.fail(invalidElement({ index, text, issues: decoded.failure })) })
-      }
-    }
-  })
-
   const invalidElement = ({ index, issues, text }: Pick<Missing, "index" | "issues" | "text">): Failure =>
     invalid(text, issues.map(({ message, path }) => ({ message, path: [index, ...path] })))
 
-  const read = (current: Attempt, delta: string): Effect.Effect<void, never, R> | undefined => {
-    const texts: Array<string> = []
+  const read = (current: Attempt, delta: string): void => {
     current.text += delta
-    current.reader.feed(delta, texts)
-    return texts.length === 0 ? undefined : decodeAll(current, texts)
+    current.reader.feed(delta, current.texts)
   }
 
-  /** Reads what came in one go. */
-  const take = Effect.fnUntraced(function*(current: Attempt, parts: ReadonlyArray<CompletionPart>) {
+  /** Reads what came in one go. Most pieces end no element, so this must cost next to nothing. */
+  const readAll = (current: Attempt, parts: ReadonlyArray<CompletionPart>): void => {
     for (const part of parts) {
       if (part._tag === "Finish") {
-        yield* conclude(current, part.completion)
+        current.completion = part.completion
+        const { text } = Answer.read(part.completion, output)
+        // Models that were to call a tool may have written their answer as text, and the other way round.
+        if (current.text === "" && part.completion.refusal === undefined) read(current, text)
         return
       }
       if ((part._tag === "TextDelta") === (output.mode === "tools")) continue
@@ -189,15 +179,50 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
           continue
         }
       }
-      const decoding = read(current, part.delta)
-      if (decoding !== undefined) yield* decoding
-      const limit = current.reader.exceeded
-      if (limit !== undefined) {
-        broken(current, new ExtractionError.LimitExceeded({ limit, maximum: limits[limit] }))
-        return
+      read(current, part.delta)
+    }
+  }
+
+  /** Decodes the elements that closed, and sees to the end of the answer if it is there. */
+  const settle = Effect.fnUntraced(function*(current: Attempt) {
+    const { completion, texts } = current
+    current.texts = []
+    for (const text of texts) {
+      const position = current.read
+      const index = place(current)
+      if (index === undefined) break
+      const decoded = yield* decode(element, text)
+      if (Result.isSuccess(decoded)) {
+        out.push({ index, text, result: Result.succeed(decoded.success) })
+      } else if (maxAttempts > 1) {
+        missing.push({ index, text, issues: decoded.failure, position })
+      } else {
+        out.push({ index, text, result: Result.fail(invalidElement({ index, text, issues: decoded.failure })) })
       }
     }
+    const limit = current.reader.exceeded
+    if (limit !== undefined) {
+      return broken(current, new ExtractionError.LimitExceeded({ limit, maximum: limits[limit] }))
+    }
+    if (completion !== undefined) yield* conclude(current, completion)
   })
+
+  /** Waits until an element or the end of the answer is there. */
+  const advance = (current: Attempt): Effect.Effect<void, AiError.AiError | ExtractionError.Reason | Cause.Done, R> => {
+    const onParts = (parts: ReadonlyArray<CompletionPart>): ReturnType<typeof advance> => {
+      watch.rest()
+      readAll(current, parts)
+      return current.texts.length === 0 && current.completion === undefined && current.reader.exceeded === undefined
+        ? waiting
+        : settle(current)
+    }
+    const waiting = Effect.suspend(() => {
+      // Before its first word a model may think for as long as the provider lets it.
+      if (current.text !== "") watch.wait()
+      return Effect.flatMap(current.pull, onParts)
+    })
+    return waiting
+  }
 
   /** An answer has ended: is anything missing? */
   const conclude = Effect.fnUntraced(function*(current: Attempt, completion: Completion) {
@@ -205,11 +230,6 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
     spent.attempts++
     spent.usage = Usage.add(spent.usage, completion.usage)
     const answer = Answer.read(completion, output)
-    // Models that were to call a tool may have written their answer as text, and the other way round.
-    if (current.text === "" && answer.text !== "" && answer._tag !== "Refused") {
-      const decoding = read(current, answer.text)
-      if (decoding !== undefined) yield* decoding
-    }
     yield* Scope.close(current.scope, Exit.void)
     attempt = undefined
     const problem = current.problem ?? current.reader.end()
@@ -290,8 +310,8 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
     }
     if (end !== undefined) return end
     const current = attempt!
-    return Pull.matchEffect(watch(current.pull, current.text !== ""), {
-      onSuccess: (parts) => Effect.andThen(take(current, parts), next),
+    return Pull.matchEffect(watch.over(advance(current)), {
+      onSuccess: () => next,
       onFailure: (cause): ElementsPull<A, R> => {
         const error = Cause.findError(cause)
         if (Result.isFailure(error)) return Effect.failCause(error.failure)

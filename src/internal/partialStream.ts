@@ -111,8 +111,14 @@ const complete = <A, Input, R>(
       onTimeout: () => new ExtractionError.Stalled({ text, after: idle })
     })
     const pull = yield* Stream.toPull(llm.stream(request))
-    const next = Effect.suspend(() => watch(pull, text !== ""))
-    yield* Effect.forever(Effect.flatMap(next, take)).pipe(
+    const next = Effect.suspend(() => {
+      if (text !== "") watch.wait()
+      return Effect.flatMap(pull, (parts) => {
+        watch.rest()
+        return take(parts)
+      })
+    })
+    yield* watch.over(Effect.forever(next, { disableYield: true })).pipe(
       Pull.catchDone(() => Effect.void),
       Effect.mapError((error) =>
         AiError.isAiError(error) && text !== "" ? new ExtractionError.Disconnected({ text, error }) : error

@@ -7,43 +7,49 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
-/** Runs a wait, to its end or to that of the watch's patience. What does not `idle` may last until the deadline. */
-export type Watch<E0> = <A, E, R>(wait: Effect.Effect<A, E, R>, idles: boolean) => Effect.Effect<A, E | E0, R>
+export interface Watch<in out E0> {
+  /** Runs to the end, or to that of the watch's patience. */
+  readonly over: <A, E, R>(run: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E0, R>
+  /** What runs is about to wait for what must not take longer than `idle`. */
+  readonly wait: () => void
+  /** What runs is about to do something that may last until the deadline. */
+  readonly rest: () => void
+}
 
 export const make = <E0>(options: {
   /** The longest a wait may take, in milliseconds. */
   readonly idle: number
   readonly onIdle: () => E0
-  /** How long all waits may take together, in milliseconds. */
+  /** How long all may take together, in milliseconds. */
   readonly timeout: number
   readonly onTimeout: () => E0
 }): Effect.Effect<Watch<E0>, never, Scope.Scope> => {
   const { idle, onIdle, onTimeout, timeout } = options
-  if (idle === Infinity && timeout === Infinity) return Effect.succeed((wait) => wait)
+  if (idle === Infinity && timeout === Infinity) {
+    return Effect.succeed({ over: (run) => run, wait: () => {}, rest: () => {} })
+  }
   return Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const now = (): number => clock.currentTimeMillisUnsafe()
     const deadline = now() + timeout
-    let until = Infinity
+    let until = deadline
     let giveUp: ((error: E0) => void) | undefined
 
     const look = Effect.suspend(() => {
       const at = now()
       if (giveUp !== undefined && at >= until) giveUp(at >= deadline ? onTimeout() : onIdle())
-      const next = Math.min(giveUp === undefined ? at + idle : until, at + idle, deadline > at ? deadline : Infinity)
+      const next = Math.min(giveUp === undefined ? Infinity : until, at + idle, deadline > at ? deadline : Infinity)
       return Effect.sleep(Math.max(1, Math.min(next - at, 2 ** 31 - 1)))
     })
     yield* Effect.forkScoped(Effect.forever(look))
 
-    return <A, E, R>(wait: Effect.Effect<A, E, R>, idles: boolean) =>
-      Effect.withFiber<A, E | E0, R>((self) =>
+    const over = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E | E0, R> =>
+      Effect.contextWith((context) =>
         Effect.callback<A, E | E0, R>((resume) => {
-          const at = now()
-          if (at >= deadline) return resume(Effect.fail(onTimeout()))
-          const fiber = Effect.runForkWith(self.context as never)(wait as Effect.Effect<A, E>)
+          if (now() >= deadline) return resume(Effect.fail(onTimeout()))
+          const fiber = Effect.runForkWith(context)(run)
           const done = fiber.pollUnsafe()
           if (done !== undefined) return resume(done)
-          until = idles ? Math.min(at + idle, deadline) : deadline
           giveUp = (error) => {
             giveUp = undefined
             resume(Effect.andThen(Fiber.interrupt(fiber), Effect.fail(error)))
@@ -59,5 +65,14 @@ export const make = <E0>(options: {
           })
         })
       )
+    return {
+      over,
+      wait: () => {
+        until = Math.min(now() + idle, deadline)
+      },
+      rest: () => {
+        until = deadline
+      }
+    }
   })
 }

@@ -3,6 +3,7 @@
  * own, each way of reading them in turn and the turns interleaved. First 1,000 elements in pieces of 8 characters, then
  * lists of 10 KB to 10 MB. Prints medians in milliseconds; only ratios within one run mean anything.
  */
+// oxlint-disable eslint/no-await-in-loop -- one after the other is the point
 import { Effect, Schema, Stream } from "effect"
 import { Extraction, ExtractionStream, Llm } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"

@@ -43,15 +43,16 @@ export const readParts = (
     else collector.add(data.success, parts)
   })
 
-  const texts = Stream.decodeText(Stream.fromReadableStream({ evaluate: () => body, onError }))
-  return Stream.transformPull(texts, (pull) => {
+  const decoder = new TextDecoder()
+  const chunks = Stream.fromReadableStream({ evaluate: () => body, onError })
+  return Stream.transformPull(chunks, (pull) => {
     const next: Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, AiError.AiError> = Effect.suspend(() => {
       if (failure !== undefined) return Effect.fail(failure)
       return ended ? Cause.done() : Effect.flatMap(pull, take)
     })
-    const take = (texts: ReadonlyArray<string>): typeof next => {
-      for (const text of texts) {
-        const tooLarge = parser.feed(text)
+    const take = (chunks: ReadonlyArray<Uint8Array>): typeof next => {
+      for (const chunk of chunks) {
+        const tooLarge = parser.feed(decoder.decode(chunk, { stream: true }))
         if (tooLarge !== undefined) failure ??= onError(tooLarge)
       }
       if (!Arr.isArrayNonEmpty(parts)) return next

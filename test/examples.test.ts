@@ -40,7 +40,15 @@ const expected: Readonly<Record<string, string>> = {
     ""
   ].join("\n"),
   "checks-and-reask": "Emma is 2, after 2 attempts and 12 output tokens\n",
-  "local-server": "Lyon, France\n"
+  "local-server": "Lyon, France\n",
+  "streaming-people": [
+    "1. Sarah, 38",
+    "2. Alex, 42",
+    "3. [2].age: Expected a value between 0 and 120",
+    "4. Maria, 25",
+    "4 people, 72 tokens",
+    ""
+  ].join("\n")
 }
 
 describe("examples", () => {
@@ -78,7 +86,10 @@ describe("examples", () => {
 
   it("are all here, and short", () => {
     const files = fs.readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "support.ts")
-    assert.sameMembers(files, [...Object.keys(expected), "mock-in-a-test"].map((name) => `${name}.ts`))
+    assert.sameMembers(
+      files,
+      [...Object.keys(expected), "mock-in-a-test", "streaming-to-browser"].map((name) => `${name}.ts`)
+    )
     for (const file of files) {
       assert.isBelow(fs.readFileSync(path.join(folder, file), "utf8").split("\n").length, 60, file)
     }

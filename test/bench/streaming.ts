@@ -5,7 +5,7 @@
  */
 // oxlint-disable eslint/no-await-in-loop -- one after the other is the point
 import { Effect, Schema, Stream } from "effect"
-import { Extraction, ExtractionStream, Llm } from "effect-instructor"
+import { type Completion, Extraction, ExtractionStream, Llm, Usage } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing"
 import { JsonArray } from "effect/encoding"
@@ -125,39 +125,79 @@ const cpu = async (run: () => Promise<unknown>): Promise<number> => {
 
 const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
-const measure = async (names: ReadonlyArray<string>, count: number, chunkSize: number, rounds: number) => {
-  const { baseUrl, stop } = await startServer(chunkSize)
+/** Each way in turn, the turns interleaved; the first round only warms up. */
+const interleaved = async (names: ReadonlyArray<string>, rounds: number, run: (name: string) => Promise<unknown>) => {
   const times = new Map(names.map((name) => [name, [] as Array<number>]))
   for (let round = -1; round < rounds; round++) {
     for (const name of names) {
-      const time = await cpu(async () => {
-        const got = await ways[name]!(baseUrl, count)
-        if (got !== count) throw new Error(`${name}: ${got} of ${count}`)
-      })
+      const time = await cpu(() => run(name))
       if (round >= 0) times.get(name)!.push(time)
     }
   }
-  stop()
   return new Map(Array.from(times, ([name, all]) => [name, median(all)]))
+}
+
+/** A model in this process, which has written its answer already. */
+const written = (count: number): Llm.Llm["Service"] => {
+  const text = JSON.stringify({ items: Array.from({ length: count }, (_, id) => itemOf(id)) })
+  const pieces = (text.match(/[^]{1,8}/g) ?? []).map((delta): Completion.CompletionPart => ({
+    _tag: "TextDelta",
+    delta
+  }))
+  const completion = { id: "", model: "m", text, toolCalls: [], finishReason: "stop", usage: Usage.zero } as const
+  return Llm.make({
+    provider: "written",
+    model: "m",
+    complete: () => Effect.succeed(completion),
+    // As a connection would bring them: a few at a time.
+    stream: () => Stream.fromIterable([...pieces, { _tag: "Finish" as const, completion }]).pipe(Stream.rechunk(4))
+  })
+}
+
+const readers = {
+  elements: (llm: Llm.Llm["Service"]) =>
+    Stream.runCount(ExtractionStream.values(item, "x", { maxLength: 1e9 })).pipe(
+      Effect.provideService(Llm.Llm, llm)
+    ),
+  partial: (llm: Llm.Llm["Service"]) =>
+    Stream.runLast(ExtractionStream.partial(object, "x", { maxLength: 1e9 })).pipe(
+      Effect.map((last) => last._tag === "Some" && last.value._tag === "Complete" ? last.value.value.items.length : 0),
+      Effect.provideService(Llm.Llm, llm)
+    )
+}
+
+const checked = (name: string, got: number, count: number): void => {
+  if (got !== count) throw new Error(`${name}: ${got} of ${count}`)
 }
 
 if (process.argv[2] === "serve") await Effect.runPromise(serve(Number(process.argv[3])))
 else {
   const rounds = Number(process.argv[2] ?? 7)
-  const first = await measure(Object.keys(ways), 1000, 8, rounds)
+  const { baseUrl, stop } = await startServer(8)
+  const first = await interleaved(
+    Object.keys(ways),
+    rounds,
+    (name) => ways[name]!(baseUrl, 1000).then((got) => checked(name, got, 1000))
+  )
+  stop()
   const sdk = first.get("openai SDK's stream")!
   process.stdout.write(`1,000 elements of ${bytesOfItem} characters, pieces of 8, median of ${rounds}, CPU ms\n`)
   for (const [name, ms] of first) {
     process.stdout.write(`${name.padEnd(22)} ${ms.toFixed(0).padStart(6)}  ${(ms / sdk).toFixed(2)} of the SDK\n`)
   }
-  process.stdout.write(`\nCPU ns for each byte of a list, pieces of 64 characters\n`)
+  process.stdout.write(`\nCPU ns for each byte of a list without HTTP, pieces of 8 characters, median of ${rounds}\n`)
   for (const bytes of [10_000, 100_000, 1_000_000, 10_000_000]) {
     const count = Math.round(bytes / bytesOfItem)
-    const times = await measure(["elements", "partial"], count, 64, bytes > 1_000_000 ? 3 : rounds)
-    const shown = Array.from(times, ([name, ms]) => `${name} ${(ms * 1e6 / bytes).toFixed(0).padStart(5)}`)
-    process.stdout.write(
-      `${String(bytes).padStart(9)} bytes: ${shown.join(", ")}; ` +
-        `resident ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MB\n`
-    )
+    const llm = written(count)
+    const times = await interleaved(Object.keys(readers), rounds, async (name) => {
+      for (let read = 0; read < Math.max(bytes, 1_000_000); read += bytes) {
+        checked(name, await Effect.runPromise(readers[name as keyof typeof readers](llm)), count)
+      }
+    })
+    const shown = Array.from(times, ([name, ms]) => {
+      return `${name} ${(ms * 1e6 / Math.max(bytes, 1_000_000)).toFixed(0).padStart(5)}`
+    })
+    const resident = (process.memoryUsage().rss / 2 ** 20).toFixed(0)
+    process.stdout.write(`${String(bytes).padStart(9)} bytes: ${shown.join(", ")}; resident ${resident} MB\n`)
   }
 }

@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import { APIError } from "openai"
 import type { CompletionPart } from "../../llm/Completion.ts"
 import type { Collector } from "./stream.ts"
+import * as Template from "./template.ts"
 
 /** The most characters of one line: a whole answer in one event, and much more. */
 const maxLine = 64 * 1024 * 1024
@@ -27,6 +28,7 @@ export const readParts = (
   const { body } = response
   if (body === null) return Stream.empty
   const decoder = new TextDecoder()
+  const template = Template.make()
   let parts: Array<CompletionPart> = []
   let ended = false
   let failure: AiError.AiError | undefined
@@ -36,6 +38,11 @@ export const readParts = (
       ended = true
       return
     }
+    const piece = name === "" ? template.match(text) : undefined
+    if (piece !== undefined) {
+      collector.append(piece, parts)
+      return
+    }
     const data = Result.try((): unknown => JSON.parse(text))
     if (Result.isFailure(data)) {
       failure = onError(data.failure)
@@ -43,7 +50,10 @@ export const readParts = (
     }
     const error = errorOf(name, data.success)
     if (error !== undefined) failure = onError(new APIError(undefined, error, undefined, response.headers))
-    else collector.add(data.success, parts)
+    else {
+      collector.add(data.success, parts)
+      template.learn(text, data.success)
+    }
   }
 
   // The line that has not ended, in the pieces it came in, and the event that has not.

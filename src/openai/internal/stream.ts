@@ -4,11 +4,14 @@ import type { Completion, CompletionPart } from "../../llm/Completion.ts"
 import * as Usage from "../../llm/Usage.ts"
 import { contentText, finishReason, usage } from "./completion.ts"
 import { parseRateLimit, type ResponseHeaders } from "./rateLimit.ts"
+import type { Piece } from "./template.ts"
 
 /** Collects chunks into a completion, handing out what each one adds. */
 export interface Collector {
   /** Takes a chunk, and appends the parts it adds to `out`. */
   readonly add: (chunk: unknown, out: Array<CompletionPart>) => void
+  /** Takes a chunk like the one before it, but for its piece of the answer. */
+  readonly append: (piece: Piece, out: Array<CompletionPart>) => void
   /** The whole, or `undefined` when the stream ended before the model did. */
   readonly finish: () => Completion | undefined
 }
@@ -39,6 +42,16 @@ export const makeCollector = (headers: ResponseHeaders, requestedModel: string):
   }
 
   return {
+    append: ({ call, delta }, out) => {
+      if (delta === "") return
+      if (call === undefined) {
+        text.push(delta)
+        out.push({ _tag: "TextDelta", delta })
+      } else {
+        calls.get(call)?.args.push(delta)
+        out.push({ _tag: "ToolArgumentsDelta", index: call, delta })
+      }
+    },
     add: (chunk, out) => {
       if (!Predicate.isObject(chunk)) return
       if (Predicate.isString(chunk["id"])) id = chunk["id"]

@@ -56,9 +56,9 @@ export type PromptInput = Prompt.RawInput
  * @category models
  * @since 0.1.0
  */
-export interface Extraction<out A, in Input = PromptInput, out R = never> extends Pipeable.Pipeable {
+export interface Extraction<out A, in Input = PromptInput, out R = never, out E = unknown> extends Pipeable.Pipeable {
   readonly [TypeId]: typeof TypeId
-  readonly schema: Schema.ConstraintDecoder<A, R>
+  readonly schema: Schema.ConstraintCodec<A, E, R, unknown>
   readonly name: string
   readonly description: string | undefined
   readonly instructions: string | undefined
@@ -96,9 +96,9 @@ export interface Detailed<out A> {
  * @category models
  * @since 0.1.0
  */
-export interface Options<out A, in Input = PromptInput, out R = never> {
+export interface Options<out A, in Input = PromptInput, out R = never, out E = unknown> {
   /** Decodes the answer, with its transformations, checks and services. Its descriptions reach the model. */
-  readonly schema: Schema.ConstraintDecoder<A, R>
+  readonly schema: Schema.ConstraintCodec<A, E, R, unknown>
   /**
    * What the value is called, for the model, for errors and for spans. The schema's identifier or title by default.
    */
@@ -176,9 +176,9 @@ export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknow
  * @category constructors
  * @since 0.1.0
  */
-export const make = <A, R = never, Input = PromptInput>(
-  options: Options<A, Input, R>
-): Extraction<A, Input, R> => {
+export const make = <A, R = never, Input = PromptInput, E = unknown>(
+  options: Options<A, Input, R, E>
+): Extraction<A, Input, R, E> => {
   const { ast } = options.schema
   const annotations = { ...ast.annotations, ...SchemaAST.resolve(ast) }
   const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)

@@ -163,6 +163,61 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/Extracti
 }
 
 /**
+ * The connection ended inside a streamed answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Disconnected extends Schema.Error<Disconnected>("effect-instructor/ExtractionError/Disconnected")({
+  _tag: Schema.tag("Disconnected"),
+  /** What arrived. */
+  text: Schema.String,
+  error: AiError.AiError
+}) {
+  override readonly cause = this.error
+
+  override get message(): string {
+    return `The connection ended inside the answer, after ${this.text.length} characters: ${this.error.message}`
+  }
+}
+
+/**
+ * Nothing came for too long inside a streamed answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Stalled extends Schema.Error<Stalled>("effect-instructor/ExtractionError/Stalled")({
+  _tag: Schema.tag("Stalled"),
+  /** What arrived. */
+  text: Schema.String,
+  after: Schema.DurationFromMillis
+}) {
+  override get message(): string {
+    return `Nothing came for ${Duration.format(this.after)} inside the answer, after ${this.text.length} characters. ` +
+      `Try again, or raise idleTimeout`
+  }
+}
+
+/**
+ * A streamed answer is longer, or nested deeper, than it may be. The rest was not read.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LimitExceeded extends Schema.Error<LimitExceeded>("effect-instructor/ExtractionError/LimitExceeded")({
+  _tag: Schema.tag("LimitExceeded"),
+  limit: Schema.Literals(["maxLength", "maxDepth"]),
+  maximum: Schema.Finite
+}) {
+  override get message(): string {
+    return this.limit === "maxLength"
+      ? `The answer is longer than ${this.maximum} characters. Ask for less at once, or raise maxLength`
+      : `The answer is nested deeper than ${this.maximum} levels. Ask for less at once, or raise maxDepth`
+  }
+}
+
+/**
  * The input itself is no good. Nothing was sent.
  *
  * @category errors
@@ -206,7 +261,10 @@ export const Reason = Schema.Union([
   UnsupportedSchema,
   InvalidInput,
   TimedOut,
-  BudgetExceeded
+  BudgetExceeded,
+  Disconnected,
+  Stalled,
+  LimitExceeded
 ])
 
 /**

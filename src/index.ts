@@ -20,6 +20,8 @@ export * as Journal from "./batch/Journal.ts"
 export * as JournalError from "./batch/JournalError.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./Extraction.ts"
+/** Lists and objects while they are being written. */
+export * as ExtractionStream from "./ExtractionStream.ts"
 /** Why an extraction gave no value. */
 export * as ExtractionError from "./ExtractionError.ts"
 /** What extractions count. */

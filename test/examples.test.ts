@@ -56,6 +56,14 @@ const expected: Readonly<Record<string, string>> = {
     "With $0.001: BudgetExceeded",
     "With $1: done, 122 input tokens",
     ""
+  ].join("\n"),
+  "streaming-people": [
+    "1. Sarah, 38",
+    "2. Alex, 42",
+    "3. [2].age: Expected a value between 0 and 120",
+    "4. Maria, 25",
+    "4 people, 72 tokens",
+    ""
   ].join("\n")
 }
 
@@ -112,7 +120,9 @@ describe("examples", () => {
     const files = fs.readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "support.ts")
     assert.sameMembers(
       files,
-      [...Object.keys(expected), "mock-in-a-test", "shared-redis-cache"].map((name) => `${name}.ts`)
+      [...Object.keys(expected), "mock-in-a-test", "shared-redis-cache", "streaming-to-browser"].map((name) =>
+        `${name}.ts`
+      )
     )
     for (const file of files) {
       assert.isBelow(fs.readFileSync(path.join(folder, file), "utf8").split("\n").length, 60, file)

@@ -1,4 +1,5 @@
 /** Asks until an answer decodes. Each request is the first one, plus the last answer and what was wrong with it. */
+import * as AiError from "effect/ai/AiError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -6,7 +7,6 @@ import type * as Schema from "effect/Schema"
 import type { Detailed } from "../Extraction.ts"
 import * as ExtractionError from "../ExtractionError.ts"
 import { CurrentCacheControl } from "../llm/internal/cacheControl.ts"
-import type { Llm } from "../llm/Llm.ts"
 import type { LlmRequest, Parameters } from "../llm/LlmRequest.ts"
 import * as Usage from "../llm/Usage.ts"
 import * as Answer from "../output/Answer.ts"
@@ -18,7 +18,7 @@ import * as Telemetry from "./telemetry.ts"
 
 export const run = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
-  llm: Llm["Service"],
+  llm: Telemetry.Answerer<AiError.AiError | ExtractionError.Reason>,
   request: LlmRequest
 ): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, R> =>
   Effect.suspend(() => {
@@ -66,7 +66,7 @@ const failure = <A, Input, R>(
 
 const ask = Effect.fnUntraced(function*<A, Input, R>(
   compiled: Compiled<A, Input, R>,
-  llm: Llm["Service"],
+  llm: Telemetry.Answerer<AiError.AiError | ExtractionError.Reason>,
   first: LlmRequest,
   spent: Telemetry.Spent
 ): Effect.fn.Return<Detailed<A>, ExtractionError.ExtractionError, R> {
@@ -75,7 +75,9 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   let request = first
   while (true) {
     const completion = yield* Telemetry.complete(llm, request, spent.attempts + 1).pipe(
-      Effect.mapError((error) => failure(compiled, spent, ExtractionError.fromAiError(error)))
+      Effect.mapError((error) =>
+        failure(compiled, spent, AiError.isAiError(error) ? ExtractionError.fromAiError(error) : error)
+      )
     )
     spent.attempts++
     spent.usage = Usage.add(spent.usage, completion.usage)

@@ -22,7 +22,13 @@ export class Llm extends Context.Service<Llm, {
   readonly model: string
   /** One answer. Interruption abandons the request. */
   readonly complete: (request: LlmRequest) => Effect.Effect<Completion, AiError.AiError>
-  /** The answer in pieces, the last of which is the whole. */
+  /**
+   * The answer in pieces, none held back: `TextDelta`s that together are the completion's `text`, and
+   * `ToolArgumentsDelta`s that together are the `arguments` of the call with their `index`. Then one `Finish`, with the
+   * whole completion: only there are the finish reason, the refusal and the usage. A stream that cannot get that far
+   * fails. Pieces that arrive together leave together, as one array of the stream. The request is sent when the stream is
+   * run, and abandoned when its scope closes.
+   */
   readonly stream: (request: LlmRequest) => Stream.Stream<CompletionPart, AiError.AiError>
 }>()("effect-instructor/llm/Llm") {}
 

@@ -123,6 +123,9 @@ const cpu = async (run: () => Promise<unknown>): Promise<number> => {
   return (system + user) / 1000
 }
 
+/** The least bytes to read for one time. */
+const least = 4_000_000
+
 const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 /** Each way in turn, the turns interleaved; the first round only warms up. */
@@ -186,18 +189,19 @@ else {
     process.stdout.write(`${name.padEnd(22)} ${ms.toFixed(0).padStart(6)}  ${(ms / sdk).toFixed(2)} of the SDK\n`)
   }
   process.stdout.write(`\nCPU ns for each byte of a list without HTTP, pieces of 8 characters, median of ${rounds}\n`)
-  for (const bytes of [10_000, 100_000, 1_000_000, 10_000_000]) {
+  const sizes = [10_000, 100_000, 1_000_000, 10_000_000].map((bytes) => {
     const count = Math.round(bytes / bytesOfItem)
-    const llm = written(count)
-    const times = await interleaved(Object.keys(readers), rounds, async (name) => {
-      for (let read = 0; read < Math.max(bytes, 1_000_000); read += bytes) {
-        checked(name, await Effect.runPromise(readers[name as keyof typeof readers](llm)), count)
-      }
-    })
-    const shown = Array.from(times, ([name, ms]) => {
-      return `${name} ${(ms * 1e6 / Math.max(bytes, 1_000_000)).toFixed(0).padStart(5)}`
-    })
-    const resident = (process.memoryUsage().rss / 2 ** 20).toFixed(0)
-    process.stdout.write(`${String(bytes).padStart(9)} bytes: ${shown.join(", ")}; resident ${resident} MB\n`)
+    return { bytes, count, llm: written(count) }
+  })
+  const cases = sizes.flatMap((size) => Object.entries(readers).map(([way, read]) => ({ ...size, way, read })))
+  const times = await interleaved(cases.map((_, i) => String(i)), rounds, async (i) => {
+    const { bytes, count, llm, read, way } = cases[Number(i)]!
+    for (let done = 0; done < Math.max(bytes, least); done += bytes) {
+      checked(way, await Effect.runPromise(read(llm)), count)
+    }
+  })
+  for (const [i, { bytes, way }] of cases.entries()) {
+    const ns = times.get(String(i))! * 1e6 / Math.max(bytes, least)
+    process.stdout.write(`${String(bytes).padStart(9)} bytes, ${way.padEnd(9)} ${ns.toFixed(0).padStart(5)}\n`)
   }
 }

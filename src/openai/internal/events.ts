@@ -77,9 +77,8 @@ export const readParts = (
     // A line may also end in CR LF or CR; a CR at the end of a chunk waits for its LF.
     const text = chunk.includes("\r") || pieces.at(-1)?.endsWith("\r") === true ? unix(pieces, chunk) : chunk
     let at = 0
-    while (!ended && failure === undefined) {
-      const end = text.indexOf("\n", at)
-      if (end === -1) break
+    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", at)) {
+      if (ended || failure !== undefined) return
       const line = text.slice(at, end)
       if (pieces.length === 0) onLine(line)
       else {

@@ -22,14 +22,18 @@ export * as Extraction from "./Extraction.ts"
 export * as ExtractionError from "./ExtractionError.ts"
 /** What extractions count. */
 export * as ExtractionMetrics from "./ExtractionMetrics.ts"
+/** What governors count. */
+export * as GovernorMetrics from "./llm/GovernorMetrics.ts"
 /** A model's answer. */
 export * as Completion from "./llm/Completion.ts"
 /** The door to a language model. */
 export * as Llm from "./llm/Llm.ts"
 /** Who is told of retries. */
 export * as LlmObserver from "./llm/LlmObserver.ts"
-/** Retries. */
+/** Rates, concurrency, retries. */
 export * as LlmGovernor from "./llm/LlmGovernor.ts"
+/** Which requests go first. */
+export * as LlmPriority from "./llm/LlmPriority.ts"
 /** A request as data. */
 export * as LlmRequest from "./llm/LlmRequest.ts"
 /** Tokens. */

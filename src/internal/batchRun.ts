@@ -17,6 +17,7 @@ import type { Detailed, Extraction } from "../Extraction.ts"
 import * as ExtractionError from "../ExtractionError.ts"
 import { Llm } from "../llm/Llm.ts"
 import { CurrentLlmObserver } from "../llm/LlmObserver.ts"
+import { CurrentLlmFlow } from "../llm/LlmPriority.ts"
 import * as LlmRequest from "../llm/LlmRequest.ts"
 import * as Attempts from "./attempts.ts"
 import * as Compiled from "./compiled.ts"
@@ -47,6 +48,7 @@ export const run = <A, Input, In, E, R, R2>(
 ): Stream.Stream<Item<A, In>, E | BatchError.BatchError, Llm | R | R2> =>
   Stream.unwrap(Effect.gen(function*() {
     const llm = yield* Llm
+    const flow = (yield* CurrentLlmFlow) ?? {}
     const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self)), runFatal)
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
     const feed = options.progress === undefined ? undefined : Feed.of(options.progress)
@@ -62,7 +64,7 @@ export const run = <A, Input, In, E, R, R2>(
         ? undefined
         : { after: timeout, reason: batchError(new BatchError.RunTimedOut({ after: timeout })), grace },
       abandonedGrace: journal === undefined ? undefined : grace
-    })
+    }).pipe(Stream.provideService(CurrentLlmFlow, flow))
   }))
 
 /** Not Math.max, which would pass on a NaN and start nothing. */

@@ -1,0 +1,190 @@
+/**
+ * One of a provider's limits, as seen from here: a local bucket that paces what is sent, and a prediction of the
+ * server's own bucket, which the headers of its answers correct.
+ *
+ * The local bucket holds a fraction of a second. So the server's, a minute deep, stays full and takes up whatever the
+ * network bunches together; a local bucket as deep as the server's would run both dry at once after every lull.
+ * Headers only ever slow the pace down: where others draw on the same limit, what the server's bucket really gains is
+ * learned from one header to the next, in the units we count in, so that a wrong estimate of tokens is made up for too.
+ */
+
+/** What a header tells: the limit, and what was left of it. */
+export interface Window {
+  readonly limit: number
+  readonly remaining: number
+}
+
+/** When a request was sent, and what had been spent by then, itself included. */
+export interface Mark {
+  readonly at: number
+  readonly spent: number
+}
+
+export interface RateMirror {
+  readonly unit: "requests" | "tokens"
+  /** A minute's limit as the user has it. */
+  readonly configured: number | undefined
+  /** A minute's limit as the server has it. */
+  told: number | undefined
+  /** The local bucket, which a large request may overdraw. */
+  level: number
+  at: number
+  /** The pace of the local bucket in units a millisecond. */
+  pace: number
+  /** Everything sent so far. */
+  spent: number
+  /** What the server's bucket gains in a millisecond with others drawing on it. */
+  gain: number
+  /** What the server's bucket held after the request with this mark. */
+  header: (Mark & { readonly remaining: number }) | undefined
+  /** The header that `gain` was last learned from. */
+  learned: (Mark & { readonly remaining: number }) | undefined
+  /** How far our count of tokens exceeds the server's. */
+  overcount: number
+}
+
+/** The depth of the local bucket, in time. */
+const burstMillis = 250
+/** The share of the server's bucket that is left for what others take between two headers. */
+const reserve = 0.05
+/** How fast the server's bucket is brought back to the reserve. */
+const restoreMillis = 10_000
+/** How long what was learned lasts. */
+const memoryMillis = 5_000
+/** The least of the limit that is tried, however bad it looks. */
+const leastShare = 0.02
+/** A header this old says nothing any more: its server may have stopped sending them. */
+const headerMillis = 120_000
+/** A server's bucket above this share of its limit is full, but for what has just been taken. */
+const fullShare = 0.9
+/** How fast a bucket that never empties is taken as a sign that we count too much, and up to where. */
+const overcountPerMilli = 1 / 60_000
+const maxOvercount = 3
+
+export const make = (unit: RateMirror["unit"], configured: number | undefined): RateMirror => {
+  const mirror: RateMirror = {
+    unit,
+    configured,
+    told: undefined,
+    level: 0,
+    at: 0,
+    pace: 0,
+    spent: 0,
+    gain: 0,
+    header: undefined,
+    learned: undefined,
+    overcount: 0
+  }
+  mirror.level = burst(mirror)
+  return mirror
+}
+
+/** A minute's limit, or infinity where none is known. */
+export const limit = ({ configured = Infinity, told = Infinity }: RateMirror): number => Math.min(configured, told)
+
+const burst = (mirror: RateMirror): number => {
+  const perMilli = limit(mirror) / 60_000
+  return perMilli === Infinity ? 0 : Math.max(perMilli * burstMillis, 1)
+}
+
+/** What the server's bucket should hold by now. */
+const predict = ({ gain, header, spent, told }: RateMirror, now: number): number =>
+  header === undefined || told === undefined || now - header.at > headerMillis
+    ? Infinity
+    : Math.min(told, header.remaining + gain * (now - header.at)) - (spent - header.spent)
+
+export const remaining = (mirror: RateMirror, now: number): number | undefined => {
+  const predicted = predict(mirror, now)
+  return predicted === Infinity ? undefined : Math.max(0, Math.floor(predicted))
+}
+
+const paceAt = (mirror: RateMirror, now: number): number => {
+  const { configured = Infinity, gain, overcount, told, unit } = mirror
+  const perMilli = limit(mirror) / 60_000
+  const predicted = predict(mirror, now)
+  if (told === undefined || predicted === Infinity) return perMilli
+  // Requests are counted exactly, and a limit of the user's own choice is no estimate either.
+  const most = unit === "tokens" && told <= configured
+    ? perMilli * (1 + overcount + 2 * Math.max(0, predicted / told - fullShare))
+    : perMilli
+  const restoring = (predicted - reserve * told) / restoreMillis
+  return Math.min(most, Math.max(leastShare * perMilli, gain + restoring))
+}
+
+/** Lets time pass. `share` is the part of the pace to go at. */
+export const advance = (mirror: RateMirror, now: number, share: number): void => {
+  if (mirror.pace > 0) {
+    mirror.level = Math.max(mirror.level, Math.min(burst(mirror), mirror.level + mirror.pace * (now - mirror.at)))
+  }
+  mirror.at = now
+  mirror.pace = limit(mirror) === Infinity ? 0 : paceAt(mirror, now) * share
+}
+
+/** How long until there is room: 0 for now. Only right after `advance`. */
+export const wait = (mirror: RateMirror, cost: number, now: number): number => {
+  if (mirror.pace === 0) return 0
+  const local = (Math.min(cost, burst(mirror)) - mirror.level) / mirror.pace
+  const { gain, told } = mirror
+  const predicted = predict(mirror, now)
+  if (told === undefined || predicted === Infinity) return positive(local)
+  // What is larger than the limit is sent when the bucket is full: the server may count less than we do.
+  const server = (Math.min(cost, fullShare * told) - predicted) / gain
+  return positive(Math.max(local, server))
+}
+
+// A sum of fractions may come to a hair less than what it stands for.
+const positive = (millis: number): number => millis > 1e-6 ? Math.ceil(millis) : 0
+
+export const spend = (mirror: RateMirror, cost: number, now: number): Mark => {
+  mirror.level -= cost
+  mirror.spent += cost
+  return { at: now, spent: mirror.spent }
+}
+
+/** Starts over from an empty local bucket, after a pause. */
+export const drain = (mirror: RateMirror): void => {
+  mirror.level = Math.min(mirror.level, 0)
+}
+
+/** Adds what others handed out, where a shared store sets the pace. */
+export const grant = (mirror: RateMirror, amount: number): void => {
+  mirror.level += amount
+}
+
+/**
+ * Learns from a header. `mark` is that of the request it answers; headers of requests sent before the last one heard of
+ * say nothing new. `scarce` is whether requests wait for this limit.
+ */
+export const observe = (mirror: RateMirror, { limit: told, remaining }: Window, mark: Mark, scarce: boolean): void => {
+  const { header } = mirror
+  if (header !== undefined && mark.spent <= header.spent) return
+  const perMilli = told / 60_000
+  if (mirror.told !== told) {
+    const first = mirror.told === undefined && mirror.configured === undefined
+    mirror.told = told
+    mirror.gain = perMilli
+    mirror.learned = undefined
+    if (first) mirror.level = 0
+  }
+  learn(mirror, told, remaining, mark)
+  if (header !== undefined && mirror.unit === "tokens" && scarce) {
+    const change = (remaining / told - fullShare) * overcountPerMilli * (mark.at - header.at)
+    mirror.overcount = Math.min(maxOvercount, Math.max(0, mirror.overcount + change))
+  }
+  mirror.header = { ...mark, remaining }
+}
+
+const learn = (mirror: RateMirror, told: number, remaining: number, mark: Mark): void => {
+  const { learned } = mirror
+  const elapsed = learned === undefined ? 0 : mark.at - learned.at
+  if (learned === undefined || elapsed >= 500) mirror.learned = { ...mark, remaining }
+  if (learned === undefined || elapsed < 500) return
+  const perMilli = told / 60_000
+  const most = mirror.unit === "tokens" ? perMilli * (1 + maxOvercount) : perMilli
+  const seen = remaining >= fullShare * told
+    // A full bucket does not show what it could have gained.
+    ? Math.max(mirror.gain, perMilli)
+    : (remaining - learned.remaining + mark.spent - learned.spent) / elapsed
+  const weight = 1 - Math.exp(-elapsed / memoryMillis)
+  mirror.gain += weight * (Math.min(most, Math.max(leastShare * perMilli, seen)) - mirror.gain)
+}

@@ -323,16 +323,16 @@ const toSnapshot = (admission: Admission.Admission): Snapshot => {
     },
     models: lanes.map(({ model, queue, requests, tokens }) => ({
       model,
-      requests: toLimit(requests, now),
-      tokens: toLimit(tokens, now),
+      requests: toLimit(requests),
+      tokens: toLimit(tokens),
       queued: queue.size
     }))
   }
 }
 
-const toLimit = (mirror: RateMirror.RateMirror, now: number): LimitSnapshot | undefined => {
+const toLimit = (mirror: RateMirror.RateMirror): LimitSnapshot | undefined => {
   const perMinute = RateMirror.limit(mirror)
-  return perMinute === Infinity ? undefined : { perMinute, remaining: RateMirror.remaining(mirror, now) }
+  return perMinute === Infinity ? undefined : { perMinute, remaining: RateMirror.remaining(mirror) }
 }
 
 /** Retries are before all of these. */

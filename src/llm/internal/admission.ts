@@ -132,6 +132,8 @@ const slowGrowthPerMilli = Math.log(1.5) / (15 * 60_000)
 
 const outageDelayMillis = 5_000
 const maxOutageDelayMillis = 60_000
+/** A server that only turns away what is too much answers the rest meanwhile. */
+const millisToBreak = 1_000
 /** One request that keeps failing says something about itself; so many different ones about the provider. */
 const requestsToBreak = 5
 
@@ -173,10 +175,12 @@ export const make = (
   const { clock, fork, random, shared } = services
   const estimator = TokenEstimate.make()
   const window = ConcurrencyWindow.make(settings.concurrency)
+  if (settings.requestsPerMinute !== undefined || settings.tokensPerMinute !== undefined) ConcurrencyWindow.widen(window)
   const lanes = new Map<string, Lane>()
   const laneList: Array<Lane> = []
   const failingRequests = new Set<number>()
   let failuresInARow = 0
+  let failingSince = 0
   let outage: Outage | undefined
   let order = 0
   let inFlight = 0
@@ -232,8 +236,8 @@ export const make = (
       return { reason: "concurrency", until: undefined }
     }
     advance(lane, at)
-    const forRequests = RateMirror.wait(lane.requests, 1, at)
-    const forTokens = RateMirror.wait(lane.tokens, job.tokens, at)
+    const forRequests = RateMirror.wait(lane.requests, 1)
+    const forTokens = RateMirror.wait(lane.tokens, job.tokens)
     if (forRequests > 0 || forTokens > 0) {
       return forRequests >= forTokens
         ? { reason: "requests", until: at + forRequests }
@@ -391,7 +395,10 @@ export const make = (
     ConcurrencyWindow.answered(window, now() - job.requestsMark.at, isPaced(lane))
     if (completion !== undefined) {
       estimator.learn(job.request, job.guess, completion.usage)
-      if (completion.rateLimit !== undefined) observe(job, completion.rateLimit)
+      if (completion.rateLimit !== undefined) {
+        ConcurrencyWindow.widen(window)
+        observe(job, completion.rateLimit)
+      }
     }
     pump()
   }
@@ -419,8 +426,8 @@ export const make = (
       providerLives()
       refused(job, signal, at)
     } else if (error.isRetryable) {
-      ConcurrencyWindow.cut(window, job.windowGeneration, inFlight + 1)
-      failuresInARow++
+      ConcurrencyWindow.cut(window, job.windowGeneration, inFlight)
+      if (failuresInARow++ === 0) failingSince = at
       if (failingRequests.size < requestsToBreak) failingRequests.add(job.order)
       providerFails(error, at, wasProbe)
     } else {
@@ -436,7 +443,10 @@ export const make = (
       outage.delay = Math.min(maxOutageDelayMillis, outage.delay * 2)
       outage.retryAt = at + jittered(outage.delay)
       expire(outage, at)
-    } else if (failuresInARow >= settings.failuresToBreak && failingRequests.size >= requestsToBreak) {
+    } else if (
+      failuresInARow >= settings.failuresToBreak && failingRequests.size >= requestsToBreak &&
+      at - failingSince >= millisToBreak
+    ) {
       outage = {
         since: at,
         retryAt: at + jittered(outageDelayMillis),
@@ -480,7 +490,7 @@ export const make = (
         cutShare(lane, at, shareAfterRefusal, shareGrowthPerMilli)
       }
     }
-    if (!told) ConcurrencyWindow.cut(window, job.windowGeneration, inFlight + 1)
+    if (!told) ConcurrencyWindow.cut(window, job.windowGeneration, inFlight)
     const server = signal.wait === undefined ? undefined : Duration.toMillis(signal.wait)
     const pause = server ?? backoff(Math.min(lane.refusals, 10))
     if (pause <= settings.maxServerDelayMillis) lane.pausedUntil = Math.max(lane.pausedUntil, at + jittered(pause))

@@ -9,6 +9,8 @@ export interface ConcurrencyWindow {
   size: number
   /** Up to here the window doubles. */
   threshold: number
+  /** Half of what it was before the last cut: a moment's trouble is no reason to begin from nothing. */
+  floor: number
   /** Counts the cuts: what was sent before the last one is no reason for another. */
   generation: number
   /** Answers of the present round, and how long they took together. */
@@ -29,6 +31,7 @@ export const make = (concurrency: number | "adaptive"): ConcurrencyWindow => ({
   adaptive: concurrency === "adaptive",
   size: concurrency === "adaptive" ? initialSize : Math.max(1, Math.floor(concurrency)),
   threshold: maxSize,
+  floor: 1,
   generation: 0,
   answers: 0,
   millis: 0,
@@ -61,11 +64,23 @@ export const answered = (window: ConcurrencyWindow, millis: number, paced: boole
   window.saturated = false
 }
 
-/** The server had enough. */
+/** Where limits set the pace, there is nothing to find out by growing, until the server shows otherwise. */
+export const widen = (window: ConcurrencyWindow): void => {
+  if (window.adaptive && window.generation === 0) window.size = maxSize
+}
+
+/** The server had enough, with so many left in flight that it has not refused. */
 export const cut = (window: ConcurrencyWindow, generation: number, inFlight: number): void => {
-  if (!window.adaptive || generation < window.generation) return
+  if (!window.adaptive) return
+  if (generation < window.generation) {
+    // More refusals of one burst do not cut again. They show how many the server did take, if it took any.
+    window.size = Math.max(1, Math.min(window.size, inFlight))
+    window.threshold = Math.max(window.floor, Math.min(window.threshold, window.size))
+    return
+  }
+  window.floor = window.size / 2
   window.size = Math.max(1, Math.min(window.size, inFlight) * cutTo)
-  window.threshold = window.size
+  window.threshold = Math.max(window.floor, window.size)
   window.generation++
   window.answers = 0
   window.millis = 0
@@ -76,5 +91,6 @@ export const cut = (window: ConcurrencyWindow, generation: number, inFlight: num
 export const reset = (window: ConcurrencyWindow): void => {
   if (!window.adaptive) return
   window.size = Math.min(window.size, initialSize)
+  window.threshold = maxSize
   window.generation++
 }

@@ -35,9 +35,13 @@ export interface RateMirror {
   spent: number
   /** What the server's bucket gains in a millisecond with others drawing on it. */
   gain: number
-  /** What the server's bucket held after the request with this mark. */
-  header: (Mark & { readonly remaining: number }) | undefined
-  /** The header that `gain` was last learned from. */
+  /** What the server's bucket should hold by now. Infinite while nothing is known of it. */
+  server: number
+  /** The request whose answer told of the server's bucket last. */
+  heard: Mark | undefined
+  /** Before the first request. */
+  first: Mark | undefined
+  /** What `gain` was last learned from. */
   learned: (Mark & { readonly remaining: number }) | undefined
   /** How far our count of tokens exceeds the server's. */
   overcount: number
@@ -53,8 +57,10 @@ const restoreMillis = 10_000
 const memoryMillis = 5_000
 /** The least of the limit that is tried, however bad it looks. */
 const leastShare = 0.02
-/** A header this old says nothing any more: its server may have stopped sending them. */
-const headerMillis = 120_000
+/** How long what was learned of others' use holds where no header tells of it any more. */
+const hearsayMillis = 180_000
+/** Headers closer together than this say little about the time between them. */
+const learnMillis = 500
 /** A server's bucket above this share of its limit is full, but for what has just been taken. */
 const fullShare = 0.9
 /** How fast a bucket that never empties is taken as a sign that we count too much, and up to where. */
@@ -71,7 +77,9 @@ export const make = (unit: RateMirror["unit"], configured: number | undefined): 
     pace: 0,
     spent: 0,
     gain: 0,
-    header: undefined,
+    server: Infinity,
+    heard: undefined,
+    first: undefined,
     learned: undefined,
     overcount: 0
   }
@@ -87,56 +95,55 @@ const burst = (mirror: RateMirror): number => {
   return perMilli === Infinity ? 0 : Math.max(perMilli * burstMillis, 1)
 }
 
-/** What the server's bucket should hold by now. */
-const predict = ({ gain, header, spent, told }: RateMirror, now: number): number =>
-  header === undefined || told === undefined || now - header.at > headerMillis
-    ? Infinity
-    : Math.min(told, header.remaining + gain * (now - header.at)) - (spent - header.spent)
+export const remaining = ({ server }: RateMirror): number | undefined =>
+  server === Infinity ? undefined : Math.max(0, Math.floor(server))
 
-export const remaining = (mirror: RateMirror, now: number): number | undefined => {
-  const predicted = predict(mirror, now)
-  return predicted === Infinity ? undefined : Math.max(0, Math.floor(predicted))
-}
-
-const paceAt = (mirror: RateMirror, now: number): number => {
-  const { configured = Infinity, gain, overcount, told, unit } = mirror
+const paceAt = (mirror: RateMirror): number => {
+  const { configured = Infinity, gain, overcount, server, told, unit } = mirror
   const perMilli = limit(mirror) / 60_000
-  const predicted = predict(mirror, now)
-  if (told === undefined || predicted === Infinity) return perMilli
+  if (told === undefined) return perMilli
   // Requests are counted exactly, and a limit of the user's own choice is no estimate either.
   const most = unit === "tokens" && told <= configured
-    ? perMilli * (1 + overcount + 2 * Math.max(0, predicted / told - fullShare))
+    ? perMilli * (1 + overcount + 2 * Math.max(0, server / told - fullShare))
     : perMilli
-  const restoring = (predicted - reserve * told) / restoreMillis
+  const restoring = (server - reserve * told) / restoreMillis
   return Math.min(most, Math.max(leastShare * perMilli, gain + restoring))
 }
 
 /** Lets time pass. `share` is the part of the pace to go at. */
 export const advance = (mirror: RateMirror, now: number, share: number): void => {
-  if (mirror.pace > 0) {
-    mirror.level = Math.max(mirror.level, Math.min(burst(mirror), mirror.level + mirror.pace * (now - mirror.at)))
-  }
+  const elapsed = now - mirror.at
   mirror.at = now
-  mirror.pace = limit(mirror) === Infinity ? 0 : paceAt(mirror, now) * share
+  if (mirror.pace > 0 && elapsed > 0) {
+    mirror.level = Math.max(mirror.level, Math.min(burst(mirror), mirror.level + mirror.pace * elapsed))
+  }
+  const { heard, told } = mirror
+  if (told !== undefined && heard !== undefined) {
+    mirror.server = Math.min(told, mirror.server + mirror.gain * elapsed)
+    if (now - heard.at > memoryMillis) {
+      mirror.gain += Math.max(0, told / 60_000 - mirror.gain) * Math.min(1, elapsed / hearsayMillis)
+    }
+  }
+  mirror.pace = limit(mirror) === Infinity ? 0 : paceAt(mirror) * share
 }
 
 /** How long until there is room: 0 for now. Only right after `advance`. */
-export const wait = (mirror: RateMirror, cost: number, now: number): number => {
-  if (mirror.pace === 0) return 0
-  const local = (Math.min(cost, burst(mirror)) - mirror.level) / mirror.pace
-  const { gain, told } = mirror
-  const predicted = predict(mirror, now)
-  if (told === undefined || predicted === Infinity) return positive(local)
+export const wait = (mirror: RateMirror, cost: number): number => {
+  const { gain, level, pace, server, told } = mirror
+  if (pace === 0) return 0
+  const local = (Math.min(cost, burst(mirror)) - level) / pace
+  if (told === undefined) return positive(local)
   // What is larger than the limit is sent when the bucket is full: the server may count less than we do.
-  const server = (Math.min(cost, fullShare * told) - predicted) / gain
-  return positive(Math.max(local, server))
+  return positive(Math.max(local, (Math.min(cost, fullShare * told) - server) / gain))
 }
 
 // A sum of fractions may come to a hair less than what it stands for.
 const positive = (millis: number): number => millis > 1e-6 ? Math.ceil(millis) : 0
 
 export const spend = (mirror: RateMirror, cost: number, now: number): Mark => {
+  mirror.first ??= { at: now, spent: 0 }
   mirror.level -= cost
+  mirror.server -= cost
   mirror.spent += cost
   return { at: now, spent: mirror.spent }
 }
@@ -146,39 +153,38 @@ export const drain = (mirror: RateMirror): void => {
   mirror.level = Math.min(mirror.level, 0)
 }
 
-/** Adds what others handed out, where a shared store sets the pace. */
-export const grant = (mirror: RateMirror, amount: number): void => {
-  mirror.level += amount
-}
-
 /**
  * Learns from a header. `mark` is that of the request it answers; headers of requests sent before the last one heard of
- * say nothing new. `scarce` is whether requests wait for this limit.
+ * say nothing new. `scarce` is whether requests wait for this limit. Only right after `advance`.
  */
 export const observe = (mirror: RateMirror, { limit: told, remaining }: Window, mark: Mark, scarce: boolean): void => {
-  const { header } = mirror
-  if (header !== undefined && mark.spent <= header.spent) return
-  const perMilli = told / 60_000
-  if (mirror.told !== told) {
-    const first = mirror.told === undefined && mirror.configured === undefined
-    mirror.told = told
-    mirror.gain = perMilli
-    mirror.learned = undefined
-    if (first) mirror.level = 0
-  }
+  const { heard } = mirror
+  if (heard !== undefined && mark.spent <= heard.spent) return
+  if (mirror.told !== told) meet(mirror, told)
   learn(mirror, told, remaining, mark)
-  if (header !== undefined && mirror.unit === "tokens" && scarce) {
-    const change = (remaining / told - fullShare) * overcountPerMilli * (mark.at - header.at)
+  if (heard !== undefined && mirror.unit === "tokens" && scarce) {
+    const change = (remaining / told - fullShare) * overcountPerMilli * (mark.at - heard.at)
     mirror.overcount = Math.min(maxOvercount, Math.max(0, mirror.overcount + change))
   }
-  mirror.header = { ...mark, remaining }
+  mirror.heard = mark
+  mirror.server = Math.min(told, remaining + mirror.gain * (mirror.at - mark.at)) - (mirror.spent - mark.spent)
+}
+
+/** Takes on a limit that was not known, or was another. */
+const meet = (mirror: RateMirror, told: number): void => {
+  const first = mirror.told === undefined
+  mirror.told = told
+  mirror.gain = told / 60_000
+  mirror.server = told
+  mirror.learned = first ? mirror.first && { ...mirror.first, remaining: told } : undefined
+  if (first && mirror.configured === undefined) mirror.level = 0
 }
 
 const learn = (mirror: RateMirror, told: number, remaining: number, mark: Mark): void => {
   const { learned } = mirror
   const elapsed = learned === undefined ? 0 : mark.at - learned.at
-  if (learned === undefined || elapsed >= 500) mirror.learned = { ...mark, remaining }
-  if (learned === undefined || elapsed < 500) return
+  if (learned === undefined || elapsed >= learnMillis) mirror.learned = { ...mark, remaining }
+  if (learned === undefined || elapsed < learnMillis) return
   const perMilli = told / 60_000
   const most = mirror.unit === "tokens" ? perMilli * (1 + maxOvercount) : perMilli
   const seen = remaining >= fullShare * told

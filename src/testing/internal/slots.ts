@@ -17,8 +17,8 @@ export const make = (options: { readonly count: number; readonly queue: number }
   const slots = Semaphore.makeUnsafe(options.count)
   let present = 0
   return {
-    hold: (effect) =>
-      Effect.suspend(() => {
+    hold: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.suspend((): Effect.Effect<A | Fault.Respond, E, R> => {
         if (present >= options.count + options.queue) return Effect.succeed(busy)
         present++
         return Effect.ensuring(slots.withPermit(effect), Effect.sync(() => present--))

@@ -26,6 +26,8 @@ export * as ExtractionStream from "./ExtractionStream.ts"
 export * as ExtractionError from "./ExtractionError.ts"
 /** What extractions count. */
 export * as ExtractionMetrics from "./ExtractionMetrics.ts"
+/** What governors count. */
+export * as GovernorMetrics from "./llm/GovernorMetrics.ts"
 /** A model's answer. */
 export * as Completion from "./llm/Completion.ts"
 /** The door to a language model. */
@@ -38,8 +40,10 @@ export * as LlmCache from "./llm/LlmCache.ts"
 export * as LlmCacheFiles from "./llm/LlmCacheFiles.ts"
 /** Who is told of retries. */
 export * as LlmObserver from "./llm/LlmObserver.ts"
-/** Retries. */
+/** Rates, concurrency, retries. */
 export * as LlmGovernor from "./llm/LlmGovernor.ts"
+/** Which requests go first. */
+export * as LlmPriority from "./llm/LlmPriority.ts"
 /** A request as data. */
 export * as LlmRequest from "./llm/LlmRequest.ts"
 /** What tokens cost. */

@@ -84,17 +84,17 @@ export interface Retried {
 }
 
 /**
- * Every item in flight waits to send its request again.
+ * Every item in flight waits to send its request.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Paused {
   readonly _tag: "Paused"
-  /** The tag of the provider's failure that came last. */
+  /** What the last of them waits for: the tag of the provider's failure, or the governor's reason. */
   readonly reason: string
-  /** Until the first of them goes on. */
-  readonly wait: Duration.Duration
+  /** Until the first of them goes on, where that is known. */
+  readonly wait: Duration.Duration | undefined
 }
 
 /**
@@ -111,13 +111,13 @@ export interface BatchSnapshot extends BatchSummary {
   readonly inFlight: number
   /** Requests sent again so far. */
   readonly retries: number
-  /** The items in flight that wait to send their request again. */
+  /** The items in flight that wait to send their request. */
   readonly waiting: {
     readonly count: number
-    /** The tag of the provider's failure that came last. */
+    /** What the last of them waits for: the tag of the provider's failure, or the governor's reason. */
     readonly reason: string
-    /** Until the first of them goes on. */
-    readonly wait: Duration.Duration
+    /** Until the first of them goes on, where that is known. */
+    readonly wait: Duration.Duration | undefined
   } | undefined
 }
 

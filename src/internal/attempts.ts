@@ -7,6 +7,7 @@ import type * as Schema from "effect/Schema"
 import type { Detailed } from "../Extraction.ts"
 import * as ExtractionError from "../ExtractionError.ts"
 import { CurrentCacheControl } from "../llm/internal/cacheControl.ts"
+import { withPriority } from "../llm/LlmPriority.ts"
 import type { LlmRequest, Parameters } from "../llm/LlmRequest.ts"
 import * as Usage from "../llm/Usage.ts"
 import * as Answer from "../output/Answer.ts"
@@ -74,7 +75,9 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   const invalid: Array<ExtractionError.InvalidAttempt> = []
   let request = first
   while (true) {
-    const completion = yield* Telemetry.complete(llm, request, spent.attempts + 1).pipe(
+    const asked = Telemetry.complete(llm, request, spent.attempts + 1)
+    // An item that was begun is finished before others begin.
+    const completion = yield* (spent.attempts === 0 ? asked : withPriority(asked, "high")).pipe(
       Effect.mapError((error) =>
         failure(compiled, spent, AiError.isAiError(error) ? ExtractionError.fromAiError(error) : error)
       )

@@ -17,6 +17,7 @@ import type { Detailed, Extraction } from "../Extraction.ts"
 import * as ExtractionError from "../ExtractionError.ts"
 import { Llm } from "../llm/Llm.ts"
 import { CurrentLlmObserver } from "../llm/LlmObserver.ts"
+import { CurrentLlmFlow } from "../llm/LlmPriority.ts"
 import * as LlmRequest from "../llm/LlmRequest.ts"
 import * as Attempts from "./attempts.ts"
 import * as Compiled from "./compiled.ts"
@@ -47,6 +48,7 @@ export const run = <A, Input, In, E, R, R2>(
 ): Stream.Stream<Item<A, In>, E | BatchError.BatchError, Llm | R | R2> =>
   Stream.unwrap(Effect.gen(function*() {
     const llm = yield* Llm
+    const flow = (yield* CurrentLlmFlow) ?? {}
     const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self)), runFatal)
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
     const feed = options.progress === undefined ? undefined : Feed.of(options.progress)
@@ -54,10 +56,11 @@ export const run = <A, Input, In, E, R, R2>(
     const planned = plan(inputs, options)
     const grace = options.grace ?? "30 seconds"
     const timeout = options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout)
+    const handle = yield* makeHandle({ compiled, feed, journal, llm, options })
     return Pool.run(journal === undefined ? planned : claim(planned, { compiled, feed, journal, llm, options }), {
       concurrency: toLimit(options.concurrency),
       ordered: options.ordered ?? false,
-      handle: yield* makeHandle({ compiled, feed, journal, llm, options }),
+      handle: (input, stop) => Effect.provideService(handle(input, stop), CurrentLlmFlow, flow),
       timeout: timeout === undefined
         ? undefined
         : { after: timeout, reason: batchError(new BatchError.RunTimedOut({ after: timeout })), grace },
@@ -186,6 +189,14 @@ const makeHandle = <A, Input, In, R>(
         onRetry: (error, wait) => {
           feed.retried(index, id, error, wait, clock.currentTimeMillisUnsafe())
           outerObserver.onRetry(error, wait)
+        },
+        onWait: (reason, wait) => {
+          feed.waiting(index, reason, wait, clock.currentTimeMillisUnsafe())
+          outerObserver.onWait(reason, wait)
+        },
+        onTurn: () => {
+          feed.sent(index)
+          outerObserver.onTurn()
         }
       }).pipe(Effect.onInterrupt(() => Effect.sync(() => feed.left(index))))
 

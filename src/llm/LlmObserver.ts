@@ -14,6 +14,10 @@ import type * as Duration from "effect/Duration"
 export interface LlmObserver {
   /** A request is sent again, after this wait, because of this error. */
   readonly onRetry: (error: AiError.AiError, wait: Duration.Duration) => void
+  /** A request waits for its turn: why, and how long at least, where that is known. */
+  readonly onWait: (reason: string, wait: Duration.Duration | undefined) => void
+  /** A request that waited is sent. */
+  readonly onTurn: () => void
 }
 
 /**
@@ -23,5 +27,5 @@ export interface LlmObserver {
  * @since 0.1.0
  */
 export const CurrentLlmObserver: Context.Reference<LlmObserver> = Context.Reference("effect-instructor/LlmObserver", {
-  defaultValue: (): LlmObserver => ({ onRetry: () => {} })
+  defaultValue: (): LlmObserver => ({ onRetry: () => {}, onWait: () => {}, onTurn: () => {} })
 })

@@ -22,6 +22,7 @@ import * as Http from "node:http"
 import type { OutputMode } from "../llm/LlmRequest.ts"
 import * as Fault from "./Fault.ts"
 import * as Limiter from "./internal/limiter.ts"
+import * as Slots from "./internal/slots.ts"
 import { complain } from "./internal/strictSchema.ts"
 import * as Wire from "./internal/wire.ts"
 import * as Reply from "./Reply.ts"
@@ -84,6 +85,8 @@ export interface Options {
   /** How long an answer takes, beside the reply's own delay. */
   readonly latency?: Duration.Input | undefined
   readonly limits?: Limits | undefined
+  /** Answers so many requests at a time, lets so many more wait, and turns the rest away with a 503. */
+  readonly slots?: { readonly count: number; readonly queue: number } | undefined
   /** The only key that is let in. Any is, by default. */
   readonly apiKey?: string | undefined
   /** The only models there are. Any is, by default. */
@@ -215,6 +218,7 @@ const simulate = (options: Options) => {
   const entries: Array<Entry> = []
   const count = { requests: 0, granted: 0, refused: 0, aborted: 0, inFlight: 0, maxInFlight: 0 }
   const dropped = new WeakSet<HttpServerRequest.HttpServerRequest>()
+  const slots = options.slots === undefined ? undefined : Slots.make(options.slots)
   let limits = options.limits ?? {}
   let limiter = makeLimiter(limits)
 
@@ -259,7 +263,13 @@ const simulate = (options: Options) => {
     const answer = Effect.isEffect(answered) ? yield* answered : answered
     const outcome = Fault.isFault(answer) ? answer : Reply.fromInput(answer)
     const wait = Fault.isFault(outcome) ? latency : Duration.sum(latency, outcome.delay)
-    if (!Duration.isZero(wait)) yield* Effect.sleep(wait)
+    const turnedAway = slots === undefined
+      ? yield* Duration.isZero(wait) ? Effect.void : Effect.sleep(wait)
+      : yield* slots.hold(Effect.sleep(wait))
+    if (turnedAway !== undefined) {
+      done(turnedAway.status)
+      return respond(now, turnedAway)
+    }
     if (Reply.isReply(outcome)) {
       done(200)
       return request.stream
@@ -345,23 +355,7 @@ const simulate = (options: Options) => {
     const admission = limiter.admit(reserved, now)
     if (admission._tag === "Granted") return undefined
     count.refused++
-    const { kind, limit, requested, used, waitMillis } = admission
-    const unit = kind === "requests" ? "requests per min (RPM)" : "tokens per min (TPM)"
-    const where = `for ${request.model} in organization org-simulated on ${unit}: Limit ${limit}`
-    return Fault.error(429, {
-      type: kind,
-      code: "rate_limit_exceeded",
-      message: waitMillis === undefined
-        ? `Request too large ${where}, Requested ${requested}. The input or output tokens must be reduced in order to ` +
-          `run successfully.`
-        : `Rate limit reached ${where}, Used ${used}, Requested ${requested}. Please try again in ${
-          Limiter.goDuration(waitMillis)
-        }.`,
-      headers: waitMillis === undefined || limits.headers === false ? {} : {
-        "retry-after-ms": String(waitMillis),
-        "retry-after": String(Math.ceil(waitMillis / 1000))
-      }
-    })
+    return Limiter.toResponse(admission, request.model, limits.headers !== false)
   }
 
   const app = Effect.gen(function*() {

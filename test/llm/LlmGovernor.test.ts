@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Metric, Schema, Stream } from "effect"
-import { Extraction, Llm, LlmGovernor, LlmObserver, type LlmRequest } from "effect-instructor"
+import { Extraction, GovernorMetrics, Llm, LlmGovernor, LlmObserver, type LlmRequest } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
@@ -95,9 +95,9 @@ describe("LlmGovernor", () => {
 
   it.effect("counts retries, not first tries", () =>
     Effect.gen(function*() {
-      const before = (yield* Metric.value(LlmGovernor.retries)).count
+      const before = (yield* Metric.value(GovernorMetrics.retries)).count
       yield* timed
-      assert.strictEqual((yield* Metric.value(LlmGovernor.retries)).count - before, 2)
+      assert.strictEqual((yield* Metric.value(GovernorMetrics.retries)).count - before, 2)
     }).pipe(Effect.provide(governed(failing(overloaded, overloaded)))))
 
   it.effect("does not spend an attempt on a retry", () =>
@@ -112,10 +112,12 @@ describe("LlmGovernor", () => {
       const seen: Array<string> = []
       yield* timed.pipe(
         Effect.provideService(LlmObserver.CurrentLlmObserver, {
-          onRetry: (error, wait) => seen.push(`${error.reason._tag} ${Duration.toMillis(wait) >= 2000}`)
+          onRetry: (error, wait) => seen.push(`${error.reason._tag} ${Duration.toMillis(wait) >= 2000}`),
+          onWait: (reason) => seen.push(reason),
+          onTurn: () => seen.push("sent")
         })
       )
-      assert.deepStrictEqual(seen, ["InternalProviderError false", "RateLimitError true"])
+      assert.deepStrictEqual(seen, ["InternalProviderError false", "RateLimitError true", "rate_limited", "sent"])
     }).pipe(Effect.provide(governed(failing(overloaded, rateLimited("2 seconds"))))))
 
   describe("streams", () => {
@@ -137,7 +139,7 @@ describe("LlmGovernor", () => {
 
     it.effect("are not started over once something has", () =>
       Effect.gen(function*() {
-        const before = (yield* Metric.value(LlmGovernor.retries)).count
+        const before = (yield* Metric.value(GovernorMetrics.retries)).count
         let starts = 0
         const breaking = Layer.succeed(
           Llm.Llm,
@@ -160,7 +162,7 @@ describe("LlmGovernor", () => {
         )
         assert.strictEqual(error.reason._tag, "InternalProviderError")
         assert.strictEqual(starts, 1)
-        assert.strictEqual((yield* Metric.value(LlmGovernor.retries)).count, before)
+        assert.strictEqual((yield* Metric.value(GovernorMetrics.retries)).count, before)
       }))
   })
 })

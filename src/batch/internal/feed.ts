@@ -32,6 +32,9 @@ export interface Feed {
     wait: Duration.Duration,
     now: number
   ) => void
+  readonly waiting: (index: number, reason: string, wait: Duration.Duration | undefined, now: number) => void
+  /** The item waits no more. */
+  readonly sent: (index: number) => void
 }
 
 const feeds = new WeakMap<BatchProgress, Feed>()
@@ -40,17 +43,17 @@ export const of = (progress: BatchProgress): Feed | undefined => feeds.get(progr
 
 export const make = (start: number, pubsub: PubSub.PubSub<BatchEvent>): BatchProgress => {
   const tally = Tally.make(start)
-  /** The items in flight; those that wait, until when. */
+  /** The items in flight; those that wait, until when, which may not be known. */
   const inFlight = new Map<number, number>()
   let listeners = 0
   let retries = 0
-  let lastRetryReason = ""
+  let lastReason = ""
 
   const publish = (event: () => BatchEvent): void => {
     if (listeners > 0) PubSub.publishUnsafe(pubsub, event())
   }
 
-  const waiting = (now: number): { readonly count: number; readonly wait: Duration.Duration } => {
+  const waiting = (now: number): { readonly count: number; readonly wait: Duration.Duration | undefined } => {
     let count = 0
     let first = Infinity
     for (const until of inFlight.values()) {
@@ -58,7 +61,15 @@ export const make = (start: number, pubsub: PubSub.PubSub<BatchEvent>): BatchPro
       count++
       first = Math.min(first, until)
     }
-    return { count, wait: Duration.millis(count === 0 ? 0 : first - now) }
+    return { count, wait: first === Infinity ? undefined : Duration.millis(first - now) }
+  }
+
+  const wait = (index: number, reason: string, until: number, now: number): void => {
+    lastReason = reason
+    inFlight.set(index, until)
+    if (listeners === 0) return
+    const all = waiting(now)
+    if (all.count === inFlight.size) publish(() => ({ _tag: "Paused", reason, wait: all.wait }))
   }
 
   const progress: BatchProgress = {
@@ -75,7 +86,7 @@ export const make = (start: number, pubsub: PubSub.PubSub<BatchEvent>): BatchPro
         ...Tally.summary(tally, now),
         inFlight: inFlight.size,
         retries,
-        waiting: count === 0 ? undefined : { count, wait, reason: lastRetryReason }
+        waiting: count === 0 ? undefined : { count, wait, reason: lastReason }
       }
     })
   }
@@ -98,14 +109,15 @@ export const make = (start: number, pubsub: PubSub.PubSub<BatchEvent>): BatchPro
       inFlight.delete(index)
     },
     spent: (attempts, usage) => Tally.spend(tally, attempts, usage),
-    retried: (index, id, { message, reason }, wait, now) => {
+    retried: (index, id, { message, reason }, duration, now) => {
       retries++
-      lastRetryReason = reason._tag
-      publish(() => ({ _tag: "Retried", index, id, reason: reason._tag, message, wait }))
-      inFlight.set(index, now + Duration.toMillis(wait))
-      if (listeners === 0) return
-      const all = waiting(now)
-      if (all.count === inFlight.size) publish(() => ({ _tag: "Paused", reason: reason._tag, wait: all.wait }))
+      publish(() => ({ _tag: "Retried", index, id, reason: reason._tag, message, wait: duration }))
+      wait(index, reason._tag, now + Duration.toMillis(duration), now)
+    },
+    waiting: (index, reason, duration, now) =>
+      wait(index, reason, duration === undefined ? Infinity : now + Duration.toMillis(duration), now),
+    sent: (index) => {
+      inFlight.set(index, 0)
     }
   })
   return progress

@@ -55,7 +55,11 @@ const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
     isStopping ? `stopping: ${inFlight} to finish, Ctrl-C leaves now` : `${inFlight} in flight`,
     ...(waiting === undefined
       ? []
-      : [`${waiting.count} waiting ${Words.duration(waiting.wait)} (${waiting.reason})`])
+      : [
+        `${waiting.count} waiting${
+          waiting.wait === undefined ? "" : ` ${Words.duration(waiting.wait)}`
+        } (${waiting.reason})`
+      ])
   ]
 }
 
@@ -98,7 +102,7 @@ export const json = (standing: Standing): string => {
     waiting: snapshot.waiting === undefined ? null : {
       count: snapshot.waiting.count,
       reason: snapshot.waiting.reason,
-      seconds: round(Duration.toSeconds(snapshot.waiting.wait))
+      seconds: snapshot.waiting.wait === undefined ? null : round(Duration.toSeconds(snapshot.waiting.wait))
     },
     stopping: standing.isStopping
   })

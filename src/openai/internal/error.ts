@@ -3,8 +3,8 @@ import * as AiError from "effect/ai/AiError"
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import { APIConnectionError, APIConnectionTimeoutError, APIError } from "openai"
-import * as ProviderWait from "../../llm/internal/providerWait.ts"
-import { parseGoDuration, parseRetryAfter } from "./rateLimit.ts"
+import * as ProviderSignal from "../../llm/internal/providerSignal.ts"
+import { parseGoDuration, parseRateLimit, parseRetryAfter } from "./rateLimit.ts"
 
 export interface ErrorContext {
   /** Where the request went, without credentials. */
@@ -73,7 +73,14 @@ const response = (error: APIError, context: ErrorContext): AiError.AiErrorReason
       type: type ?? null,
       requestId: error.requestID ?? null
     },
-    ...ProviderWait.toMetadata(wait)
+    ...ProviderSignal.toMetadata({
+      wait,
+      kind: limitKind(code, type),
+      // 529 is what some gateways say for it.
+      overloaded: status === 503 || status === 529,
+      ...saidLevels(message),
+      ...(headers !== undefined && parseRateLimit(headers))
+    })
   }
   const common = {
     description: AiError.buildErrorDescription({
@@ -99,6 +106,21 @@ const response = (error: APIError, context: ErrorContext): AiError.AiErrorReason
       return reason
   }
 }
+
+const limitKind = (code: string | undefined, type: string | undefined): ProviderSignal.LimitKind | undefined =>
+  code === "slow_down" ? "slow_down" : type === "requests" || type === "tokens" ? type : undefined
+
+/** A refusal says which limit it was, and how much of it is used, also where no header does. */
+const saidLevels = (
+  message: string
+): { readonly requests: ProviderSignal.Level | undefined; readonly tokens: ProviderSignal.Level | undefined } => {
+  const [, unit, limit, used] = /(requests|tokens) per min.*?Limit:? ([\d,]+), Used:? ([\d,]+)/.exec(message) ?? []
+  if (limit === undefined || used === undefined) return { requests: undefined, tokens: undefined }
+  const level = { limit: count(limit), remaining: Math.max(0, count(limit) - count(used)) }
+  return { requests: unit === "requests" ? level : undefined, tokens: unit === "tokens" ? level : undefined }
+}
+
+const count = (text: string): number => Number(text.replaceAll(",", ""))
 
 interface Facts {
   readonly status: number | undefined
@@ -172,7 +194,7 @@ const rateLimit = ({ message, wait }: Facts, common: Common): AiError.RateLimitE
 const neverFits = (message: string): boolean => {
   const [, limit, requested] = /Limit:? ([\d,]+).*?Requested:? ([\d,]+)/.exec(message) ?? []
   return limit !== undefined && requested !== undefined
-    ? Number(requested.replaceAll(",", "")) > Number(limit.replaceAll(",", ""))
+    ? count(requested) > count(limit)
     : message.startsWith("Request too large")
 }
 

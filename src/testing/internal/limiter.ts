@@ -2,6 +2,7 @@
  * OpenAI's limiter as its 429s describe it: a bucket of requests and one of tokens, each as large as a minute's limit
  * and refilled continuously; a request is let in when both have room for it.
  */
+import * as Fault from "../Fault.ts"
 
 export interface Limits {
   readonly requestsPerMinute: number | undefined
@@ -10,17 +11,17 @@ export interface Limits {
   readonly quantised: boolean
 }
 
-type Admission =
-  | { readonly _tag: "Granted" }
-  | {
-    readonly _tag: "Refused"
-    readonly kind: "requests" | "tokens"
-    readonly limit: number
-    readonly used: number
-    readonly requested: number
-    /** Until the request would fit; `undefined` when it never will. */
-    readonly waitMillis: number | undefined
-  }
+type Admission = { readonly _tag: "Granted" } | Refused
+
+interface Refused {
+  readonly _tag: "Refused"
+  readonly kind: "requests" | "tokens"
+  readonly limit: number
+  readonly used: number
+  readonly requested: number
+  /** Until the request would fit; `undefined` when it never will. */
+  readonly waitMillis: number | undefined
+}
 
 interface Bucket {
   readonly kind: "requests" | "tokens"
@@ -98,6 +99,30 @@ const bucket = (kind: Bucket["kind"], limit: number, parts: number): Bucket => (
 const refill = (bucket: Bucket, now: number): void => {
   if (bucket.at !== -1) bucket.level = Math.min(bucket.capacity, bucket.level + (now - bucket.at) * bucket.perMilli)
   bucket.at = now
+}
+
+/** What the server says to a request that its limits have no room for. */
+export const toResponse = (
+  { kind, limit, requested, used, waitMillis }: Refused,
+  model: string,
+  tellsHeaders: boolean
+): Fault.Respond => {
+  const unit = kind === "requests" ? "requests per min (RPM)" : "tokens per min (TPM)"
+  const where = `for ${model} in organization org-simulated on ${unit}: Limit ${limit}`
+  return Fault.error(429, {
+    type: kind,
+    code: "rate_limit_exceeded",
+    message: waitMillis === undefined
+      ? `Request too large ${where}, Requested ${requested}. The input or output tokens must be reduced in order to ` +
+        `run successfully.`
+      : `Rate limit reached ${where}, Used ${used}, Requested ${requested}. Please try again in ${
+        goDuration(waitMillis)
+      }.`,
+    headers: waitMillis === undefined || !tellsHeaders ? {} : {
+      "retry-after-ms": String(waitMillis),
+      "retry-after": String(Math.ceil(waitMillis / 1000))
+    }
+  })
 }
 
 /** A duration as Go prints it, the way the headers have it. */

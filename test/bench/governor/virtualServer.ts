@@ -1,0 +1,160 @@
+/**
+ * The simulator's server without its HTTP: the same limiter, the same slots, the same words for a refusal, read by the
+ * same code as over the wire.
+ */
+import { Duration, Effect } from "effect"
+import { Llm, type LlmRequest, Usage } from "effect-instructor"
+import type { Fault } from "effect-instructor/testing"
+import { AiError } from "effect/ai"
+import { APIError } from "openai"
+import { toReason } from "../../../src/openai/internal/error.ts"
+import { parseRateLimit } from "../../../src/openai/internal/rateLimit.ts"
+import * as Limiter from "../../../src/testing/internal/limiter.ts"
+import * as Slots from "../../../src/testing/internal/slots.ts"
+import * as Wire from "../../../src/testing/internal/wire.ts"
+
+export interface Limits {
+  readonly requestsPerMinute?: number | undefined
+  readonly tokensPerMinute?: number | undefined
+  readonly quantised?: boolean | undefined
+}
+
+export interface Options {
+  readonly limits?: Limits | undefined
+  readonly headers?: boolean | undefined
+  readonly slots?: { readonly count: number; readonly queue: number } | undefined
+  /** What the server counts of a prompt, next to the four characters a token that clients guess. */
+  readonly tokenRatio?: number | undefined
+  readonly latencyMillis: () => number
+  readonly outputTokens: () => number
+}
+
+/** What the server saw in one second. */
+export interface Second {
+  granted: number
+  tokens: number
+  refused: number
+  turnedAway: number
+}
+
+export const makeRandom = (seed: number): () => number => {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+export const make = (options: Options) => {
+  const toLimiter = (limits: Limits) =>
+    Limiter.make({
+      requestsPerMinute: limits.requestsPerMinute,
+      tokensPerMinute: limits.tokensPerMinute,
+      quantised: limits.quantised ?? false
+    })
+  let limiter = options.limits === undefined ? undefined : toLimiter(options.limits)
+  const slots = options.slots === undefined ? undefined : Slots.make(options.slots)
+  const seconds: Array<Second> = []
+  let start: number | undefined
+  let maxInFlight = 0
+  let inFlight = 0
+
+  const second = (now: number): Second => {
+    start ??= now
+    const at = Math.floor((now - start) / 1000)
+    while (seconds.length <= at) seconds.push({ granted: 0, tokens: 0, refused: 0, turnedAway: 0 })
+    return seconds[at]!
+  }
+
+  const fail = (fault: Fault.Respond, headers: Record<string, string>, now: number) => {
+    const error = APIError.generate(
+      fault.status,
+      JSON.parse(fault.body),
+      undefined,
+      new Headers({ ...headers, ...fault.headers })
+    )
+    const reason = toReason(error, { url: "virtual", nowMillis: now, scrub: (text) => text })
+    return Effect.fail(AiError.make({ module: "virtual", method: "complete", reason }))
+  }
+
+  const complete: Llm.Llm["Service"]["complete"] = (request) =>
+    Effect.gen(function*() {
+      // The way to the server and the handshakes on it are not equally long for all.
+      yield* Effect.sleep(Duration.millis(5 + options.latencyMillis() / 100))
+      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+      const prompt = Math.ceil(Wire.promptTokens(request.messages) * (options.tokenRatio ?? 1))
+      const debit = prompt + (request.parameters.maxTokens ?? 16)
+      const seen = second(now)
+      const headers = (): Record<string, string> =>
+        limiter === undefined || options.headers === false ? {} : { ...limiter.headers(now) }
+      if (limiter !== undefined) {
+        const admission = limiter.admit(debit, now)
+        if (admission._tag === "Refused") {
+          seen.refused++
+          return yield* fail(Limiter.toResponse(admission, request.model, options.headers !== false), headers(), now)
+        }
+      }
+      const told = headers()
+      maxInFlight = Math.max(maxInFlight, ++inFlight)
+      const work = Effect.sleep(Duration.millis(options.latencyMillis()))
+      const turnedAway = yield* Effect.ensuring(
+        slots === undefined ? work : slots.hold(work),
+        Effect.sync(() => inFlight--)
+      )
+      if (turnedAway !== undefined) {
+        seen.turnedAway++
+        return yield* fail(turnedAway, {}, now)
+      }
+      const done = second(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
+      done.granted++
+      done.tokens += debit
+      const rateLimit = parseRateLimit(new Headers(told))
+      const output = options.outputTokens()
+      const cut = request.parameters.maxTokens !== undefined && output > request.parameters.maxTokens
+      return {
+        id: "virtual",
+        model: request.model,
+        text: cut ? "{" : "{}",
+        toolCalls: [],
+        finishReason: cut ? "length" as const : "stop" as const,
+        usage: {
+          ...Usage.zero,
+          inputTokens: prompt,
+          outputTokens: Math.min(output, request.parameters.maxTokens ?? Infinity)
+        },
+        ...(rateLimit !== undefined && { rateLimit })
+      }
+    })
+
+  return {
+    llm: Llm.make({ provider: "virtual", model: "virtual", complete }),
+    seconds,
+    maxInFlight: () => maxInFlight,
+    setLimits: (limits: Limits) => {
+      limiter = toLimiter(limits)
+    },
+    consume: (use: { readonly requests: number; readonly tokens: number }) =>
+      Effect.map(
+        Effect.clockWith((clock) => clock.currentTimeMillis),
+        (now) => limiter?.consume(use.requests, use.tokens, now)
+      )
+  }
+}
+
+const output: LlmRequest.OutputFormat = {
+  mode: "json_schema",
+  name: "Bench",
+  jsonSchema: { type: "object", properties: {}, required: [], additionalProperties: false }
+}
+const filler = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et "
+  .repeat(400)
+
+/** A request of about so many tokens. */
+export const request = (tokens: number, maxTokens: number | undefined): LlmRequest.LlmRequest => ({
+  model: "virtual",
+  messages: [{ role: "user", content: filler.slice(0, tokens * 4) }],
+  output,
+  parameters: maxTokens === undefined ? {} : { maxTokens }
+})

@@ -16,6 +16,7 @@ import * as Extraction from "./Extraction.ts"
 import type { ExtractionError } from "./ExtractionError.ts"
 import * as BatchRun from "./internal/batchRun.ts"
 import type { Llm } from "./llm/Llm.ts"
+import { asFlow } from "./llm/LlmPriority.ts"
 import type { Usage } from "./llm/Usage.ts"
 
 /**
@@ -182,9 +183,9 @@ export const all: {
   inputs: Iterable<Input>,
   options?: Options
 ): Effect.Effect<Array<A>, ExtractionError, Llm | R> =>
-  Effect.forEach(inputs, (input) => Extraction.extract(self, input), {
+  asFlow(Effect.forEach(inputs, (input) => Extraction.extract(self, input), {
     concurrency: options?.concurrency ?? defaultConcurrency
-  }))
+  })))
 
 /**
  * Extracts from every input and gives one `Result` for each, in input order. Failures are values: none ends the batch.
@@ -240,11 +241,11 @@ export const results: {
     let fatal: Result.Result<A, ExtractionError> | undefined
     const one = (input: Input): Effect.Effect<Result.Result<A, ExtractionError>, never, Llm | R> =>
       Effect.suspend(() => fatal === undefined ? Effect.result(Extraction.extract(self, input)) : Effect.succeed(fatal))
-    return Effect.forEach(inputs, (input) =>
+    return asFlow(Effect.forEach(inputs, (input) =>
       Effect.tap(one(input), (result) => {
         if (Result.isFailure(result) && result.failure.isRunFatal) fatal = result
         return Effect.void
-      }), { concurrency: options?.concurrency ?? defaultConcurrency })
+      }), { concurrency: options?.concurrency ?? defaultConcurrency }))
   }))
 
 /**

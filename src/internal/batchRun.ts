@@ -56,15 +56,16 @@ export const run = <A, Input, In, E, R, R2>(
     const planned = plan(inputs, options)
     const grace = options.grace ?? "30 seconds"
     const timeout = options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout)
+    const handle = yield* makeHandle({ compiled, feed, journal, llm, options })
     return Pool.run(journal === undefined ? planned : claim(planned, { compiled, feed, journal, llm, options }), {
       concurrency: toLimit(options.concurrency),
       ordered: options.ordered ?? false,
-      handle: yield* makeHandle({ compiled, feed, journal, llm, options }),
+      handle: (input, stop) => Effect.provideService(handle(input, stop), CurrentLlmFlow, flow),
       timeout: timeout === undefined
         ? undefined
         : { after: timeout, reason: batchError(new BatchError.RunTimedOut({ after: timeout })), grace },
       abandonedGrace: journal === undefined ? undefined : grace
-    }).pipe(Stream.provideService(CurrentLlmFlow, flow))
+    })
   }))
 
 /** Not Math.max, which would pass on a NaN and start nothing. */

@@ -402,10 +402,13 @@ const govern = (
         )
       )
     }))
-    return Stream.catch(tried, (error) =>
-      Stream.unwrap(
-        again(decision ?? admission.failed(job, error, begun), error, Effect.sync(() => stream(job)))
-      ))
+    return tried.pipe(
+      Stream.catch((error) =>
+        Stream.unwrap(
+          again(decision ?? admission.failed(job, error, begun), error, Effect.sync(() => stream(job)))
+        )
+      )
+    )
   }
 
   return Llm.of({

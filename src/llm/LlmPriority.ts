@@ -62,3 +62,29 @@ export const withPriority: {
   <A, E, R>(self: Effect.Effect<A, E, R>, priority: LlmPriority): Effect.Effect<A, E, R> =>
     Effect.provideService(self, CurrentLlmPriority, priority)
 )
+
+/**
+ * Makes the requests of an effect a flow of their own, unless they belong to one already.
+ *
+ * **Example** (Two loops that take turns)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction, LlmPriority } from "effect-instructor"
+ *
+ * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }) })
+ *
+ * export const extractAll = (texts: ReadonlyArray<string>) =>
+ *   LlmPriority.asFlow(
+ *     Effect.forEach(texts, (text) => Extraction.extract(city, text), { concurrency: "unbounded" })
+ *   )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const asFlow = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    CurrentLlmFlow,
+    (flow) => flow === undefined ? Effect.provideService(self, CurrentLlmFlow, {}) : self
+  )

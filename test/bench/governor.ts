@@ -1,34 +1,281 @@
-import { Effect } from "effect"
+/**
+ * `npm run bench:governor`: the governor, and what people use instead, against the simulator's limiter. Long scenarios
+ * run on a virtual clock, each with the same seed for every client; `--real` adds one over HTTP in real time. Prints a
+ * table and whether each figure holds, and fails if one does not.
+ */
+import { Context, Effect, Layer } from "effect"
+import { Llm, LlmGovernor, Usage } from "effect-instructor"
 import * as Clients from "./governor/clients.ts"
+import { runReal } from "./governor/realTime.ts"
 import * as Scenario from "./governor/scenario.ts"
-import { makeRandom, request } from "./governor/virtualServer.ts"
+import * as VirtualServer from "./governor/virtualServer.ts"
 
-const random = makeRandom(42)
-const latencyMillis = () => 1200 + 1600 * random() ** 3 + 800 * random()
-const outputTokens = () => 60 + Math.floor(120 * random())
-const server = { latencyMillis, outputTokens }
-const minutes = 6
+const limits: VirtualServer.Limits = { requestsPerMinute: 5000, tokensPerMinute: 2_000_000 }
+const twice: VirtualServer.Limits = { requestsPerMinute: 10_000, tokensPerMinute: 4_000_000 }
+const half: VirtualServer.Limits = { requestsPerMinute: 2500, tokensPerMinute: 1_000_000 }
+const quantised: VirtualServer.Limits = { requestsPerMinute: 600, quantised: true }
 
-const line = (name: string, o: Scenario.Outcome, limit: number, field: "granted" | "tokens", from = 60) => {
-  const to = o.seconds.length
-  const rate = Scenario.sum(o, field, from, minutes * 60) / ((minutes * 60 - from) / 60)
-  console.log(name.padEnd(34), `${(100 * rate / limit).toFixed(2)} %`, "429s", Scenario.sum(o, "refused", 0), "after 1st min", Scenario.sum(o, "refused", 60), "done", o.done, "lost", o.lost, "inflight", o.maxInFlight, to)
+/** About two seconds, with a long tail. */
+const server = (options: Partial<VirtualServer.Options>): VirtualServer.Options => {
+  const random = VirtualServer.makeRandom(42)
+  return {
+    latencyMillis: () => 1200 + 1600 * random() ** 3 + 800 * random(),
+    outputTokens: () => 60 + Math.floor(120 * random()),
+    ...options
+  }
 }
-const t = process.cpuUsage()
-const time = (f: () => void) => { const a = performance.now(); f(); console.log(`   ${((performance.now() - a) / 1000).toFixed(1)} s`) }
-const limits = { requestsPerMinute: 5000, tokensPerMinute: 2_000_000 }
-const g = Clients.governed
-time(() => line("RPM known", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits }, request: (r) => request(100 + 50 * r(), 100) }, g(limits)), 5000, "granted"))
-time(() => line("RPM discovered", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits }, request: (r) => request(100 + 50 * r(), 100) }, g()), 5000, "granted"))
-time(() => line("RPM known no headers", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits, headers: false }, request: (r) => request(100 + 50 * r(), 100) }, g(limits)), 5000, "granted"))
-time(() => line("TPM known", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits }, request: (r) => request(500, 512) }, g(limits)), 2e6, "tokens"))
-time(() => line("TPM known ratio 1.3", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits, tokenRatio: 1.3 }, request: (r) => request(500 + 1000 * r(), 512) }, g(limits)), 2e6, "tokens"))
-time(() => line("TPM known ratio .7 no max", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits, tokenRatio: .7 }, request: (r) => request(500 + 1000 * r(), undefined) }, g(limits)), 2e6, "tokens"))
-const mixed = (r: () => number) => request(10 * 800 ** r(), 200)
-time(() => line("mixed known", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits }, request: mixed }, g(limits)), 2e6, "tokens"))
-time(() => line("mixed discovered", Scenario.run({ name: "", minutes, callers: 500, server: { ...server, limits }, request: mixed }, g()), 2e6, "tokens"))
-const q = { requestsPerMinute: 600, quantised: true }
-time(() => line("quantised known", Scenario.run({ name: "", minutes, callers: 200, server: { ...server, limits: q }, request: (r) => request(100, 100) }, g(q)), 600, "granted"))
-time(() => line("quantised discovered", Scenario.run({ name: "", minutes, callers: 200, server: { ...server, limits: q }, request: (r) => request(100, 100) }, g()), 600, "granted"))
-console.log(process.cpuUsage(t))
-void Effect
+
+const small = (random: () => number) => VirtualServer.request(50 + 100 * random(), 100)
+const medium = () => VirtualServer.request(500, 512)
+/** From 10 to 8,000 tokens, as many of each magnitude. */
+const mixed = (random: () => number) => VirtualServer.request(10 * 800 ** random(), 200)
+
+/** Someone else's requests, in bursts of all sizes. */
+const stolen = (share: number, from = 0): Scenario.Scenario["besides"] => {
+  const random = VirtualServer.makeRandom(3)
+  return (server, second) =>
+    second < from ? Effect.void : server.consume({
+      requests: 5000 / 600 * share * 2 * random(),
+      tokens: 2_000_000 / 600 * share * 2 * random()
+    })
+}
+
+const changed = (at: number, to: VirtualServer.Limits): Scenario.Scenario["besides"] => (server, second) =>
+  second === at ? Effect.sync(() => server.setLimits(to)) : Effect.void
+
+let missed = 0
+const check = (holds: boolean, what: string): void => {
+  if (!holds) missed++
+  console.log(`    ${holds ? "holds " : "MISSED"}  ${what}`)
+}
+
+interface Measured {
+  readonly use: number
+  readonly refused: number
+  readonly outcome: Scenario.Outcome
+}
+
+const measure = (
+  scenario: Scenario.Scenario,
+  client: Clients.Client,
+  { capacity, from, name, unit }: {
+    readonly name: string
+    readonly capacity: number
+    readonly unit: "granted" | "tokens"
+    readonly from: number
+  }
+): Measured => {
+  const outcome = Scenario.run(scenario, client)
+  const to = scenario.minutes * 60
+  const use = Scenario.sum(outcome, unit, from, to) / ((to - from) / 60) / capacity
+  const refused = Scenario.sum(outcome, "refused", from, to)
+  const succeeded = Scenario.sum(outcome, "granted", from, to)
+  console.log([
+    name.padEnd(44),
+    `${(100 * use).toFixed(1)} %`.padStart(8),
+    String(Scenario.sum(outcome, "refused", 0)).padStart(7),
+    (1000 * refused / Math.max(1, succeeded)).toFixed(2).padStart(9),
+    String(outcome.done).padStart(7),
+    String(outcome.lost).padStart(7)
+  ].join(" "))
+  return { use, refused: refused / Math.max(1, succeeded), outcome }
+}
+
+const head = (title: string): void => {
+  console.log(`\n${title}`)
+  console.log(
+    `${"".padEnd(44)} ${"of limit".padStart(8)} ${"429s".padStart(7)} ${"per 1,000".padStart(9)} ${
+      "done".padStart(7)
+    } ${"lost".padStart(7)}`
+  )
+}
+
+const base = { minutes: 6, callers: 500 }
+
+head("Limits known, 6 minutes, steady state from the 2nd")
+for (
+  const [name, given, request, capacity, unit, real = given] of [
+    ["bound by requests", limits, small, 5000, "granted"],
+    ["bound by requests, no headers", limits, small, 5000, "granted", { ...limits, headers: false }],
+    ["bound by tokens", limits, medium, 2_000_000, "tokens"],
+    ["bound by tokens, no headers", limits, medium, 2_000_000, "tokens", { ...limits, headers: false }],
+    ["10 to 8,000 tokens", limits, mixed, 2_000_000, "tokens"],
+    ["10 to 8,000, counted 1.4 times our guess", limits, mixed, 2_000_000, "tokens", { ...limits, tokenRatio: 1.4 }],
+    ["10 to 8,000, counted 0.7 times our guess", limits, mixed, 2_000_000, "tokens", { ...limits, tokenRatio: 0.7 }],
+    ["600 a minute as 10 a second", quantised, small, 600, "granted"],
+    ["600 a minute as 10 a second, discovered", {}, small, 600, "granted", quantised],
+    ["10 to 8,000 tokens, discovered", {}, mixed, 2_000_000, "tokens", limits]
+  ] as ReadonlyArray<
+    readonly [
+      string,
+      VirtualServer.Limits,
+      Scenario.Scenario["request"],
+      number,
+      "granted" | "tokens",
+      (VirtualServer.Limits & { readonly headers?: boolean; readonly tokenRatio?: number })?
+    ]
+  >
+) {
+  const { headers, tokenRatio, ...enforced } = real as VirtualServer.Limits & {
+    readonly headers?: boolean
+    readonly tokenRatio?: number
+  }
+  const { outcome, use } = measure(
+    { ...base, request, server: server({ limits: enforced, headers, tokenRatio }) },
+    Clients.governed({ requestsPerMinute: given.requestsPerMinute, tokensPerMinute: given.tokensPerMinute }),
+    { name, capacity, unit, from: 60 }
+  )
+  const refused = Scenario.sum(outcome, "refused", 0)
+  check(use >= 0.98 && refused === 0 && outcome.lost === 0, "at least 98 % of the limit, no 429, nothing lost")
+}
+
+head("Limits not what they seem, 8 minutes, from 30 s after the change")
+for (
+  const [name, given, options, capacity, besides, from] of [
+    ["40 % stolen from the start", limits, { limits }, 1_200_000, stolen(0.4), 60],
+    ["40 % stolen from the 2nd minute", {}, { limits }, 1_200_000, stolen(0.4, 120), 150],
+    ["40 % stolen, no headers", limits, { limits, headers: false }, 1_200_000, stolen(0.4), 60],
+    ["configured twice too high", twice, { limits }, 2_000_000, undefined, 60],
+    ["configured twice too high, no headers", twice, { limits, headers: false }, 2_000_000, undefined, 60],
+    ["halved after 2 minutes", {}, { limits }, 1_000_000, changed(120, half), 150],
+    ["halved after 2 minutes, no headers", limits, { limits, headers: false }, 1_000_000, changed(120, half), 150],
+    ["doubled after 2 minutes", {}, { limits: half }, 2_000_000, changed(120, limits), 150]
+  ] as ReadonlyArray<
+    readonly [
+      string,
+      VirtualServer.Limits,
+      Partial<VirtualServer.Options>,
+      number,
+      Scenario.Scenario["besides"],
+      number
+    ]
+  >
+) {
+  const { outcome, refused, use } = measure(
+    { ...base, minutes: 8, request: mixed, server: server(options), besides },
+    Clients.governed({ requestsPerMinute: given.requestsPerMinute, tokensPerMinute: given.tokensPerMinute }),
+    { name, capacity, unit: "tokens", from }
+  )
+  check(
+    use >= 0.95 && refused <= 0.001 && outcome.lost === 0,
+    "at least 95 % of what there is, at most one 429 per 1,000 successes, nothing lost"
+  )
+}
+
+head("No limits and no headers: slots and a short queue, 6 minutes from the 2nd")
+for (const [count, queue] of [[8, 4], [32, 8], [64, 16], [200, 20]] as const) {
+  const slots = { count, queue }
+  const scenario = { ...base, request: medium, server: server({ slots }) }
+  const capacity = count / 2 * 60
+  const options = { capacity, unit: "granted", from: 60 } as const
+  const best = Math.max(
+    ...[count, count + queue / 2, count + queue].map((fixed) =>
+      measure(
+        { ...scenario, server: server({ slots }) },
+        Clients.fixed(fixed, VirtualServer.makeRandom(5)),
+        { ...options, name: `${count} slots, ${queue} may wait: fixed ${fixed}` }
+      ).use
+    )
+  )
+  const { outcome, use } = measure(scenario, Clients.governed(), {
+    ...options,
+    name: `${count} slots, ${queue} may wait: adaptive`
+  })
+  const turnedAway = Scenario.sum(outcome, "turnedAway", 0)
+  check(
+    use >= 0.9 * best && outcome.lost === 0,
+    `within 10 % of the best fixed one: ${(100 * use / best).toFixed(1)} %, with ${turnedAway} turned away`
+  )
+}
+
+for (
+  const [title, options, capacity, besides] of [
+    ["limits known", { limits }, 2_000_000, undefined],
+    ["40 % stolen", { limits }, 1_200_000, stolen(0.4)],
+    ["limits half of what they are thought to be", { limits: half }, 1_000_000, undefined]
+  ] as ReadonlyArray<readonly [string, Partial<VirtualServer.Options>, number, Scenario.Scenario["besides"]]>
+) {
+  head(`Side by side, ${title}: 500 tokens and up to 512 for the answer, 6 minutes from the 2nd`)
+  const random = VirtualServer.makeRandom(11)
+  for (
+    const [name, client] of [
+      ["LlmGovernor", Clients.governed(limits)],
+      ["fixed 64 and the SDK's retries", Clients.fixed(64, random)],
+      ["fixed 256 and the SDK's retries", Clients.fixed(256, random)],
+      ["p-queue at the requests a minute, SDK's retries", Clients.paced(5000, random)],
+      ["p-queue paced by hand for the tokens", Clients.paced(2_000_000 / 1022, random)]
+    ] as const
+  ) {
+    measure({ ...base, request: medium, server: server(options), besides }, client, {
+      name,
+      capacity,
+      unit: "tokens",
+      from: 60
+    })
+  }
+}
+
+/** CPU time of a request through a governor less that of the same request without one. */
+const cost = Effect.gen(function*() {
+  const answer = Effect.succeed({
+    id: "1",
+    model: "m",
+    text: "{}",
+    toolCalls: [],
+    finishReason: "stop" as const,
+    usage: { ...Usage.zero, inputTokens: 500, outputTokens: 100 },
+    rateLimit: {
+      requests: { limit: 1e9, remaining: 1e9, resetAfter: 0 as never },
+      tokens: { limit: 1e12, remaining: 1e12, resetAfter: 0 as never }
+    }
+  })
+  const bare = Llm.make({ provider: "m", model: "m", complete: () => Effect.andThen(Effect.yieldNow, answer) })
+  const make = (options: LlmGovernor.Options) =>
+    Effect.map(
+      Layer.build(Layer.provide(LlmGovernor.layer(options), Layer.succeed(Llm.Llm, bare))),
+      Context.get(Llm.Llm)
+    )
+  const open = yield* make({ requestsPerMinute: 1e9, tokensPerMinute: 1e12 })
+  const queueing = yield* make({ requestsPerMinute: 1e9, tokensPerMinute: 1e12, concurrency: 16 })
+  const request = VirtualServer.request(500, 100)
+  const count = 20_000
+  const once = (llm: Llm.Llm["Service"]) =>
+    Effect.suspend(() => {
+      const before = process.cpuUsage()
+      return Effect.map(
+        Effect.forEach(Array.from({ length: 64 }), () =>
+          Effect.forEach(Array.from({ length: count / 64 }), () => llm.complete(request), { discard: true }), {
+          concurrency: "unbounded",
+          discard: true
+        }),
+        () => {
+          const { system, user } = process.cpuUsage(before)
+          return (system + user) / count
+        }
+      )
+    })
+  const rounds: Array<ReadonlyArray<number>> = []
+  for (let round = 0; round < 7; round++) {
+    rounds.push([yield* once(bare), yield* once(open), yield* once(queueing)])
+  }
+  const median = (index: number) => rounds.map((round) => round[index]!).toSorted((a, b) => a - b)[3]!
+  return { bare: median(0), open: median(1), queueing: median(2) }
+})
+
+const { bare, open, queueing } = await Effect.runPromise(Effect.scoped(cost))
+console.log("\nCPU of admission, medians of 7 interleaved rounds of 20,000")
+console.log(`    without a governor ${bare.toFixed(1)} µs a request`)
+check(open - bare <= 15, `${(open - bare).toFixed(1)} µs more, admitted at once`)
+check(queueing - bare <= 15, `${(queueing - bare).toFixed(1)} µs more, through the queue`)
+
+if (process.argv.includes("--real")) {
+  console.log("\nOver HTTP in real time, through the openai SDK: 1,200 requests a minute, 60 s")
+  const { lost, refused, use } = await Effect.runPromise(runReal)
+  check(
+    use >= 0.98 && refused === 0 && lost === 0,
+    `${(100 * use).toFixed(1)} % of the limit, ${refused} 429s, ${lost} lost`
+  )
+}
+
+if (missed > 0) process.exitCode = 1
+console.log(missed === 0 ? "\nAll figures hold." : `\n${missed} figures missed.`)

@@ -175,7 +175,9 @@ export const make = (
   const { clock, fork, random, shared } = services
   const estimator = TokenEstimate.make()
   const window = ConcurrencyWindow.make(settings.concurrency)
-  if (settings.requestsPerMinute !== undefined || settings.tokensPerMinute !== undefined) ConcurrencyWindow.widen(window)
+  if (settings.requestsPerMinute !== undefined || settings.tokensPerMinute !== undefined) {
+    ConcurrencyWindow.widen(window)
+  }
   const lanes = new Map<string, Lane>()
   const laneList: Array<Lane> = []
   const failingRequests = new Set<number>()

@@ -1,7 +1,6 @@
 /** The governor, and what people use instead. Each makes a `Llm` over a provider that does not retry. */
 import { Duration, Effect, Layer, Semaphore } from "effect"
 import { Llm, LlmGovernor } from "effect-instructor"
-import type { AiError } from "effect/ai"
 
 export type Client = (provider: Llm.Llm["Service"], callers: number) => Layer.Layer<Llm.Llm>
 
@@ -10,16 +9,18 @@ export const governed = (options?: LlmGovernor.Options): Client => (provider) =>
 
 /** Two retries of 0.5 · 2ⁿ seconds, less up to a quarter, or what the server asks if that is at most a minute. */
 const sdkRetries = (
-  complete: Effect.Effect<never, AiError.AiError> | ReturnType<Llm.Llm["Service"]["complete"]>,
+  complete: ReturnType<Llm.Llm["Service"]["complete"]>,
   random: () => number,
   retried = 0
 ): ReturnType<Llm.Llm["Service"]["complete"]> =>
-  Effect.catch(complete, (error) => {
+  complete.pipe(Effect.catch((error) => {
     if (!error.isRetryable || retried >= 2) return Effect.fail(error)
     const told = error.retryAfter === undefined ? undefined : Duration.toMillis(error.retryAfter)
-    const wait = told !== undefined && told <= 60_000 ? told : Math.min(8, 0.5 * 2 ** retried) * 1000 * (1 - random() / 4)
+    const wait = told !== undefined && told <= 60_000
+      ? told
+      : Math.min(8, 0.5 * 2 ** retried) * 1000 * (1 - random() / 4)
     return Effect.andThen(Effect.sleep(Duration.millis(wait)), sdkRetries(complete, random, retried + 1))
-  })
+  }))
 
 const over = (provider: Llm.Llm["Service"], complete: Llm.Llm["Service"]["complete"]): Layer.Layer<Llm.Llm> =>
   Layer.succeed(Llm.Llm, Llm.make({ provider: provider.provider, model: provider.model, complete }))
@@ -48,6 +49,8 @@ export const paced = (requestsPerMinute: number, random: () => number): Client =
       return Effect.sleep(Duration.millis(at - now))
     })
   )
-  return over(provider, (request) =>
-    Effect.andThen(start, Effect.suspend(() => sdkRetries(provider.complete(request), random))))
+  return over(
+    provider,
+    (request) => Effect.andThen(start, Effect.suspend(() => sdkRetries(provider.complete(request), random)))
+  )
 }

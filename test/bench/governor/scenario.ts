@@ -1,5 +1,5 @@
 /** A backlog without an end, worked off for some minutes of virtual time. */
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Random } from "effect"
 import { Llm, type LlmRequest } from "effect-instructor"
 import type { Client } from "./clients.ts"
 import * as VirtualServer from "./virtualServer.ts"
@@ -13,53 +13,67 @@ export interface Scenario {
   readonly server: VirtualServer.Options
   readonly request: (random: () => number) => LlmRequest.LlmRequest
   /** What happens to the server besides, as the seconds pass. */
-  readonly besides?: ((server: ReturnType<typeof VirtualServer.make>, second: number) => Effect.Effect<void>) | undefined
+  readonly besides?:
+    | ((server: ReturnType<typeof VirtualServer.make>, second: number) => Effect.Effect<void>)
+    | undefined
 }
 
 export interface Outcome {
+  /** CPU microseconds of the whole simulation, for each request the server saw. */
+  readonly cpuMicros: number
   readonly done: number
   readonly lost: number
   readonly seconds: ReadonlyArray<VirtualServer.Second>
   readonly maxInFlight: number
 }
 
-export const run = (scenario: Scenario, client: Client): Outcome =>
-  VirtualTime.run(Effect.gen(function*() {
-    const random = VirtualServer.makeRandom(7)
-    const server = VirtualServer.make(scenario.server)
-    const now = Effect.clockWith((clock) => clock.currentTimeMillis)
-    const end = (yield* now) + scenario.minutes * 60_000
-    let done = 0
-    let lost = 0
-    const work = Effect.gen(function*() {
-      const llm = yield* Llm.Llm
-      const caller = Effect.gen(function*() {
-        while ((yield* now) < end) {
-          const result = yield* Effect.result(llm.complete(scenario.request(random)))
-          if (result._tag === "Success") done++
-          else lost++
+export const run = (scenario: Scenario, client: Client): Outcome => {
+  const before = process.cpuUsage()
+  const outcome = simulate(scenario, client)
+  const { system, user } = process.cpuUsage(before)
+  const seen = outcome.seconds.reduce((sum, second) => sum + second.granted + second.refused + second.turnedAway, 0)
+  return { ...outcome, cpuMicros: (system + user) / seen }
+}
+
+const simulate = (scenario: Scenario, client: Client): Omit<Outcome, "cpuMicros"> =>
+  VirtualTime.run(
+    Effect.gen(function*() {
+      const random = VirtualServer.makeRandom(7)
+      const server = VirtualServer.make(scenario.server)
+      const now = Effect.clockWith((clock) => clock.currentTimeMillis)
+      const end = (yield* now) + scenario.minutes * 60_000
+      let done = 0
+      let lost = 0
+      const work = Effect.gen(function*() {
+        const llm = yield* Llm.Llm
+        const caller = Effect.gen(function*() {
+          while ((yield* now) < end) {
+            const result = yield* Effect.result(llm.complete(scenario.request(random)))
+            if (result._tag === "Success") done++
+            else lost++
+          }
+        })
+        yield* Effect.forEach(Array.from({ length: scenario.callers }), () => caller, {
+          concurrency: "unbounded",
+          discard: true
+        })
+      }).pipe(Effect.provide(client(server.llm, scenario.callers)))
+      const besides = Effect.gen(function*() {
+        for (let tick = 0;; tick++) {
+          yield* Effect.sleep("100 millis")
+          yield* scenario.besides?.(server, tick / 10) ?? Effect.void
         }
       })
-      yield* Effect.forEach(Array.from({ length: scenario.callers }), () => caller, {
-        concurrency: "unbounded",
-        discard: true
-      })
-    }).pipe(Effect.provide(client(server.llm, scenario.callers)))
-    const besides = Effect.gen(function*() {
-      for (let tick = 0;; tick++) {
-        yield* Effect.sleep("100 millis")
-        yield* scenario.besides?.(server, tick / 10) ?? Effect.void
-      }
-    })
-    yield* Effect.raceFirst(
-      Effect.andThen(work, Effect.never),
-      Effect.raceFirst(besides, Effect.sleep(Duration.minutes(scenario.minutes)))
-    )
-    return { done, lost, seconds: server.seconds, maxInFlight: server.maxInFlight() }
-  }))
+      yield* Effect.raceFirst(
+        Effect.andThen(work, Effect.never),
+        Effect.raceFirst(besides, Effect.sleep(Duration.minutes(scenario.minutes)))
+      )
+      return { done, lost, seconds: server.seconds, maxInFlight: server.maxInFlight() }
+    }).pipe(Random.withSeed("governor"))
+  )
 
 export const sum = (
-  { seconds }: Outcome,
+  { seconds }: Pick<Outcome, "seconds">,
   field: keyof VirtualServer.Second,
   from: number,
   to: number = Infinity

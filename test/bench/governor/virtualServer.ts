@@ -156,4 +156,3 @@ export const request = (tokens: number, maxTokens: number | undefined): LlmReque
   output,
   parameters: maxTokens === undefined ? {} : { maxTokens }
 })
-

@@ -188,14 +188,16 @@ for (const [count, queue] of [[8, 4], [32, 8], [64, 16], [200, 20]] as const) {
   )
 }
 
+const items = 6000
 for (
-  const [title, options, capacity, besides] of [
-    ["limits known", { limits }, 2_000_000, undefined],
-    ["40 % stolen", { limits }, 1_200_000, stolen(0.4)],
-    ["limits half of what they are thought to be", { limits: half }, 1_000_000, undefined]
-  ] as ReadonlyArray<readonly [string, Partial<VirtualServer.Options>, number, Scenario.Scenario["besides"]]>
+  const [title, options, besides] of [
+    ["limits known", { limits }, undefined],
+    ["40 % stolen", { limits }, stolen(0.4)],
+    ["limits half of what they are thought to be", { limits: half }, undefined]
+  ] as ReadonlyArray<readonly [string, Partial<VirtualServer.Options>, Scenario.Scenario["besides"]]>
 ) {
-  head(`Side by side, ${title}: 500 tokens and up to 512 for the answer, 6 minutes from the 2nd`)
+  console.log(`\nSide by side, ${title}: ${items} requests of 500 tokens, and up to 512 for the answer`)
+  console.log(`${"".padEnd(52)} ${"done".padStart(6)} ${"lost".padStart(6)} ${"429s".padStart(6)} minutes`)
   const random = VirtualServer.makeRandom(11)
   for (
     const [name, client] of [
@@ -203,15 +205,19 @@ for (
       ["fixed 64 and the SDK's retries", Clients.fixed(64, random)],
       ["fixed 256 and the SDK's retries", Clients.fixed(256, random)],
       ["p-queue at the requests a minute, SDK's retries", Clients.paced(5000, random)],
-      ["p-queue paced by hand for the tokens", Clients.paced(2_000_000 / 1022, random)]
+      ["p-queue paced by hand for the tokens, SDK's retries", Clients.paced(2_000_000 / 1022, random)]
     ] as const
   ) {
-    measure({ ...base, request: medium, server: server(options), besides }, client, {
-      name,
-      capacity,
-      unit: "tokens",
-      from: 60
-    })
+    const scenario = { callers: 500, items, minutes: 30, request: medium, server: server(options), besides }
+    const outcome = Scenario.run(scenario, client)
+    console.log([
+      name.padEnd(52),
+      String(outcome.done).padStart(6),
+      String(outcome.lost).padStart(6),
+      String(Scenario.sum(outcome, "refused", 0)).padStart(6),
+      (outcome.seconds.length / 60).toFixed(1).padStart(7)
+    ].join(" "))
+    if (name === "LlmGovernor") check(outcome.lost === 0, "nothing lost")
   }
 }
 

@@ -40,12 +40,12 @@ export const paced = (requestsPerMinute: number, random: () => number): Client =
   const start: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(Effect.clockWith((clock) => clock.currentTimeMillis), (now) => {
       const current = Math.floor(now / intervalMillis)
-      if (current > interval) {
-        interval = current
+      if (current > interval || started >= cap) {
+        interval = Math.max(current, interval + 1)
         started = 0
       }
-      // Those beyond the cap go into the intervals after this one.
-      const at = Math.max(now, (interval + Math.floor(started++ / cap)) * intervalMillis)
+      started++
+      const at = Math.max(now, interval * intervalMillis)
       return Effect.sleep(Duration.millis(at - now))
     })
   )

@@ -1,4 +1,4 @@
-/** A backlog without an end, worked off for some minutes of virtual time. */
+/** A backlog, worked off on a virtual clock. */
 import { Duration, Effect, Random } from "effect"
 import { Llm, type LlmRequest } from "effect-instructor"
 import type { Client } from "./clients.ts"
@@ -6,12 +6,13 @@ import * as VirtualServer from "./virtualServer.ts"
 import * as VirtualTime from "./virtualTime.ts"
 
 export interface Scenario {
-  readonly name: string
   readonly minutes: number
   /** Requests that are wanted at once. */
   readonly callers: number
   readonly server: VirtualServer.Options
   readonly request: (random: () => number) => LlmRequest.LlmRequest
+  /** How many there are in all. Without an end, by default. */
+  readonly items?: number | undefined
   /** What happens to the server besides, as the seconds pass. */
   readonly besides?:
     | ((server: ReturnType<typeof VirtualServer.make>, second: number) => Effect.Effect<void>)
@@ -42,12 +43,13 @@ const simulate = (scenario: Scenario, client: Client): Omit<Outcome, "cpuMicros"
       const server = VirtualServer.make(scenario.server)
       const now = Effect.clockWith((clock) => clock.currentTimeMillis)
       const end = (yield* now) + scenario.minutes * 60_000
+      let left = scenario.items ?? Infinity
       let done = 0
       let lost = 0
       const work = Effect.gen(function*() {
         const llm = yield* Llm.Llm
         const caller = Effect.gen(function*() {
-          while ((yield* now) < end) {
+          while (left-- > 0 && (yield* now) < end) {
             const result = yield* Effect.result(llm.complete(scenario.request(random)))
             if (result._tag === "Success") done++
             else lost++
@@ -65,7 +67,7 @@ const simulate = (scenario: Scenario, client: Client): Omit<Outcome, "cpuMicros"
         }
       })
       yield* Effect.raceFirst(
-        Effect.andThen(work, Effect.never),
+        work,
         Effect.raceFirst(besides, Effect.sleep(Duration.minutes(scenario.minutes)))
       )
       return { done, lost, seconds: server.seconds, maxInFlight: server.maxInFlight() }

@@ -372,13 +372,12 @@ const govern = (
   const completeFitted = (request: LlmRequest): Effect.Effect<Completion, AiError.AiError> => {
     const fitted = fit(request, admission.estimator.mostOutput(request))
     if (fitted === undefined) return completeOnce(request)
-    return Effect.flatMap(completeOnce(fitted), (completion) =>
-      completion.finishReason === "length"
-        ? Effect.map(completeOnce(request), (whole) => ({
-          ...whole,
-          usage: Usage.add(completion.usage, whole.usage)
-        }))
-        : Effect.succeed(completion))
+    return completeOnce(fitted).pipe(
+      Effect.filterOrElse(
+        ({ finishReason }) => finishReason !== "length",
+        ({ usage }) => Effect.map(completeOnce(request), (whole) => ({ ...whole, usage: Usage.add(usage, whole.usage) }))
+      )
+    )
   }
 
   const stream = (job: Admission.Job): Stream.Stream<CompletionPart, AiError.AiError> => {

@@ -1,6 +1,7 @@
 /**
  * `npm run bench:governor`: the governor, and what people use instead, against the simulator's limiter. Long scenarios
- * run on a virtual clock, each with the same seed for every client; `--real` adds one over HTTP in real time. Prints a
+ * run on a virtual clock, each with the same seed for every client; `--real` adds one over HTTP in real time, and
+ * `--redis` two processes on one Redis (it starts a `redis-server`). Prints a
  * table and whether each figure holds, and fails if one does not.
  */
 import { Context, Effect, Layer } from "effect"
@@ -8,6 +9,7 @@ import { Llm, LlmGovernor, Usage } from "effect-instructor"
 import * as Clients from "./governor/clients.ts"
 import { runReal } from "./governor/realTime.ts"
 import * as Scenario from "./governor/scenario.ts"
+import { runShared } from "./governor/shared.ts"
 import * as VirtualServer from "./governor/virtualServer.ts"
 
 const limits: VirtualServer.Limits = { requestsPerMinute: 5000, tokensPerMinute: 2_000_000 }
@@ -280,6 +282,22 @@ if (process.argv.includes("--real")) {
   check(
     use >= 0.98 && refused === 0 && lost === 0,
     `${(100 * use).toFixed(1)} % of the limit, ${refused} 429s, ${lost} lost`
+  )
+}
+
+if (process.argv.includes("--redis")) {
+  console.log("\nTwo processes on one Redis, over HTTP in real time: 1,200 requests a minute together")
+  const shared = await Effect.runPromise(runShared({ seconds: 60, dies: false }))
+  check(
+    Math.abs(shared.use - 1) <= 0.02 && shared.refused === 0 && shared.done === shared.expected,
+    `${(100 * shared.use).toFixed(1)} % of the limit, ${shared.refused} 429s, ${shared.lost} lost`
+  )
+  const degraded = await Effect.runPromise(runShared({ seconds: 30, dies: true }))
+  check(
+    degraded.warned && degraded.done === degraded.expected,
+    `Redis dies: ${degraded.done} of ${degraded.expected} done, ${degraded.refused} 429s, ${
+      degraded.warned ? "with a warning" : "NO WARNING"
+    }`
   )
 }
 

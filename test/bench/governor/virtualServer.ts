@@ -145,7 +145,11 @@ export const make = (options: Options) => {
   }
 }
 
-const output: LlmRequest.OutputFormat = { mode: "json_schema", name: "Bench", jsonSchema: { type: "object" } }
+const output: LlmRequest.OutputFormat = {
+  mode: "json_schema",
+  name: "Bench",
+  jsonSchema: { type: "object", properties: {}, required: [], additionalProperties: false }
+}
 const filler = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et "
   .repeat(400)
 

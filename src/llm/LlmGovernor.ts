@@ -375,7 +375,8 @@ const govern = (
     return completeOnce(fitted).pipe(
       Effect.filterOrElse(
         ({ finishReason }) => finishReason !== "length",
-        ({ usage }) => Effect.map(completeOnce(request), (whole) => ({ ...whole, usage: Usage.add(usage, whole.usage) }))
+        ({ usage }) =>
+          Effect.map(completeOnce(request), (whole) => ({ ...whole, usage: Usage.add(usage, whole.usage) }))
       )
     )
   }

@@ -112,13 +112,13 @@ describe("LlmGovernor.layerShared", () => {
         yield* TestClock.adjust("10 seconds")
         broken = true
         yield* TestClock.adjust("10 seconds")
-        console.log(sent.slice(95).join(" "))
         assert.isAtLeast(sent.length, 180)
         broken = false
         const before = calls
         yield* TestClock.adjust("21 seconds")
         yield* Fiber.join(fiber)
         assert.isAbove(calls - before, 10)
+        assert.strictEqual(sent.length, 400)
         assert.deepStrictEqual(yield* Ref.get(said), [
           "The shared store of rate limits does not answer. Until it does, this process goes by its own count",
           "The shared store of rate limits is back"

@@ -189,6 +189,8 @@ export const make = (
   let queued = 0
   let admitted = 0
   let rateLimited = 0
+  let isPumping = false
+  let pumpAgain = false
   let alarm: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined
 
   const now = (): number => clock.currentTimeMillisUnsafe()
@@ -281,7 +283,18 @@ export const make = (
 
   /** Sends whose turn it is, of each model in turn, until nobody can be sent. */
   const pump = (): void => {
-    if (queued === 0) return
+    pumpAgain = true
+    // What is sent may be answered at once, and bring us back here.
+    if (isPumping) return
+    isPumping = true
+    while (pumpAgain && queued > 0) {
+      pumpAgain = false
+      sendDue()
+    }
+    isPumping = false
+  }
+
+  const sendDue = (): void => {
     const at = now()
     let next = Infinity
     let sent = true
@@ -290,11 +303,8 @@ export const make = (
       next = Infinity
       for (const lane of laneList) {
         const job = FairQueue.peek(lane.queue)
-        if (job === undefined) {
-          lane.blocked = undefined
-          continue
-        }
-        lane.blocked = hindrance(job, at)
+        lane.blocked = job === undefined ? undefined : hindrance(job, at)
+        if (job === undefined) continue
         if (lane.blocked === undefined) {
           release(job, at)
           sent = true
@@ -328,11 +338,14 @@ export const make = (
     }
     alarm = {
       at,
-      fiber: fork(Effect.flatMap(Effect.sleep(Duration.millis(at - from)), () =>
-        Effect.sync(() => {
-          alarm = undefined
-          pump()
-        })))
+      // Whole milliseconds, for a clock may not tell less, and would never get there.
+      fiber: fork(
+        Effect.flatMap(Effect.sleep(Duration.millis(Math.max(1, Math.ceil(at - from)))), () =>
+          Effect.sync(() => {
+            alarm = undefined
+            pump()
+          }))
+      )
     }
   }
 
@@ -506,7 +519,10 @@ export const make = (
 
   /** The wait after the nth failure, give or take a fifth. */
   const backoff = (n: number): number =>
-    Math.min(settings.maxDelayMillis, settings.baseDelayMillis * 2 ** (n - 1)) * (0.8 + 0.4 * random.nextDoubleUnsafe())
+    Math.ceil(
+      Math.min(settings.maxDelayMillis, settings.baseDelayMillis * 2 ** (n - 1)) *
+        (0.8 + 0.4 * random.nextDoubleUnsafe())
+    )
 
   const decide = (job: Job, error: AiError.AiError, at: number, wasProbe: boolean): Decision => {
     const { wait: told } = ProviderSignal.fromError(error)

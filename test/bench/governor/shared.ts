@@ -78,7 +78,11 @@ export const runShared = (options: { readonly seconds: number; readonly dies: bo
       yield* Effect.sleep(`${options.seconds - 10} seconds`)
       return ((yield* simulator.ledger).granted - before) / ((performance.now() - start) / 60_000) / requestsPerMinute
     })
-    const [use, one, other] = yield* Effect.all([measured, child(simulator.baseUrl, count), child(simulator.baseUrl, count)], {
+    const [use, one, other] = yield* Effect.all([
+      measured,
+      child(simulator.baseUrl, count),
+      child(simulator.baseUrl, count)
+    ], {
       concurrency: "unbounded"
     })
     return {

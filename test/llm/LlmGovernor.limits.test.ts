@@ -69,7 +69,10 @@ const governed = (options: LlmGovernor.Options, llm: Layer.Layer<Llm.Llm>) =>
 
 const rateLimited = (retryAfter: Duration.Input, metadata: AiError.ProviderMetadata = {}) =>
   new AiError.RateLimitError({ retryAfter: Duration.fromInputUnsafe(retryAfter), metadata })
-const overloaded = new AiError.InternalProviderError({ description: "overloaded" })
+const overloaded = new AiError.InternalProviderError({
+  description: "overloaded",
+  metadata: { "effect-instructor": { overloaded: true } }
+})
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
 const all = <A, E, R>(effects: Iterable<Effect.Effect<A, E, R>>) =>

@@ -130,6 +130,9 @@ const shareGrowthPerMilli = Math.log(1.05) / 60_000
 const shareAfterSlowDown = 0.5
 const slowGrowthPerMilli = Math.log(1.5) / (15 * 60_000)
 
+/** What a failure says of a server's load, next to its saying so. */
+const failureWeight = 0.2
+
 const outageDelayMillis = 5_000
 const maxOutageDelayMillis = 60_000
 /** A server that only turns away what is too much answers the rest meanwhile. */
@@ -441,7 +444,7 @@ export const make = (
       providerLives()
       refused(job, signal, at)
     } else if (error.isRetryable) {
-      ConcurrencyWindow.cut(window, job.windowGeneration, inFlight)
+      ConcurrencyWindow.refused(window, job.windowGeneration, inFlight, signal.overloaded ? 1 : failureWeight)
       if (failuresInARow++ === 0) failingSince = at
       if (failingRequests.size < requestsToBreak) failingRequests.add(job.order)
       providerFails(error, at, wasProbe)
@@ -505,7 +508,7 @@ export const make = (
         cutShare(lane, at, shareAfterRefusal, shareGrowthPerMilli)
       }
     }
-    if (!told) ConcurrencyWindow.cut(window, job.windowGeneration, inFlight)
+    if (!told) ConcurrencyWindow.refused(window, job.windowGeneration, inFlight, 1)
     const server = signal.wait === undefined ? undefined : Duration.toMillis(signal.wait)
     const pause = server ?? backoff(Math.min(lane.refusals, 10))
     if (pause <= settings.maxServerDelayMillis) lane.pausedUntil = Math.max(lane.pausedUntil, at + jittered(pause))

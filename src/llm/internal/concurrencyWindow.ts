@@ -17,6 +17,8 @@ export interface ConcurrencyWindow {
   answers: number
   millis: number
   saturated: boolean
+  /** Requests of the present round that the server refused. */
+  refused: number
   /** The mean time of an answer in the fastest round lately. */
   fastest: number
 }
@@ -36,6 +38,7 @@ export const make = (concurrency: number | "adaptive"): ConcurrencyWindow => ({
   answers: 0,
   millis: 0,
   saturated: false,
+  refused: 0,
   fastest: Infinity
 })
 
@@ -62,6 +65,7 @@ export const answered = (window: ConcurrencyWindow, millis: number, paced: boole
   window.answers = 0
   window.millis = 0
   window.saturated = false
+  window.refused = 0
 }
 
 /** Where limits set the pace, there is nothing to find out by growing, until the server shows otherwise. */
@@ -70,7 +74,7 @@ export const widen = (window: ConcurrencyWindow): void => {
 }
 
 /** The server had enough, with so many left in flight that it has not refused. */
-export const cut = (window: ConcurrencyWindow, generation: number, inFlight: number): void => {
+const cut = (window: ConcurrencyWindow, generation: number, inFlight: number): void => {
   if (!window.adaptive) return
   if (generation < window.generation) {
     // More refusals of one burst do not cut again. They show how many the server did take, if it took any.
@@ -85,6 +89,21 @@ export const cut = (window: ConcurrencyWindow, generation: number, inFlight: num
   window.answers = 0
   window.millis = 0
   window.saturated = false
+  window.refused = 0
+}
+
+/**
+ * Several requests refused in a round, and more than one in twenty, are a window too large. Fewer are bad luck: a window
+ * that is cut for each of them never grows on a server that fails now and then.
+ */
+const refusedShare = 0.05
+const fewestRefused = 2
+
+/** A request the server had no room for, or one that failed and may have for another reason: then it counts less. */
+export const refused = (window: ConcurrencyWindow, generation: number, inFlight: number, weight: number): void => {
+  window.refused += weight
+  const isTooMany = window.refused >= fewestRefused && window.refused > refusedShare * window.size
+  if (generation < window.generation ? weight === 1 : isTooMany) cut(window, generation, inFlight)
 }
 
 /** Begins anew, after an outage. */

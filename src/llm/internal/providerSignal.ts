@@ -19,14 +19,17 @@ export interface Level {
 export interface ProviderSignal {
   readonly wait: Duration.Duration | undefined
   readonly kind: LimitKind | undefined
+  /** It has too much to do just now, which is no limit of the account's. */
+  readonly overloaded: boolean
   readonly requests: Level | undefined
   readonly tokens: Level | undefined
 }
 
-export const toMetadata = ({ kind, requests, tokens, wait }: ProviderSignal): AiError.ProviderMetadata => {
+export const toMetadata = ({ kind, overloaded, requests, tokens, wait }: ProviderSignal): AiError.ProviderMetadata => {
   const signal = {
     ...(wait !== undefined && { retryAfterMillis: Duration.toMillis(wait) }),
     ...(kind !== undefined && { limitKind: kind }),
+    ...(overloaded && { overloaded }),
     ...(requests !== undefined && { requests: { limit: requests.limit, remaining: requests.remaining } }),
     ...(tokens !== undefined && { tokens: { limit: tokens.limit, remaining: tokens.remaining } })
   }
@@ -41,6 +44,7 @@ export const fromError = (error: AiError.AiError): ProviderSignal => {
   return {
     wait: error.retryAfter ?? (Predicate.isNumber(millis) ? Duration.millis(millis) : undefined),
     kind: kind === "requests" || kind === "tokens" || kind === "slow_down" ? kind : undefined,
+    overloaded: field("overloaded") === true,
     requests: level(field("requests")),
     tokens: level(field("tokens"))
   }

@@ -76,6 +76,8 @@ const response = (error: APIError, context: ErrorContext): AiError.AiErrorReason
     ...ProviderSignal.toMetadata({
       wait,
       kind: limitKind(code, type),
+      // 529 is what some gateways say for it.
+      overloaded: status === 503 || status === 529,
       ...saidLevels(message),
       ...(headers !== undefined && parseRateLimit(headers))
     })

@@ -1,7 +1,8 @@
 /** Two processes on one Redis, and what happens when it dies: over HTTP in real time. */
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { OpenAiSimulator } from "effect-instructor/testing"
 import { spawn } from "node:child_process"
+import * as net from "node:net"
 import * as path from "node:path"
 
 const requestsPerMinute = 1200
@@ -16,12 +17,21 @@ interface Report {
   readonly warned: boolean
 }
 
+const accepts = Effect.callback<boolean>((resume) => {
+  const socket = net.connect(port, "127.0.0.1")
+  socket.on("connect", () => {
+    socket.destroy()
+    resume(Effect.succeed(true))
+  })
+  socket.on("error", () => resume(Effect.succeed(false)))
+})
+
 const redis = Effect.acquireRelease(
   Effect.gen(function*() {
     const server = spawn("redis-server", ["--port", String(port), "--save", "", "--appendonly", "no"], {
       stdio: "ignore"
     })
-    yield* Effect.sleep("1 second")
+    yield* Effect.repeat(accepts, { until: (accepted) => accepted, schedule: Schedule.spaced("50 millis") })
     return server
   }),
   (server) => Effect.sync(() => server.kill("SIGKILL"))

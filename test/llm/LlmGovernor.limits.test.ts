@@ -387,6 +387,37 @@ describe("LlmGovernor", () => {
       }))
   })
 
+  it.effect.prop(
+    "answers every request once, whatever their priorities, flows and failures",
+    [Schema.Array(Schema.Struct({
+      flow: Schema.Literals(["a", "b", "c"]),
+      priority: Schema.Literals(["high", "normal", "low"]),
+      failures: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3 })),
+      refused: Schema.Boolean
+    }))],
+    ([items]) =>
+      Effect.gen(function*() {
+        const left = new Map(items.map(({ failures }, i) => [String(i), failures]))
+        const { llm: provided } = provider(({ text }) => {
+          const failures = left.get(text)!
+          if (failures === 0) return Effect.as(Effect.sleep("100 millis"), completion({ text }))
+          left.set(text, failures - 1)
+          return Effect.fail(items[Number(text)]!.refused ? rateLimited("1 second") : overloaded)
+        })
+        const { llm, snapshot } = yield* governed({ concurrency: 4, requestsPerMinute: 6000 }, provided)
+        const fiber = yield* all(items.map(({ flow, priority }, i) =>
+          llm.complete(request(`${i}`)).pipe(
+            LlmPriority.withPriority(priority),
+            Effect.provideService(LlmPriority.CurrentLlmFlow, flow)
+          )
+        ))
+        yield* TestClock.adjust("30 minutes")
+        assert.deepStrictEqual((yield* Fiber.join(fiber)).map(({ text }) => text), items.map((_, i) => String(i)))
+        assert.deepInclude(yield* snapshot, { inFlight: 0, queued: 0 })
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 50 } }
+  )
+
   describe("adaptive maxTokens", () => {
     const outputs = (tokens: number) => ({ ...Usage.zero, inputTokens: 10, outputTokens: tokens })
 

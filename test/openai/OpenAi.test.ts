@@ -289,6 +289,41 @@ describe("OpenAi", () => {
         assert.deepStrictEqual(yield* wait(429, {}), { onError: undefined, inMetadata: undefined })
       }))
 
+    it.live("say which limit it was, and how much of it is left", () =>
+      Effect.gen(function*() {
+        const signal = (fault: Fault.Fault) =>
+          Effect.map(failWith(fault), (error) => metadata(error)["effect-instructor"])
+        const refused = (kind: string, limit: string) =>
+          Fault.error(429, {
+            type: kind,
+            code: "rate_limit_exceeded",
+            message: `Rate limit reached for m in organization org-1 on ${limit}, Requested 1. Please try again in 1s.`
+          })
+        assert.deepStrictEqual(yield* signal(refused("tokens", "tokens per min (TPM): Limit 200,000, Used 195663")), {
+          limitKind: "tokens",
+          tokens: { limit: 200_000, remaining: 4337 }
+        })
+        // A day's limit is no minute's.
+        assert.deepStrictEqual(yield* signal(refused("requests", "requests per day (RPD): Limit 200, Used 200")), {
+          limitKind: "requests"
+        })
+        assert.deepStrictEqual(
+          yield* signal(Fault.error(429, {
+            type: "requests",
+            code: "rate_limit_exceeded",
+            message: "no",
+            headers: { "x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0" }
+          })),
+          { limitKind: "requests", requests: { limit: 60, remaining: 0 } }
+        )
+        assert.deepStrictEqual(
+          yield* signal(Fault.error(429, { type: "rate_limit_error", code: "slow_down", message: "Slow down" })),
+          { limitKind: "slow_down" }
+        )
+        assert.deepStrictEqual(yield* signal(Fault.overloaded), { overloaded: true })
+        assert.isUndefined(yield* signal(Fault.serverError))
+      }))
+
     it.live("does as x-should-retry says", () =>
       Effect.gen(function*() {
         const retryable = (status: number, should: string) =>

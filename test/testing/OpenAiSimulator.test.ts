@@ -116,6 +116,17 @@ describe("OpenAiSimulator", () => {
       assert.deepStrictEqual(entries.map(({ outcome }) => outcome), [200, 200, 429, 429])
     }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hi", limits: { requestsPerMinute: 2 } }))))
 
+  it.live("turns away what its slots and its queue have no room for", () =>
+    Effect.gen(function*() {
+      const statuses = yield* Effect.all(Array.from({ length: 5 }, () => post(chat)), { concurrency: "unbounded" })
+      assert.deepStrictEqual(statuses.map(({ status }) => status).toSorted(), [200, 200, 200, 503, 503])
+      assert.include(statuses.find(({ status }) => status === 503)!.json.error.message, "server busy")
+    }).pipe(
+      Effect.provide(
+        OpenAiSimulator.layer({ answer: () => "hi", latency: "300 millis", slots: { count: 2, queue: 1 } })
+      )
+    ))
+
   it.live("keeps no more of its ledger than it was told to", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 10 }), () => post(chat))

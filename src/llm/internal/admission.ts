@@ -61,7 +61,7 @@ export interface Job extends FairQueue.Waiting {
 }
 
 /** What limits the requests to one model. */
-export interface Lane {
+interface Lane {
   readonly model: string
   readonly requests: RateMirror.RateMirror
   readonly tokens: RateMirror.RateMirror
@@ -290,9 +290,9 @@ export const make = (
     // What is sent may be answered at once, and bring us back here.
     if (isPumping) return
     isPumping = true
-    while (pumpAgain && queued > 0) {
+    while (pumpAgain) {
       pumpAgain = false
-      sendDue()
+      if (queued > 0) sendDue()
     }
     isPumping = false
   }

@@ -23,7 +23,7 @@ export interface ConcurrencyWindow {
   fastest: number
 }
 
-export const initialSize = 8
+const initialSize = 8
 const maxSize = 4096
 const cutTo = 0.85
 /** Where answers take so much longer than they did, more requests only wait in a queue of the server's. */

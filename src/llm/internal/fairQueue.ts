@@ -4,7 +4,7 @@
  */
 
 /** Retries are in a class of their own, in front of all that others may ask for. */
-export const classes = 4
+const classes = 4
 
 export interface Waiting {
   readonly flow: unknown

@@ -5,12 +5,14 @@
  * @since 0.1.0
  */
 import type * as AiError from "effect/ai/AiError"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
@@ -351,23 +353,30 @@ const govern = (
       }))
     )
 
-  const complete = (job: Admission.Job): Effect.Effect<Completion, AiError.AiError> =>
-    Effect.suspend(() =>
+  const complete = (job: Admission.Job): Effect.Effect<Completion, AiError.AiError> => {
+    let decision: Admission.Decision = Admission.giveUp
+    return Effect.suspend(() =>
       admission.enter(job)
         ? provider.complete(job.request)
         : Effect.andThen(admission.wait(job), provider.complete(job.request))
     ).pipe(
+      // Here and not where the failure is caught: an interruption may come in between, and would leave the place taken.
       Effect.onExit((exit) => {
-        if (exit._tag === "Success") admission.succeeded(job, exit.value)
-        // A failure is settled below, with the decision what to do about it.
-        else if (!exit.cause.reasons.some((reason) => reason._tag === "Fail")) admission.left(job)
+        if (exit._tag === "Success") {
+          admission.succeeded(job, exit.value)
+          return Effect.void
+        }
+        const error = Cause.findErrorOption(exit.cause)
+        if (Option.isSome(error)) decision = admission.failed(job, error.value, false)
+        else admission.left(job)
         return Effect.void
       }),
-      Effect.catch((error) => again(admission.failed(job, error, false), error, complete(job)))
+      Effect.catch((error) => again(decision, error, Effect.suspend(() => complete(job))))
     )
+  }
 
   const completeOnce = (request: LlmRequest): Effect.Effect<Completion, AiError.AiError> =>
-    Effect.flatMap(newJob(request), complete)
+    Effect.flatMap(newJob(request), (job) => complete(job))
 
   const completeFitted = (request: LlmRequest): Effect.Effect<Completion, AiError.AiError> => {
     const fitted = fit(request, admission.estimator.mostOutput(request))

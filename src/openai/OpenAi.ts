@@ -86,7 +86,7 @@ export interface ClientOptions extends ProviderOptions {
  * @since 0.1.0
  */
 export interface Options extends ClientOptions {
-  /** How the governor in front of the provider retries. */
+  /** How fast the governor in front of the provider sends, and how it retries. */
   readonly governor?: LlmGovernor.Options | undefined
 }
 
@@ -104,7 +104,7 @@ export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl" | "mod
 }
 
 /**
- * OpenAI behind a governor with defaults: the layer most programs want.
+ * OpenAI behind a governor with defaults, which finds out the account's limits: the layer most programs want.
  *
  * **Example** (A local server)
  *
@@ -117,7 +117,7 @@ export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl" | "mod
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<Llm.Llm> =>
+export const layer = (options: Options): Layer.Layer<Llm.Llm | LlmGovernor.LlmGovernor> =>
   Layer.provide(LlmGovernor.layer(options.governor), layerProvider(options))
 
 /**
@@ -140,7 +140,9 @@ export const layer = (options: Options): Layer.Layer<Llm.Llm> =>
  * @category layers
  * @since 0.1.0
  */
-export const layerConfig = (options?: ConfigOptions): Layer.Layer<Llm.Llm, Config.ConfigError> =>
+export const layerConfig = (
+  options?: ConfigOptions
+): Layer.Layer<Llm.Llm | LlmGovernor.LlmGovernor, Config.ConfigError> =>
   Layer.provide(LlmGovernor.layer(options?.governor), layerProviderConfig(options))
 
 /**
@@ -186,7 +188,7 @@ export const layerProviderConfig = (options?: ConfigOptions): Layer.Layer<Llm.Ll
 export const layerClient = (
   client: OpenAI,
   options?: ProviderOptions & { readonly governor?: LlmGovernor.Options | undefined }
-): Layer.Layer<Llm.Llm> =>
+): Layer.Layer<Llm.Llm | LlmGovernor.LlmGovernor> =>
   Layer.provide(LlmGovernor.layer(options?.governor), Layer.sync(Llm.Llm, () => make(client, options)))
 
 const readConfig = (options: ConfigOptions | undefined) =>

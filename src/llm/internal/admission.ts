@@ -119,7 +119,7 @@ export interface Admission {
   }
 }
 
-const giveUp: Decision = { _tag: "GiveUp" }
+export const giveUp: Decision = { _tag: "GiveUp" }
 
 const noMark: RateMirror.Mark = { at: 0, spent: 0 }
 

@@ -95,19 +95,34 @@ describe("LlmGovernor", () => {
       Effect.gen(function*() {
         const { llm: provided, sent } = provider(() =>
           Effect.succeed(
-            completion({ rateLimit: { requests: { limit: 60, remaining: 59, resetAfter: Duration.seconds(1) } } })
+            completion({ rateLimit: { requests: { limit: 60, remaining: 20, resetAfter: Duration.seconds(40) } } })
           )
         )
         const { llm, snapshot } = yield* governed({}, provided)
         yield* llm.complete(request("first"))
         const fiber = yield* all(numbers(5).map((i) => llm.complete(request(`${i}`))))
         assert.deepStrictEqual((yield* snapshot).models, [
-          { model: "m", requests: { perMinute: 60, remaining: 59 }, tokens: undefined, queued: 5 }
+          { model: "m", requests: { perMinute: 60, remaining: 20 }, tokens: undefined, queued: 5 }
         ])
         assert.deepInclude((yield* snapshot).waiting, { reason: "requests" })
         yield* TestClock.adjust("1 minute")
         yield* Fiber.join(fiber)
         assert.deepStrictEqual(sent.map(({ at }) => at / 1000), [0, 1, 2, 3, 4, 5])
+      }))
+
+    it.effect("go out faster while much of a minute's limit is left", () =>
+      Effect.gen(function*() {
+        const { llm: provided, sent } = provider((_, call) =>
+          Effect.succeed(
+            completion({ rateLimit: { requests: { limit: 60, remaining: 59 - call, resetAfter: Duration.zero } } })
+          )
+        )
+        const { llm } = yield* governed({}, provided)
+        yield* llm.complete(request("first"))
+        const fiber = yield* all(numbers(20).map((i) => llm.complete(request(`${i}`))))
+        yield* TestClock.adjust("10 seconds")
+        yield* Fiber.join(fiber)
+        assert.strictEqual(sent.length, 21)
       }))
 
     it.effect("are those of the user, where they are fewer", () =>

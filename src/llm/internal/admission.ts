@@ -394,13 +394,13 @@ export const make = (
     job: Job,
     windows: { readonly requests?: RateMirror.Window | undefined; readonly tokens?: RateMirror.Window | undefined }
   ): void => {
-    const { blocked, requests, tokens } = job.lane
+    const { requests, tokens } = job.lane
     advance(job.lane, now())
     if (windows.requests !== undefined) {
-      RateMirror.observe(requests, windows.requests, job.requestsMark, blocked?.reason === "requests")
+      RateMirror.observe(requests, windows.requests, job.requestsMark)
     }
     if (windows.tokens !== undefined) {
-      RateMirror.observe(tokens, windows.tokens, job.tokensMark, blocked?.reason === "tokens")
+      RateMirror.observe(tokens, windows.tokens, job.tokensMark)
     }
   }
 

@@ -4,8 +4,9 @@
  *
  * The local bucket holds a fraction of a second. So the server's, a minute deep, stays full and takes up whatever the
  * network bunches together; a local bucket as deep as the server's would run both dry at once after every lull.
- * Headers only ever slow the pace down: where others draw on the same limit, what the server's bucket really gains is
- * learned from one header to the next, in the units we count in, so that a wrong estimate of tokens is made up for too.
+ * What headers tell of it is used up to a half, and where others draw on the same limit, what the server's bucket really
+ * gains is learned from one header to the next, in the units we count in, so that a wrong estimate of tokens is made up
+ * for too.
  */
 
 /** What a header tells: the limit, and what was left of it. */
@@ -43,8 +44,8 @@ export interface RateMirror {
   first: Mark | undefined
   /** What `gain` was last learned from. */
   learned: (Mark & { readonly remaining: number }) | undefined
-  /** How far our count of tokens exceeds the server's. */
-  overcount: number
+  /** Whether the server's bucket is as deep as it says: one that is kept by the second only looks like it. */
+  isDeep: boolean
 }
 
 /** The depth of the local bucket, in time. */
@@ -63,9 +64,11 @@ const hearsayMillis = 180_000
 const learnMillis = 500
 /** A server's bucket above this share of its limit is full, but for what has just been taken. */
 const fullShare = 0.9
-/** How fast a bucket that never empties is taken as a sign that we count too much, and up to where. */
-const overcountPerMilli = 1 / 60_000
-const maxOvercount = 3
+/** What is above this share of the limit is there to be used up, and how fast it is. */
+const idleShare = 0.5
+const idleMillis = 10_000
+/** How far our count of tokens may exceed the server's. */
+const maxOvercount = 4
 
 export const make = (unit: RateMirror["unit"], configured: number | undefined): RateMirror => {
   const mirror: RateMirror = {
@@ -81,7 +84,7 @@ export const make = (unit: RateMirror["unit"], configured: number | undefined): 
     heard: undefined,
     first: undefined,
     learned: undefined,
-    overcount: 0
+    isDeep: false
   }
   mirror.level = burst(mirror)
   return mirror
@@ -99,15 +102,13 @@ export const remaining = ({ server }: RateMirror): number | undefined =>
   server === Infinity ? undefined : Math.max(0, Math.floor(server))
 
 const paceAt = (mirror: RateMirror): number => {
-  const { configured = Infinity, gain, overcount, server, told, unit } = mirror
+  const { configured = Infinity, gain, isDeep, server, told } = mirror
   const perMilli = limit(mirror) / 60_000
   if (told === undefined) return perMilli
-  // Requests are counted exactly, and a limit of the user's own choice is no estimate either.
-  const most = unit === "tokens" && told <= configured
-    ? perMilli * (1 + overcount + 2 * Math.max(0, server / told - fullShare))
-    : perMilli
+  // A bucket that fills up beyond that also shows that the server counts less than we do.
+  const idle = isDeep && told <= configured ? Math.max(0, server - idleShare * told) / idleMillis : 0
   const restoring = (server - reserve * told) / restoreMillis
-  return Math.min(most, Math.max(leastShare * perMilli, gain + restoring))
+  return Math.min(perMilli + idle, Math.max(leastShare * perMilli, gain + restoring))
 }
 
 /** Lets time pass. `share` is the part of the pace to go at. */
@@ -155,24 +156,22 @@ export const drain = (mirror: RateMirror): void => {
 
 /**
  * Learns from a header. `mark` is that of the request it answers; headers of requests sent before the last one heard of
- * say nothing new. `scarce` is whether requests wait for this limit. Only right after `advance`.
+ * say nothing new. Only right after `advance`.
  */
-export const observe = (mirror: RateMirror, { limit: told, remaining }: Window, mark: Mark, scarce: boolean): void => {
+export const observe = (mirror: RateMirror, { limit: told, remaining }: Window, mark: Mark): void => {
   const { heard } = mirror
   if (heard !== undefined && mark.spent <= heard.spent) return
-  if (mirror.told !== told) meet(mirror, told)
+  if (mirror.told !== told) meet(mirror, told, remaining, mark)
   learn(mirror, told, remaining, mark)
-  if (heard !== undefined && mirror.unit === "tokens" && scarce) {
-    const change = (remaining / told - fullShare) * overcountPerMilli * (mark.at - heard.at)
-    mirror.overcount = Math.min(maxOvercount, Math.max(0, mirror.overcount + change))
-  }
   mirror.heard = mark
   mirror.server = Math.min(told, remaining + mirror.gain * (mirror.at - mark.at)) - (mirror.spent - mark.spent)
 }
 
 /** Takes on a limit that was not known, or was another. */
-const meet = (mirror: RateMirror, told: number): void => {
+const meet = (mirror: RateMirror, told: number, remaining: number, mark: Mark): void => {
   const first = mirror.told === undefined
+  // Kept by the second, one request takes a sixtieth for each of the sixty it looks like.
+  mirror.isDeep = told - remaining <= 2 * mark.spent + 1
   mirror.told = told
   mirror.gain = told / 60_000
   mirror.server = told
@@ -186,7 +185,7 @@ const learn = (mirror: RateMirror, told: number, remaining: number, mark: Mark):
   if (learned === undefined || elapsed >= learnMillis) mirror.learned = { ...mark, remaining }
   if (learned === undefined || elapsed < learnMillis) return
   const perMilli = told / 60_000
-  const most = mirror.unit === "tokens" ? perMilli * (1 + maxOvercount) : perMilli
+  const most = mirror.unit === "tokens" ? perMilli * maxOvercount : perMilli
   const seen = remaining >= fullShare * told
     // A full bucket does not show what it could have gained.
     ? Math.max(mirror.gain, perMilli)

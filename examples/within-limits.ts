@@ -1,4 +1,4 @@
-/** Two hundred texts at once, to an account with a limit of 30,000 tokens a minute: none is refused, and none is lost. */
+/** Two hundred texts at once, to an account with a limit of 60,000 tokens a minute: none is refused, and none is lost. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Duration, Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, LlmGovernor } from "effect-instructor"
@@ -34,7 +34,7 @@ const model = Layer.unwrap(
 ).pipe(Layer.provide(OpenAiSimulator.layer({
   answer: ({ text }) => ({ name: "John", age: Number(/\d+/.exec(text)?.[0]) }),
   latency: Duration.millis(500),
-  limits: { requestsPerMinute: 5000, tokensPerMinute: 30_000 }
+  limits: { requestsPerMinute: 5000, tokensPerMinute: 60_000 }
 })))
 
 NodeRuntime.runMain(Effect.provide(program, model))

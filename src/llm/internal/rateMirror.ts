@@ -161,17 +161,17 @@ export const drain = (mirror: RateMirror): void => {
 export const observe = (mirror: RateMirror, { limit: told, remaining }: Window, mark: Mark): void => {
   const { heard } = mirror
   if (heard !== undefined && mark.spent <= heard.spent) return
-  if (mirror.told !== told) meet(mirror, told, remaining, mark)
+  if (mirror.told !== told) meet(mirror, told, remaining)
   learn(mirror, told, remaining, mark)
   mirror.heard = mark
   mirror.server = Math.min(told, remaining + mirror.gain * (mirror.at - mark.at)) - (mirror.spent - mark.spent)
 }
 
 /** Takes on a limit that was not known, or was another. */
-const meet = (mirror: RateMirror, told: number, remaining: number, mark: Mark): void => {
+const meet = (mirror: RateMirror, told: number, remaining: number): void => {
   const first = mirror.told === undefined
-  // Kept by the second, one request takes a sixtieth for each of the sixty it looks like.
-  mirror.isDeep = told - remaining <= 2 * mark.spent + 1
+  // Kept by the second, one request takes as much of it as sixty would; and some servers count in what came since.
+  mirror.isDeep = told - remaining <= 2 * mirror.spent + 1
   mirror.told = told
   mirror.gain = told / 60_000
   mirror.server = told

@@ -47,6 +47,8 @@ const startServer = async (chunkSize: number) => {
   const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, "serve", String(chunkSize)], {
     stdio: ["ignore", "pipe", "inherit"]
   })
+  // Whatever this process ends of, no server stays behind.
+  process.once("exit", () => child.kill())
   const [line] = await once(child.stdout, "data")
   return { baseUrl: String(line).trim(), stop: () => child.kill() }
 }

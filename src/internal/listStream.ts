@@ -13,6 +13,7 @@ import type * as Tracer from "effect/Tracer"
 import * as ExtractionError from "../ExtractionError.ts"
 import type { Element, ElementsOptions, Options } from "../ExtractionStream.ts"
 import type { Completion, CompletionPart } from "../llm/Completion.ts"
+import { bypass, CurrentCacheControl } from "../llm/internal/cacheControl.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
 import * as Usage from "../llm/Usage.ts"
@@ -126,7 +127,11 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
     const traced = span === undefined
       ? undefined
       : yield* Telemetry.streamedAttempt(llm, request, spent.attempts + 1, span).pipe(Scope.provide(inner))
-    const pull = yield* Stream.toPull(llm.stream(request)).pipe(Scope.provide(inner))
+    const pull = yield* Stream.toPull(
+      extraction.cache
+        ? llm.stream(request)
+        : Stream.provideService(llm.stream(request), CurrentCacheControl, bypass)
+    ).pipe(Scope.provide(inner))
     attempt = {
       scope: inner,
       pull: traced === undefined ? pull : Effect.withParentSpan(pull, traced.span),

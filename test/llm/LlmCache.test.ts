@@ -1,6 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Result, Schema, Stream } from "effect"
-import { Batch, type Completion, Extraction, Llm, LlmCache, type LlmRequest, Usage } from "effect-instructor"
+import {
+  Batch,
+  type Completion,
+  Extraction,
+  ExtractionStream,
+  Llm,
+  LlmCache,
+  type LlmRequest,
+  Usage
+} from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { Persistence } from "effect/persistence"
@@ -301,6 +310,20 @@ describe("LlmCache", () => {
       }).pipe(
         Effect.provide(cached(MockLlm.layer(() => ({ echo: "a text of some length" }), { chunkDelay: "1 second" })))
       ))
+
+    it.effect("of an extraction that opts out are neither kept nor shared, of a list or of a value", () =>
+      Effect.gen(function*() {
+        const list = Extraction.make({ schema: Echo, cache: false })
+        const value = Extraction.make({ schema: Schema.Array(Echo), name: "other", cache: false })
+        for (const _ of [1, 2]) {
+          yield* Stream.runDrain(ExtractionStream.values(list, "x"))
+          yield* Stream.runDrain(ExtractionStream.partial(value, "x"))
+        }
+        assert.strictEqual(yield* sent, 4)
+        yield* Stream.runDrain(ExtractionStream.values(Extraction.make({ ...list, cache: true }), "x"))
+        yield* Stream.runDrain(ExtractionStream.values(Extraction.make({ ...list, cache: true }), "x"))
+        assert.strictEqual(yield* sent, 5)
+      }).pipe(Effect.provide(cached(MockLlm.layer(() => [{ echo: "a" }, { echo: "b" }])))))
 
     it.effect("that fail are not kept", () =>
       Effect.gen(function*() {

@@ -8,6 +8,8 @@ export interface CacheControl {
   readonly onAnswer: (forget: Effect.Effect<void>) => void
 }
 
+export const bypass: CacheControl = { enabled: false, onAnswer: () => {} }
+
 export const CurrentCacheControl: Context.Reference<CacheControl> = Context.Reference(
   "effect-instructor/llm/CacheControl",
   { defaultValue: (): CacheControl => ({ enabled: true, onAnswer: () => {} }) }

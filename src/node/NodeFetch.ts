@@ -15,13 +15,15 @@
  * @since 0.1.0
  */
 // @effect-diagnostics newPromise:off
-import * as Undici from "@effect/platform-node/Undici"
+import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch as undiciFetch } from "@effect/platform-node/Undici"
 import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { Fetch } from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { Exchange } from "./internal/exchange.ts"
 
@@ -32,7 +34,7 @@ import { Exchange } from "./internal/exchange.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Omit<Undici.Agent.Options, "factory" | "interceptors"> {}
+export interface Options extends Omit<Agent.Options, "factory" | "interceptors"> {}
 
 /**
  * Makes a `fetch` over a pool of kept-alive connections, closed with the scope. `HTTP_PROXY`, `HTTPS_PROXY` and
@@ -63,24 +65,36 @@ export const make = (
  */
 export const layer = (options?: Options): Layer.Layer<never, Config.ConfigError> => Layer.effect(Fetch, make(options))
 
+/** A variable of the environment, in lower case or in capitals. Empty is how a shell says "none". */
 const variable = (name: string) =>
   Config.Redacted(name.toLowerCase()).pipe(
     Config.orElse(() => Config.Redacted(name)),
     Config.option,
-    // An empty variable is how a shell says "none".
-    Config.map((value) => Option.getOrUndefined(Option.filter(Option.map(value, Redacted.value), (text) => text !== "")))
+    Config.map((value) => Option.match(value, { onNone: () => "", onSome: Redacted.value }))
   )
 
-const readProxies = Config.all({
-  httpProxy: variable("HTTP_PROXY"),
-  httpsProxy: variable("HTTPS_PROXY"),
+const proxyVariable = (name: string) =>
+  Effect.filterOrFail(
+    variable(name),
+    (url) =>
+      url === "" || /^(?:https?|socks5?):$/.test(Result.getOrUndefined(Result.try(() => new URL(url)))?.protocol ?? ""),
+    // Without the value: a proxy's URL may have a password in it.
+    () =>
+      new Config.ConfigError(
+        new ConfigProvider.SourceError({ message: `${name} is not the URL of a proxy: http, https or socks5` })
+      )
+  )
+
+const readProxies = Effect.all({
+  httpProxy: proxyVariable("HTTP_PROXY"),
+  httpsProxy: proxyVariable("HTTPS_PROXY"),
   noProxy: variable("NO_PROXY")
 })
 
 const makeDispatcher = (
-  { httpProxy, httpsProxy, noProxy }: Config.Success<typeof readProxies>,
+  proxies: Effect.Success<typeof readProxies>,
   options: Options | undefined
-): Undici.Dispatcher => {
+): Dispatcher => {
   const agent: Options = {
     // HTTP/2 would put every request on the few connections that a server's limit of streams allows.
     allowH2: false,
@@ -88,24 +102,25 @@ const makeDispatcher = (
     headersTimeout: 0,
     ...options
   }
-  return httpProxy === undefined && httpsProxy === undefined
-    ? new Undici.Agent(agent)
-    : new Undici.EnvHttpProxyAgent({
+  return proxies.httpProxy === "" && proxies.httpsProxy === ""
+    ? new Agent(agent)
+    : new EnvHttpProxyAgent({
       ...agent,
       ...(typeof options?.connect === "object" && { requestTls: options.connect }),
-      httpProxy: httpProxy ?? "",
-      httpsProxy: httpsProxy ?? "",
-      noProxy: noProxy ?? ""
+      ...proxies
     })
 }
 
-const fromDispatcher = (dispatcher: Undici.Dispatcher): typeof globalThis.fetch => {
+const fromDispatcher = (dispatcher: Dispatcher): typeof globalThis.fetch => {
   // Nearly every request goes where the one before it went.
   let last: { readonly text: string; readonly url: URL } | undefined
   const parse = (text: string): URL => (last = last?.text === text ? last : { text, url: new URL(text) }).url
 
   return (input, init) => {
-    if (input instanceof Request || !isPlain(init)) return standardFetch(dispatcher, input, init)
+    const body = init?.body
+    if (input instanceof Request || !isPlain(body) || init?.redirect === "error") {
+      return standardFetch(dispatcher, input, init)
+    }
     return new Promise<Response>((resolve, reject) => {
       const url = parse(String(input))
       if (url.username !== "" || url.password !== "") {
@@ -113,30 +128,34 @@ const fromDispatcher = (dispatcher: Undici.Dispatcher): typeof globalThis.fetch 
       }
       init?.signal?.throwIfAborted()
       const { origin, pathname, search } = url
-      const { body } = init ?? {}
       dispatcher.dispatch(
         {
           origin,
           path: pathname + search,
           method: init?.method ?? "GET",
           headers: toRecord(init?.headers, typeof body === "string"),
-          body: body as string | Uint8Array | null | undefined ?? null
+          body: body ?? null
         },
-        new Exchange(url.href, init?.signal ?? undefined, (response) => {
-          isRedirect(response) && init?.redirect !== "manual"
-            ? resolve(response.body!.cancel().then(() => standardFetch(dispatcher, input, init)))
-            : resolve(response)
-        }, (error) => reject(toFetchError(error, init?.signal)))
+        new Exchange(
+          url.href,
+          init?.signal ?? undefined,
+          (response) =>
+            resolve(
+              isRedirect(response) && init?.redirect !== "manual"
+                ? Promise.resolve(response.body?.cancel()).then(() => standardFetch(dispatcher, input, init))
+                : response
+            ),
+          (error) => reject(toFetchError(error, init?.signal))
+        )
       )
     })
   }
 }
 
-const isPlain = (init: RequestInit | undefined): boolean => {
-  const body = init?.body
-  return (body === undefined || body === null || typeof body === "string" || body instanceof Uint8Array) &&
-    init?.redirect !== "error"
-}
+type Plain = string | Uint8Array | null | undefined
+
+const isPlain = (body: RequestInit["body"]): body is Plain =>
+  body === undefined || body === null || typeof body === "string" || body instanceof Uint8Array
 
 const isRedirect = ({ headers, status }: Response): boolean =>
   status >= 301 && status <= 308 && status !== 304 && headers.has("location")
@@ -149,22 +168,24 @@ const toRecord = (headers: RequestInit["headers"], isText: boolean): Record<stri
   return record
 }
 
-/** Other packages' forms and requests are not undici's own: what they hold is. */
+/** undici's own, which knows what to do with what is rare. */
 const standardFetch = (
-  dispatcher: Undici.Dispatcher,
+  dispatcher: Dispatcher,
   input: string | URL | Request,
   init: RequestInit | undefined
 ): Promise<Response> => {
-  const { body, headers, method, redirect, signal, url } = new Request(input, init)
-  const fetched = Undici.fetch(url, {
+  const isOwn = !(input instanceof Request) && isPlain(init?.body)
+  // Forms and requests of Node's undici are none to another copy of it. What they hold is.
+  const { body, headers, method, redirect, signal, url } = new Request(input, isOwn ? { ...init, body: null } : init)
+  const fetched = undiciFetch(url, {
     dispatcher,
     method,
     headers: Array.from(headers),
     redirect,
     signal,
-    ...(body !== null && { body, duplex: "half" })
+    ...(isOwn ? { body: init?.body as Plain ?? null } : body !== null && { body, duplex: "half" })
   })
-  // The same class, from another copy of undici than the one in Node.
+  // The same class, from the other copy.
   return fetched as Promise<unknown> as Promise<Response>
 }
 

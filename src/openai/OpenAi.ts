@@ -216,7 +216,7 @@ const makeClient = (options: ClientOptions, fetch: typeof globalThis.fetch): Ope
     ...(options.headers !== undefined && { defaultHeaders: options.headers }),
     maxRetries: 0,
     logLevel: "off",
-    fetch: (url, init) => fetch(url, { ...init, signal: (init as InitPastSdk | undefined)?.abortedBy ?? init?.signal ?? null })
+    fetch: (url, init?: InitPastSdk) => fetch(url, { ...init, signal: init?.abortedBy ?? init?.signal ?? null })
   })
 
 interface InitPastSdk extends RequestInit {
@@ -295,40 +295,36 @@ const fromClient = (
   const complete = (request: LlmRequest): Effect.Effect<Completion, AiError.AiError> => {
     const body = toBody(request)
     if (Result.isFailure(body)) return fail("complete", body.failure)
-    return Clock.clockWith((clock) => {
-      const toError = errorFrom("complete", clock)
-      const read = (text: string, { headers }: Response): Effect.Effect<Completion, AiError.AiError> =>
-        Effect.suspend(() => {
-          const data = parseBody(text, headers)
-          if (Result.isFailure(data)) return Effect.fail(toError(data.failure))
-          const completion = fromResponse(data.success, headers, request.model)
-          return typeof completion === "string"
-            ? fail("complete", new AiError.InvalidResponseError({ description: `${completion} (POST ${url})` }))
-            : Effect.succeed(completion)
-        })
-      // Hot. Through `chat.completions.create`, `withResponse` and `Effect.timeoutOrElse` the SDK and Effect do the same
-      // for 70 µs more, of 290: a body written with an observer, two more timers, a race of two fibers.
-      return Effect.callback<Completion, AiError.AiError>((resume) => {
-        const controller = new AbortController()
-        const timer = setTimeout(() => {
-          resume(timedOut("complete"))
-          controller.abort()
-        }, Math.min(Duration.toMillis(timeout), maxTimer))
-        const settle = (effect: Effect.Effect<Completion, AiError.AiError>): void => {
-          clearTimeout(timer)
-          resume(effect)
-        }
-        client.post("/chat/completions", {
-          body: body.success,
-          ...requestOptions,
-          ...abortedBy(controller.signal)
-        }).asResponse().then((response) => response.text().then((text) => settle(read(text, response)))).catch(
-          (cause: unknown) => settle(Effect.suspend(() => Effect.fail(toError(cause))))
-        )
-        return Effect.sync(() => {
-          clearTimeout(timer)
-          controller.abort()
-        })
+    const failed = (cause: unknown): Effect.Effect<never, AiError.AiError> =>
+      Clock.clockWith((clock) => Effect.fail(errorFrom("complete", clock)(cause)))
+    const read = (text: string, { headers }: Response): Effect.Effect<Completion, AiError.AiError> => {
+      const data = parseBody(text, headers)
+      if (Result.isFailure(data)) return failed(data.failure)
+      const completion = fromResponse(data.success, headers, request.model)
+      return typeof completion === "string"
+        ? fail("complete", new AiError.InvalidResponseError({ description: `${completion} (POST ${url})` }))
+        : Effect.succeed(completion)
+    }
+    // Hot. Through `chat.completions.create`, `withResponse` and `Effect.timeoutOrElse` the SDK and Effect do the same
+    // for 70 µs more, of 290: a body written with an observer, two more timers, a race of two fibers.
+    return Effect.callback<Completion, AiError.AiError>((resume) => {
+      const controller = new AbortController()
+      // @effect-diagnostics-next-line globalTimersInEffect:off
+      const timer = setTimeout(() => {
+        settle(timedOut("complete"))
+        controller.abort()
+      }, Math.min(Duration.toMillis(timeout), maxTimer))
+      const settle = (effect: Effect.Effect<Completion, AiError.AiError>): void => {
+        clearTimeout(timer)
+        resume(effect)
+      }
+      client.post("/chat/completions", { body: body.success, ...requestOptions, ...abortedBy(controller.signal) })
+        .asResponse()
+        .then((response) => response.text().then((text) => settle(read(text, response))))
+        .catch((cause: unknown) => settle(failed(cause)))
+      return Effect.sync(() => {
+        clearTimeout(timer)
+        controller.abort()
       })
     })
   }

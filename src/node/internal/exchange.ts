@@ -23,7 +23,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #url: string
   readonly #signal: AbortSignal | undefined
   readonly #resolve: (response: ExchangeResponse) => void
-  readonly #reject: (error: unknown) => void
+  #reject: (error: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
   #chunks: Array<Buffer> = []
   #size = 0
@@ -63,7 +63,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     statusText = ""
   ): void {
     // What comes before the response itself: 100 Continue, 103 Early Hints.
-    if (status >= 200) this.#resolve(new ExchangeResponse(this, this.#url, status, statusText, headers))
+    if (status < 200) return
+    this.#reject = () => {}
+    this.#resolve(new ExchangeResponse(this, this.#url, status, statusText, headers))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -142,6 +144,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
 const whole = (chunks: ReadonlyArray<Buffer>): Buffer => chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 
+const hasBody = (status: number): boolean => status !== 204 && status !== 205 && status !== 304
+
 /** A response whose parts are made when they are asked for. */
 export class ExchangeResponse implements Response {
   readonly url: string
@@ -177,7 +181,7 @@ export class ExchangeResponse implements Response {
   }
 
   get body(): ReadableStream<Uint8Array> | null {
-    return this.#body ??= this.#decoded()
+    return hasBody(this.status) ? this.#body ??= this.#decoded() : null
   }
 
   text(): Promise<string> {
@@ -189,16 +193,18 @@ export class ExchangeResponse implements Response {
   }
 
   arrayBuffer(): Promise<ArrayBuffer> {
-    return this.bytes().then((bytes) => bytes.slice().buffer)
+    return this.bytes().then((bytes) => new Uint8Array(bytes).buffer)
   }
 
   blob(): Promise<Blob> {
-    return this.bytes().then((bytes) => new Blob([bytes.slice()], { type: this.headers.get("content-type") ?? "" }))
+    return this.bytes().then((bytes) =>
+      new Blob([new Uint8Array(bytes)], { type: this.headers.get("content-type") ?? "" })
+    )
   }
 
   bytes(): Promise<Uint8Array> {
     if (this.#used || this.#body?.locked === true) return Promise.reject(new TypeError("Body is unusable"))
-    this.#used = true
+    this.#used = hasBody(this.status)
     return this.#body === undefined && !this.headers.has("content-encoding")
       ? this.#exchange.bytes()
       : new Response(this.body).bytes()
@@ -215,6 +221,7 @@ export class ExchangeResponse implements Response {
   /** The real thing, for what hardly anybody asks for. It takes over the body. */
   #standard(): Response {
     const { headers, status, statusText } = this
+    if (!hasBody(status)) return new Response(null, { headers, status, statusText })
     const [one, other] = this.#decoded().tee()
     this.#body = one
     return new Response(other, { headers, status, statusText })

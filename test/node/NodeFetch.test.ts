@@ -445,7 +445,7 @@ describe("NodeFetch", () => {
 
     it.live("are encrypted, and check who is there", () =>
       Effect.gen(function*() {
-        const server = yield* listen(Https.createServer(Certificate, echo))
+        const server = yield* listen(Https.createServer({ cert: Certificate.cert, key: Certificate.key }, echo))
         const url = `https://127.0.0.1:${portOf(server)}/`
         const strict = yield* make()
         assert.strictEqual((yield* rejection(() => strict(url))).cause.code, "DEPTH_ZERO_SELF_SIGNED_CERT")
@@ -485,7 +485,7 @@ describe("NodeFetch", () => {
       Effect.gen(function*() {
         const { asked, url: via } = yield* proxy
         const { url } = yield* serve(echo)
-        const secure = yield* listen(Https.createServer(Certificate, echo))
+        const secure = yield* listen(Https.createServer({ cert: Certificate.cert, key: Certificate.key }, echo))
         const secureUrl = `https://127.0.0.1:${portOf(secure)}/`
         const send = (env: Record<string, string>, to: string) =>
           Effect.flatMap(make({ connect: { ca: Certificate.cert } }, env), (fetch) =>

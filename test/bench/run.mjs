@@ -7,6 +7,7 @@
  * --rounds=5    how often each client has its turn
  * --only=a,b    these clients alone (the files in `clients`)
  * --suites=...  of cpu, flow, imports, bundles; all by default
+ * --flow=0x256  latencies and numbers in flight for the suite "flow"
  * --simulator   against `OpenAiSimulator` in place of the minimal server
  * --dry         prints, and leaves the report as it is
  */
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "5" },
     only: { type: "string" },
     suites: { type: "string", default: "cpu,flow,imports,bundles" },
+    flow: { type: "string", default: "0x256,0x2000,500x32,500x256,500x2000" },
     simulator: { type: "boolean", default: false },
     dry: { type: "boolean", default: false }
   }
@@ -116,6 +118,7 @@ const takeTurns = async (title, latency, sizes, rounds) => {
       const of = (key) => results.map((result) => result[key])
       const cpu = of("cpuMicros")
       return [client, {
+        cpuRuns: cpu,
         cpuMicros: median(cpu),
         cpuMin: Math.min(...cpu),
         cpuMax: Math.max(...cpu),
@@ -151,18 +154,19 @@ const report = {
 }
 
 if (suites.includes("cpu")) {
-  report.cpu = await takeTurns("cpu", 0, { concurrency: 32, count: 6000, warmUp: 3000 }, rounds)
+  report.cpu = await takeTurns("cpu", 0, { concurrency: 32, count: 8000, warmUp: 4000 }, rounds)
 }
 if (suites.includes("flow")) {
-  for (const latency of [0, 500]) {
-    for (const concurrency of [32, 256, 2000]) {
-      if (latency === 0 && concurrency === 32) continue
-      // Warmed up until every connection is there, and what is compiled has been.
-      const sizes = { concurrency, count: latency === 0 ? 6000 : concurrency * 6, warmUp: Math.max(concurrency, 1500) }
-      if (latency > 0 && concurrency === 32) sizes.warmUp = 256
-      const results = await takeTurns(`${latency} ms ${concurrency}`, latency, sizes, Math.ceil(rounds / 2))
-      report.flow.push({ latency, concurrency, results })
+  for (const cell of options.flow.split(",")) {
+    const [latency, concurrency] = cell.split("x").map(Number)
+    const sizes = {
+      concurrency,
+      count: latency === 0 ? 6000 : concurrency * 6,
+      // Until every connection is there, and what is compiled has been.
+      warmUp: latency === 0 ? 3000 : Math.max(concurrency * 2, 256)
     }
+    const results = await takeTurns(`${latency} ms ${concurrency}`, latency, sizes, Math.ceil(rounds / 2))
+    report.flow.push({ latency, concurrency, results })
   }
 }
 if (suites.includes("imports")) report.imports = imports(clients, failures)

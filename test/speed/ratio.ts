@@ -9,9 +9,11 @@ import { OpenAi } from "effect-instructor/openai"
 import { FetchHttpClient } from "effect/http"
 import { spawn } from "node:child_process"
 import * as path from "node:path"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { OpenAI } from "openai"
 
-const [count, concurrency, rounds] = [300, 32, 16]
+const [count, concurrency, rounds] = [500, 32, 20]
 const texts = Array.from({ length: count }, (_, i) => `My name is John and I am ${i % 100} years old`)
 
 const server = spawn(process.execPath, [path.join(import.meta.dirname, "../bench/server.mjs")])
@@ -48,7 +50,12 @@ const sdk = async () => {
   await Promise.all(Array.from({ length: concurrency }, work))
 }
 
+// Nobody is to clear up after the one before.
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as (options: { readonly type: "minor" }) => void
+
 const cpuOf = async (run: () => Promise<unknown>): Promise<number> => {
+  collectGarbage({ type: "minor" })
   const before = process.cpuUsage()
   await run()
   const { system, user } = process.cpuUsage(before)

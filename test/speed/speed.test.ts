@@ -4,7 +4,7 @@ import * as path from "node:path"
 import { runScript } from "../support/script.ts"
 
 describe("speed", () => {
-  // A ratio of two figures taken in turns, and no time: a slow machine is slow for both. `npm run bench` has 1.2.
+  // A ratio of two figures taken in turns, and no time: a slow machine is slow for both. It is 1.2 to 1.45.
   it.live(
     "an extraction costs at most 1.7 times the CPU of the bare SDK over the same transport",
     () =>

@@ -8,6 +8,7 @@ import { OpenAiSimulator, Reply } from "effect-instructor/testing"
 const model: OpenAiSimulator.Answer = ({ body, text }) => {
   const messages = body["messages"] as ReadonlyArray<{ readonly content: string }>
   const source = messages[1]!.content
+  if (JSON.stringify(body["response_format"]).includes("\"items\"")) return { items: everyone(source) }
   if (/confidential/i.test(source)) return Reply.refusal("This text is marked confidential, so I will not process it.")
   const name = /(?:name is|named|called|I am|I'm|This is|Meet) (\p{Lu}[\p{L}-]+)/u.exec(source)?.[1]
   const age = /\b(\d{1,3})\b/.exec(source)?.[1]
@@ -16,11 +17,21 @@ const model: OpenAiSimulator.Answer = ({ body, text }) => {
   return { name: name ?? null, age: age === undefined ? null : inYears }
 }
 
+/** Everyone who is named before a number. */
+const everyone = (source: string) =>
+  Array.from(source.matchAll(/(\p{Lu}\p{L}+),(?: aged)? (\d+)/gu), ([, name, age]) => ({
+    name: name!,
+    age: Number(age)
+  }))
+
 const simulated = Layer.unwrap(Effect.gen(function*() {
   const { baseUrl } = yield* OpenAiSimulator.OpenAiSimulator
   yield* Console.error("No OPENAI_API_KEY: the answers come from a simulator, over HTTP, through the openai SDK.")
   return OpenAi.layer({ baseUrl })
-})).pipe(Layer.provide(OpenAiSimulator.layer({ answer: model, latency: "200 millis" })), Layer.orDie)
+})).pipe(
+  Layer.provide(OpenAiSimulator.layer({ answer: model, latency: "200 millis", chunkDelay: "20 millis" })),
+  Layer.orDie
+)
 
 export const layer = Layer.unwrap(Effect.gen(function*() {
   const key = yield* Config.option(Config.Redacted("OPENAI_API_KEY"))

@@ -9,11 +9,13 @@ import { dual } from "effect/Function"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { BatchEstimate, Options as EstimateOptions } from "./batch/BatchEstimate.ts"
 import type { BatchProgress } from "./batch/BatchProgress.ts"
 import { Journal } from "./batch/Journal.ts"
 import type { BatchError } from "./BatchError.ts"
 import * as Extraction from "./Extraction.ts"
 import type { ExtractionError } from "./ExtractionError.ts"
+import * as Estimation from "./internal/batchEstimate.ts"
 import * as BatchRun from "./internal/batchRun.ts"
 import type { Llm } from "./llm/Llm.ts"
 import type { Usage } from "./llm/Usage.ts"
@@ -352,3 +354,54 @@ export const resumable: {
   options?: ResumableOptions<In>
 ): Stream.Stream<Item<A, In>, E | BatchError, Llm | Journal | R | R2> =>
   Stream.unwrap(Effect.map(Journal, (journal) => BatchRun.run(resolve(self), source, options ?? {}, journal))))
+
+/**
+ * What a batch will come to: requests, tokens, cost and time, from a sample of its items. Sends nothing, unless it is to
+ * probe.
+ *
+ * **Example** (Before a large batch)
+ *
+ * ```ts
+ * import { Duration, Effect, Schema } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const texts = Array.from({ length: 10_000 }, (_, i) => `My name is John ${i} and I am 30 years old`)
+ *
+ * const program = Batch.estimate(Schema.Struct({ name: Schema.String }), texts, {
+ *   concurrency: 100,
+ *   requestsPerMinute: 500
+ * }).pipe(
+ *   Effect.map(({ duration, requests }) => [requests, Duration.format(duration)]),
+ *   Effect.provide(MockLlm.layer([], { model: "gpt-5.4-mini" }))
+ * )
+ *
+ * await Effect.runPromise(program) // => [10_000, "20m"]
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const estimate: {
+  <In, E = never, R2 = never>(
+    source: Iterable<In> | Stream.Stream<In, E, R2>,
+    options?: EstimateOptions
+  ): <A, R>(
+    self: Extraction.Extraction<A, Valid<In>, R>
+  ) => Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
+  <A, Input, R, In extends Input | ExtractionError, E = never, R2 = never>(
+    self: Extraction.Extraction<A, Input, R>,
+    source: Iterable<In> | Stream.Stream<In, E, R2>,
+    options?: EstimateOptions
+  ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
+  <A, R, In extends Extraction.PromptInput | ExtractionError, E = never, R2 = never>(
+    self: Schema.ConstraintDecoder<A, R>,
+    source: Iterable<In> | Stream.Stream<In, E, R2>,
+    options?: EstimateOptions
+  ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
+} = dual(isDataFirst, <A, In, R, E = never, R2 = never>(
+  self: Extraction.Extraction<A, Valid<In>, R> | Schema.ConstraintDecoder<A, R>,
+  source: Iterable<In> | Stream.Stream<In, E, R2>,
+  options?: EstimateOptions
+): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2> =>
+  Estimation.estimate(resolve(self), source, { ...options, concurrency: BatchRun.toLimit(options?.concurrency) }))

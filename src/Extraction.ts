@@ -56,9 +56,9 @@ export type PromptInput = Prompt.RawInput
  * @category models
  * @since 0.1.0
  */
-export interface Extraction<out A, in Input = PromptInput, out R = never> extends Pipeable.Pipeable {
+export interface Extraction<out A, in Input = PromptInput, out R = never, out E = unknown> extends Pipeable.Pipeable {
   readonly [TypeId]: typeof TypeId
-  readonly schema: Schema.ConstraintDecoder<A, R>
+  readonly schema: Schema.ConstraintCodec<A, E, R, unknown>
   readonly name: string
   readonly description: string | undefined
   readonly instructions: string | undefined
@@ -67,6 +67,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never> extend
   readonly model: string | undefined
   readonly maxAttempts: number
   readonly timeout: Duration.Duration | undefined
+  readonly cache: boolean
   readonly parameters: Parameters
 }
 
@@ -78,7 +79,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never> extend
  */
 export interface Detailed<out A> {
   readonly value: A
-  /** The usage of all attempts together. */
+  /** The usage of all attempts together, with their cost: `usage.usd`, or `Usage.cost`. */
   readonly usage: Usage.Usage
   /** Completions received: 1 unless the model had to be asked again. */
   readonly attempts: number
@@ -95,9 +96,9 @@ export interface Detailed<out A> {
  * @category models
  * @since 0.1.0
  */
-export interface Options<out A, in Input = PromptInput, out R = never> {
+export interface Options<out A, in Input = PromptInput, out R = never, out E = unknown> {
   /** Decodes the answer, with its transformations, checks and services. Its descriptions reach the model. */
-  readonly schema: Schema.ConstraintDecoder<A, R>
+  readonly schema: Schema.ConstraintCodec<A, E, R, unknown>
   /**
    * What the value is called, for the model, for errors and for spans. The schema's identifier or title by default.
    */
@@ -127,6 +128,12 @@ export interface Options<out A, in Input = PromptInput, out R = never> {
   readonly maxAttempts?: number | undefined
   /** Bounds the whole: attempts, retries and waits together. Nothing does by default. */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * Whether a cache, where there is one, may answer, and keep what it answers.
+   *
+   * @default true
+   */
+  readonly cache?: boolean | undefined
   /** What else the request says: the most tokens of an answer, the temperature and the like. */
   readonly parameters?: Parameters | undefined
 }
@@ -169,9 +176,9 @@ export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknow
  * @category constructors
  * @since 0.1.0
  */
-export const make = <A, R = never, Input = PromptInput>(
-  options: Options<A, Input, R>
-): Extraction<A, Input, R> => {
+export const make = <A, R = never, Input = PromptInput, E = unknown>(
+  options: Options<A, Input, R, E>
+): Extraction<A, Input, R, E> => {
   const { ast } = options.schema
   const annotations = { ...ast.annotations, ...SchemaAST.resolve(ast) }
   const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
@@ -189,6 +196,7 @@ export const make = <A, R = never, Input = PromptInput>(
     // Not Math.max, which would pass on a NaN and ask for ever.
     maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
+    cache: options.cache ?? true,
     parameters: options.parameters ?? {}
   })
 }

@@ -6,6 +6,7 @@
 import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as BudgetError from "./llm/internal/budgetError.ts"
 import { Usage, zero } from "./llm/Usage.ts"
 import * as AnswerIssue from "./output/AnswerIssue.ts"
 
@@ -162,6 +163,61 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/Extracti
 }
 
 /**
+ * The connection ended inside a streamed answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Disconnected extends Schema.Error<Disconnected>("effect-instructor/ExtractionError/Disconnected")({
+  _tag: Schema.tag("Disconnected"),
+  /** What arrived. */
+  text: Schema.String,
+  error: AiError.AiError
+}) {
+  override readonly cause = this.error
+
+  override get message(): string {
+    return `The connection ended inside the answer, after ${this.text.length} characters: ${this.error.message}`
+  }
+}
+
+/**
+ * Nothing came for too long inside a streamed answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Stalled extends Schema.Error<Stalled>("effect-instructor/ExtractionError/Stalled")({
+  _tag: Schema.tag("Stalled"),
+  /** What arrived. */
+  text: Schema.String,
+  after: Schema.DurationFromMillis
+}) {
+  override get message(): string {
+    return `Nothing came for ${Duration.format(this.after)} inside the answer, after ${this.text.length} characters. ` +
+      `Try again, or raise idleTimeout`
+  }
+}
+
+/**
+ * A streamed answer is longer, or nested deeper, than it may be. The rest was not read.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LimitExceeded extends Schema.Error<LimitExceeded>("effect-instructor/ExtractionError/LimitExceeded")({
+  _tag: Schema.tag("LimitExceeded"),
+  limit: Schema.Literals(["maxLength", "maxDepth"]),
+  maximum: Schema.Finite
+}) {
+  override get message(): string {
+    return this.limit === "maxLength"
+      ? `The answer is longer than ${this.maximum} characters. Ask for less at once, or raise maxLength`
+      : `The answer is nested deeper than ${this.maximum} levels. Ask for less at once, or raise maxDepth`
+  }
+}
+
+/**
  * The input itself is no good. Nothing was sent.
  *
  * @category errors
@@ -169,6 +225,22 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/Extracti
  */
 export class InvalidInput extends Schema.Error<InvalidInput>("effect-instructor/ExtractionError/InvalidInput")({
   _tag: Schema.tag("InvalidInput"),
+  description: Schema.String
+}) {
+  override get message(): string {
+    return this.description
+  }
+}
+
+/**
+ * What is left of the budget is not enough for the next request, which was not sent. A batch leaves its item pending:
+ * over the same journal, a run with a larger budget goes on with it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class BudgetExceeded extends Schema.Error<BudgetExceeded>("effect-instructor/ExtractionError/BudgetExceeded")({
+  _tag: Schema.tag("BudgetExceeded"),
   description: Schema.String
 }) {
   override get message(): string {
@@ -188,7 +260,11 @@ export const Reason = Schema.Union([
   ContentFiltered,
   UnsupportedSchema,
   InvalidInput,
-  TimedOut
+  TimedOut,
+  BudgetExceeded,
+  Disconnected,
+  Stalled,
+  LimitExceeded
 ])
 
 /**
@@ -233,10 +309,11 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
 
   /**
    * Whether every other input would fail for the same reason: a wrong key, a model that does not exist, no money left,
-   * a schema that cannot be sent. Going on would only spend.
+   * a budget used up, a schema that cannot be sent. Going on would only spend.
    */
   get isRunFatal(): boolean {
     return this.reason._tag === "UnsupportedSchema" ||
+      this.reason._tag === "BudgetExceeded" ||
       this.reason._tag === "ProviderFailure" && stopsEveryRequest(this.reason.error.reason)
   }
 
@@ -265,6 +342,17 @@ const stopsEveryRequest = (reason: AiError.AiErrorReason): boolean => {
     default:
       return false
   }
+}
+
+/**
+ * The reason for what a `Llm` failed with.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromAiError = (error: AiError.AiError): Reason => {
+  const description = BudgetError.description(error)
+  return description === undefined ? new ProviderFailure({ error }) : new BudgetExceeded({ description })
 }
 
 /**

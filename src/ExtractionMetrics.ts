@@ -46,6 +46,17 @@ export const outputTokens: Metric.Counter<number> = Metric.counter("effect_instr
 })
 
 /**
+ * What is known of the cost of all completions, in US dollars.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const cost: Metric.Counter<number> = Metric.counter("effect_instructor_cost", {
+  description: "Cost of all completions in US dollars, as far as their prices are known",
+  incremental: true
+})
+
+/**
  * How long extractions take, in milliseconds, from call to value or error.
  *
  * @category metrics

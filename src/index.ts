@@ -8,6 +8,8 @@
 export * as Batch from "./Batch.ts"
 /** Why a batch ended before its source. */
 export * as BatchError from "./BatchError.ts"
+/** What a batch will come to. */
+export * as BatchEstimate from "./batch/BatchEstimate.ts"
 /** Where a batch stands. */
 export * as BatchProgress from "./batch/BatchProgress.ts"
 /** What became of a batch, in figures. */
@@ -18,6 +20,8 @@ export * as Journal from "./batch/Journal.ts"
 export * as JournalError from "./batch/JournalError.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./Extraction.ts"
+/** Lists and objects while they are being written. */
+export * as ExtractionStream from "./ExtractionStream.ts"
 /** Why an extraction gave no value. */
 export * as ExtractionError from "./ExtractionError.ts"
 /** What extractions count. */
@@ -26,13 +30,21 @@ export * as ExtractionMetrics from "./ExtractionMetrics.ts"
 export * as Completion from "./llm/Completion.ts"
 /** The door to a language model. */
 export * as Llm from "./llm/Llm.ts"
+/** Bounds on what is spent. */
+export * as LlmBudget from "./llm/LlmBudget.ts"
+/** Answers kept. */
+export * as LlmCache from "./llm/LlmCache.ts"
+/** Answers kept in files. */
+export * as LlmCacheFiles from "./llm/LlmCacheFiles.ts"
 /** Who is told of retries. */
 export * as LlmObserver from "./llm/LlmObserver.ts"
 /** Retries. */
 export * as LlmGovernor from "./llm/LlmGovernor.ts"
 /** A request as data. */
 export * as LlmRequest from "./llm/LlmRequest.ts"
-/** Tokens. */
+/** What tokens cost. */
+export * as Pricing from "./llm/Pricing.ts"
+/** Tokens and money. */
 export * as Usage from "./llm/Usage.ts"
 /** What is wrong with an answer. */
 export * as AnswerIssue from "./output/AnswerIssue.ts"

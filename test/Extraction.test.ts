@@ -149,7 +149,7 @@ describe("Extraction", () => {
         )
         assert.deepStrictEqual({ ...detailed.value }, ada)
         assert.strictEqual(detailed.attempts, 2)
-        assert.deepStrictEqual(detailed.usage, { ...Usage.zero, inputTokens: 110, outputTokens: 11 })
+        assert.deepStrictEqual(detailed.usage, { ...Usage.zero, inputTokens: 110, outputTokens: 11, unpriced: 2 })
         assert.strictEqual(detailed.model, "big")
         assert.strictEqual(detailed.finishReason, "stop")
         assert.strictEqual(detailed.completion.id, "mock-1")

@@ -39,8 +39,32 @@ const expected: Readonly<Record<string, string>> = {
     "9. no valid answer: name: Expected string, age: Expected number",
     ""
   ].join("\n"),
+  "resumable-batch": [
+    "person-0: John",
+    "person-1: Maria",
+    "2 extracted, 0 from the journal",
+    "person-0: John, known already",
+    "person-1: Maria, known already",
+    ""
+  ].join("\n"),
   "checks-and-reask": "Emma is 2, after 2 attempts and 12 output tokens\n",
-  "local-server": "Lyon, France\n"
+  "local-server": "Lyon, France\n",
+  "cached-batch": "John, Maria, Alex, Alex: 3 sent, 1 from the cache\n" +
+    "John, Maria, Alex, Alex: 0 sent, 4 from the cache\n",
+  "budgeted-batch": [
+    "5 requests will cost about $0.0008",
+    "With $0.001: BudgetExceeded",
+    "With $1: done, 122 input tokens",
+    ""
+  ].join("\n"),
+  "streaming-people": [
+    "1. Sarah, 38",
+    "2. Alex, 42",
+    "3. [2].age: Expected a value between 0 and 120",
+    "4. Maria, 25",
+    "4 people, 72 tokens",
+    ""
+  ].join("\n")
 }
 
 describe("examples", () => {
@@ -64,6 +88,22 @@ describe("examples", () => {
       assert.strictEqual(code, 0)
     }), 60_000)
 
+  it.live(
+    "shared-redis-cache shares its answers where there is a Redis, and does without where there is none",
+    () =>
+      Effect.gen(function*() {
+        const { code, stdout } = yield* run("shared-redis-cache")
+        assert.include(stdout, "one worker: 2 sent, 0 from the cache\n")
+        assert.match(stdout, /another worker: (?:0 sent, 2|2 sent, 0) from the cache\n/)
+        assert.strictEqual(code, 0)
+        const without = yield* run("shared-redis-cache", { REDIS_URL: "redis://127.0.0.1:1" })
+        assert.include(without.stdout, "The cache's store cannot be opened")
+        assert.include(without.stdout, "another worker: 2 sent, 0 from the cache\n")
+        assert.strictEqual(without.code, 0)
+      }),
+    60_000
+  )
+
   it.live("with a key they talk to the server they are told, with that key", () =>
     Effect.gen(function*() {
       const { baseUrl, ledger } = yield* OpenAiSimulator.make({
@@ -78,7 +118,12 @@ describe("examples", () => {
 
   it("are all here, and short", () => {
     const files = fs.readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "support.ts")
-    assert.sameMembers(files, [...Object.keys(expected), "mock-in-a-test"].map((name) => `${name}.ts`))
+    assert.sameMembers(
+      files,
+      [...Object.keys(expected), "mock-in-a-test", "shared-redis-cache", "streaming-to-browser"].map((name) =>
+        `${name}.ts`
+      )
+    )
     for (const file of files) {
       assert.isBelow(fs.readFileSync(path.join(folder, file), "utf8").split("\n").length, 60, file)
     }

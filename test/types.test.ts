@@ -1,7 +1,15 @@
 /** What the types promise. The assertions are made by the type checker; running them only proves they are there. */
 import { describe, it } from "@effect/vitest"
 import { Context, Effect, type Option, type Result, Schema, SchemaTransformation, Stream } from "effect"
-import { Batch, type BatchError, Extraction, type ExtractionError, type Journal, type Llm } from "effect-instructor"
+import {
+  Batch,
+  type BatchError,
+  Extraction,
+  type ExtractionError,
+  ExtractionStream,
+  type Journal,
+  type Llm
+} from "effect-instructor"
 import type { Prompt } from "effect/ai"
 import { expectTypeOf } from "vitest"
 
@@ -19,6 +27,7 @@ const Euro = Schema.Finite.pipe(
   )
 )
 
+type PersonJson = { readonly name: string; readonly age: number }
 type Error = ExtractionError.ExtractionError
 
 const person = Extraction.make({ schema: Person })
@@ -27,15 +36,46 @@ const letter = Extraction.make({ schema: Person, prompt: (letter: { readonly bod
 
 describe("types", () => {
   it("of extractions follow from the schema and the prompt", () => {
-    expectTypeOf(person).toEqualTypeOf<Extraction.Extraction<Person, Extraction.PromptInput, never>>()
-    expectTypeOf(euro).toEqualTypeOf<Extraction.Extraction<number, Extraction.PromptInput, Rates>>()
-    expectTypeOf(letter).toEqualTypeOf<Extraction.Extraction<Person, { readonly body: string }, never>>()
+    expectTypeOf(person).toEqualTypeOf<Extraction.Extraction<Person, Extraction.PromptInput, never, PersonJson>>()
+    expectTypeOf(euro).toEqualTypeOf<Extraction.Extraction<number, Extraction.PromptInput, Rates, number>>()
+    expectTypeOf(letter).toEqualTypeOf<
+      Extraction.Extraction<Person, { readonly body: string }, never, PersonJson>
+    >()
     expectTypeOf(Extraction.maybe(letter)).toEqualTypeOf<
       Extraction.Extraction<Option.Option<Person>, { readonly body: string }, never>
     >()
     expectTypeOf(Extraction.maybe(Euro)).toEqualTypeOf<
       Extraction.Extraction<Option.Option<number>, Extraction.PromptInput, Rates>
     >()
+  })
+
+  it("of streams name the element, and what there may be of a growing value", () => {
+    expectTypeOf(ExtractionStream.elements(euro, "x")).toEqualTypeOf<
+      Stream.Stream<ExtractionStream.Element<number>, Error, Llm.Llm | Rates>
+    >()
+    expectTypeOf(letter.pipe(ExtractionStream.values({ body: "x" }))).toEqualTypeOf<
+      Stream.Stream<Person, Error, Llm.Llm>
+    >()
+    expectTypeOf(ExtractionStream.batch(letter, [{ body: "x", id: 1 }])).toEqualTypeOf<
+      Stream.Stream<ExtractionStream.BatchElement<Person, { body: string; id: number }>, never, Llm.Llm>
+    >()
+    expectTypeOf(ExtractionStream.partial(letter, { body: "x" })).toEqualTypeOf<
+      Stream.Stream<ExtractionStream.Snapshot<Person, PersonJson>, Error, Llm.Llm>
+    >()
+    type Order = ExtractionStream.DeepPartial<{
+      readonly status: "open" | "closed"
+      readonly note?: string
+      readonly lines: ReadonlyArray<{ readonly sku: string; readonly count: number }>
+      readonly tags: { readonly [key: string]: string }
+      readonly pair: readonly [string, number]
+    }>
+    expectTypeOf<Order>().toEqualTypeOf<{
+      readonly status?: string
+      readonly note?: string | null
+      readonly lines?: ReadonlyArray<{ readonly sku?: string; readonly count?: number }>
+      readonly tags?: unknown
+      readonly pair?: unknown
+    }>()
   })
 
   it("of extract name the value, the error and what is needed", () => {

@@ -28,7 +28,7 @@ export interface BatchSummary {
   readonly restored: number
   /** Completions received. */
   readonly attempts: number
-  /** Of all of them, those of failed items included. */
+  /** Of all of them, those of failed items included, with their cost: `usage.usd`, or `Usage.cost`. */
   readonly usage: Usage
   /** How long items took, from request to value or error. Within 2.5 %; zero when there were none. */
   readonly latency: {

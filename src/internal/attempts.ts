@@ -1,11 +1,12 @@
 /** Asks until an answer decodes. Each request is the first one, plus the last answer and what was wrong with it. */
+import * as AiError from "effect/ai/AiError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type { Detailed } from "../Extraction.ts"
 import * as ExtractionError from "../ExtractionError.ts"
-import type { Llm } from "../llm/Llm.ts"
+import { CurrentCacheControl } from "../llm/internal/cacheControl.ts"
 import type { LlmRequest, Parameters } from "../llm/LlmRequest.ts"
 import * as Usage from "../llm/Usage.ts"
 import * as Answer from "../output/Answer.ts"
@@ -17,13 +18,13 @@ import * as Telemetry from "./telemetry.ts"
 
 export const run = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
-  llm: Llm["Service"],
+  llm: Telemetry.Answerer<AiError.AiError | ExtractionError.Reason>,
   request: LlmRequest
 ): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, R> =>
   Effect.suspend(() => {
     const { name, timeout } = compiled.extraction
     const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
-    const asked = ask(compiled, llm, request, spent)
+    const asked = throughCache(compiled.extraction.cache, ask(compiled, llm, request, spent))
     return Telemetry.extraction(
       name,
       spent,
@@ -33,6 +34,22 @@ export const run = <A, Input, R>(
       })
     )
   })
+
+/** Answers that led to nothing are not worth keeping: who asks again wants others. */
+const throughCache = <A, R>(
+  enabled: boolean,
+  ask: Effect.Effect<A, ExtractionError.ExtractionError, R>
+): Effect.Effect<A, ExtractionError.ExtractionError, R> => {
+  const answers: Array<Effect.Effect<void>> = []
+  return Effect.provideService(ask, CurrentCacheControl, {
+    enabled,
+    onAnswer: (forget) => answers.push(forget)
+  }).pipe(
+    Effect.tapError(({ reason }) =>
+      reason._tag === "InvalidOutput" ? Effect.forEach(answers, (forget) => forget, { discard: true }) : Effect.void
+    )
+  )
+}
 
 /** Decodes an answer that was valid before: the schema may have changed since, in ways no request shows. */
 export const restore = <A, Input, R>(
@@ -49,7 +66,7 @@ const failure = <A, Input, R>(
 
 const ask = Effect.fnUntraced(function*<A, Input, R>(
   compiled: Compiled<A, Input, R>,
-  llm: Llm["Service"],
+  llm: Telemetry.Answerer<AiError.AiError | ExtractionError.Reason>,
   first: LlmRequest,
   spent: Telemetry.Spent
 ): Effect.fn.Return<Detailed<A>, ExtractionError.ExtractionError, R> {
@@ -58,7 +75,9 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   let request = first
   while (true) {
     const completion = yield* Telemetry.complete(llm, request, spent.attempts + 1).pipe(
-      Effect.mapError((error) => failure(compiled, spent, new ExtractionError.ProviderFailure({ error })))
+      Effect.mapError((error) =>
+        failure(compiled, spent, AiError.isAiError(error) ? ExtractionError.fromAiError(error) : error)
+      )
     )
     spent.attempts++
     spent.usage = Usage.add(spent.usage, completion.usage)

@@ -66,7 +66,7 @@ export const run = <A, Input, In, E, R, R2>(
   }))
 
 /** Not Math.max, which would pass on a NaN and start nothing. */
-const toLimit = (concurrency: number | "unbounded" | undefined): number => {
+export const toLimit = (concurrency: number | "unbounded" | undefined): number => {
   const limit = concurrency === "unbounded" ? Infinity : Math.floor(concurrency ?? defaultConcurrency)
   return limit >= 1 ? limit : 1
 }
@@ -196,43 +196,49 @@ const makeHandle = <A, Input, In, R>(
       return feed === undefined ? asked : observed(planned, asked, feed)
     }
 
-    const extract: Handle<A, In, R> = (planned, stop) => {
+    // Made once: a generator function made for each item would leave the heap a hidden class of its own each time.
+    const finish = Effect.fnUntraced(function*(
+      planned: Planned<In>,
+      asked: Effect.Effect<Result.Result<Detailed<A>, ExtractionError.ExtractionError>, never, R>,
+      stop: (reason: BatchError.BatchError) => void
+    ): Effect.fn.Return<Item<A, In>, BatchError.BatchError, R> {
       const { claim, id, index, input } = planned
       feed?.started(index, id)
       const start = clock.currentTimeMillisUnsafe()
-      // Once there is an answer, nothing may come between it and the journal.
-      return Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
-        const detailed = yield* restore(Effect.result(ask(planned)))
-        const latencyMillis = clock.currentTimeMillisUnsafe() - start
-        const { attempts, usage } = Result.merge(detailed)
-        if (Result.isFailure(detailed) && detailed.failure.isRunFatal) {
-          feed?.left(index)
-          feed?.spent(attempts, usage)
-          return yield* runFatal(detailed.failure)
-        }
-        if (journal !== undefined && claim !== undefined) {
-          const record = yield* toRecord(planned, detailed, latencyMillis)
-          // The item is done all the same: whoever takes the results still gets it.
-          yield* journal.commit(claim, record).pipe(
-            Effect.catch((error) => Effect.sync(() => stop(journalFailure(error))))
-          )
-        }
-        const item: Item<A, In> = {
-          index,
-          id,
-          input,
-          result: Result.map(detailed, ({ value }) => value),
-          attempts,
-          usage,
-          latency: Duration.millis(latencyMillis),
-          restored: false
-        }
-        feed?.ended(item)
-        const tooMany = countFailure(item)
-        if (tooMany !== undefined) stop(tooMany)
-        return item
-      }))
-    }
+      const detailed = yield* asked
+      const latencyMillis = clock.currentTimeMillisUnsafe() - start
+      const { attempts, usage } = Result.merge(detailed)
+      if (Result.isFailure(detailed) && detailed.failure.isRunFatal) {
+        feed?.left(index)
+        feed?.spent(attempts, usage)
+        return yield* runFatal(detailed.failure)
+      }
+      if (journal !== undefined && claim !== undefined) {
+        const record = yield* toRecord(planned, detailed, latencyMillis)
+        // The item is done all the same: whoever takes the results still gets it.
+        yield* journal.commit(claim, record).pipe(
+          Effect.catch((error) => Effect.sync(() => stop(journalFailure(error))))
+        )
+      }
+      const item: Item<A, In> = {
+        index,
+        id,
+        input,
+        result: Result.map(detailed, ({ value }) => value),
+        attempts,
+        usage,
+        latency: Duration.millis(latencyMillis),
+        restored: false
+      }
+      feed?.ended(item)
+      const tooMany = countFailure(item)
+      if (tooMany !== undefined) stop(tooMany)
+      return item
+    })
+
+    // Once there is an answer, nothing may come between it and the journal.
+    const extract: Handle<A, In, R> = (planned, stop) =>
+      Effect.uninterruptibleMask((restore) => finish(planned, restore(Effect.result(ask(planned))), stop))
 
     if (journal === undefined) return extract
 

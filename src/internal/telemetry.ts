@@ -1,5 +1,4 @@
 /** Spans and metrics of extractions. Where nobody installed a tracer, no span is made. */
-import type * as AiError from "effect/ai/AiError"
 import * as Telemetry from "effect/ai/Telemetry"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -10,11 +9,11 @@ import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
+import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { ExtractionError } from "../ExtractionError.ts"
 import * as ExtractionMetrics from "../ExtractionMetrics.ts"
 import type { Completion } from "../llm/Completion.ts"
-import type { Llm } from "../llm/Llm.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
 import type { Usage } from "../llm/Usage.ts"
 
@@ -41,7 +40,7 @@ export const extraction = <A, R>(
     const clock = fiber.getRef(Clock.Clock)
     const start = clock.currentTimeMillisUnsafe()
     return Effect.onExit(isTraced(fiber) ? inSpan(name, spent, run) : run, (exit) => {
-      record(fiber.context, exit, spent, clock.currentTimeMillisUnsafe() - start)
+      record(fiber.context, outcome(exit), spent, clock.currentTimeMillisUnsafe() - start)
       return Effect.void
     })
   })
@@ -56,63 +55,137 @@ const inSpan = <A, R>(
     { attributes: { "effect_instructor.extraction": name } },
     (span) =>
       Effect.onExit(Effect.withParentSpan(run, span), (exit) => {
-        span.attribute("effect_instructor.attempts", spent.attempts)
-        span.attribute("effect_instructor.outcome", outcome(exit))
-        Telemetry.addGenAIAnnotations(span, { output: { type: "json" }, usage: spent.usage })
+        annotateOutcome(span, outcome(exit), spent)
         return Effect.void
       })
   )
 
+/** Who completes requests: a `Llm`, or what stands before it. */
+export interface Answerer<out E> {
+  readonly provider: string
+  readonly complete: (request: LlmRequest) => Effect.Effect<Completion, E>
+}
+
 /** One attempt: a completion, in a span of its own. */
-export const complete = (
-  llm: Llm["Service"],
+export const complete = <E>(
+  llm: Answerer<E>,
   request: LlmRequest,
   attempt: number
-): Effect.Effect<Completion, AiError.AiError> =>
+): Effect.Effect<Completion, E> =>
   Effect.withFiber((fiber) =>
     isTraced(fiber)
       ? completeInSpan(llm, request, attempt, fiber.getRef(RecordContent))
       : llm.complete(request)
   )
 
-const completeInSpan = (
-  llm: Llm["Service"],
+const completeInSpan = <E>(
+  llm: Answerer<E>,
   request: LlmRequest,
   attempt: number,
   recordContent: boolean
-): Effect.Effect<Completion, AiError.AiError> =>
+): Effect.Effect<Completion, E> =>
   Effect.useSpan(`chat ${request.model}`, { kind: "client" }, (span) => {
-    const { parameters } = request
-    Telemetry.addGenAIAnnotations(span, {
-      provider: { name: llm.provider },
-      operation: { name: "chat" },
-      output: { type: "json" },
-      request: {
-        model: request.model,
-        temperature: parameters.temperature,
-        topP: parameters.topP,
-        maxTokens: parameters.maxTokens,
-        stopSequences: parameters.stop,
-        frequencyPenalty: parameters.frequencyPenalty,
-        presencePenalty: parameters.presencePenalty,
-        seed: parameters.seed
-      }
-    })
-    span.attribute("effect_instructor.attempt", attempt)
-    span.attribute("effect_instructor.mode", request.output.mode)
-    if (recordContent) span.attribute("gen_ai.input.messages", JSON.stringify(request.messages))
+    annotateRequest(span, llm, request, attempt, recordContent)
     return Effect.tap(Effect.withParentSpan(llm.complete(request), span), (completion) => {
-      Telemetry.addGenAIAnnotations(span, {
-        response: { id: completion.id, model: completion.model, finishReasons: [completion.finishReason] },
-        usage: completion.usage
-      })
-      if (recordContent) {
-        const { refusal, text, toolCalls } = completion
-        span.attribute("gen_ai.output.messages", JSON.stringify([{ role: "assistant", text, toolCalls, refusal }]))
-      }
+      annotateCompletion(span, completion, recordContent)
       return Effect.void
     })
   })
+
+const annotateUsage = (
+  span: Tracer.Span,
+  { cachedInputTokens, inputTokens, outputTokens, reasoningTokens, unpriced, unreported, usd }: Usage
+): void => {
+  const tokens = { inputTokens, cachedInputTokens, outputTokens, reasoningTokens, unreported }
+  Telemetry.addGenAIAnnotations(span, { usage: tokens })
+  if (unpriced === 0) span.attribute("effect_instructor.usd", usd)
+}
+
+const annotateRequest = (
+  span: Tracer.Span,
+  llm: { readonly provider: string },
+  request: LlmRequest,
+  attempt: number,
+  recordContent: boolean
+): void => {
+  const { parameters } = request
+  Telemetry.addGenAIAnnotations(span, {
+    provider: { name: llm.provider },
+    operation: { name: "chat" },
+    output: { type: "json" },
+    request: {
+      model: request.model,
+      temperature: parameters.temperature,
+      topP: parameters.topP,
+      maxTokens: parameters.maxTokens,
+      stopSequences: parameters.stop,
+      frequencyPenalty: parameters.frequencyPenalty,
+      presencePenalty: parameters.presencePenalty,
+      seed: parameters.seed
+    }
+  })
+  span.attribute("effect_instructor.attempt", attempt)
+  span.attribute("effect_instructor.mode", request.output.mode)
+  if (recordContent) span.attribute("gen_ai.input.messages", JSON.stringify(request.messages))
+}
+
+const annotateCompletion = (span: Tracer.Span, completion: Completion, recordContent: boolean): void => {
+  Telemetry.addGenAIAnnotations(span, {
+    response: { id: completion.id, model: completion.model, finishReasons: [completion.finishReason] }
+  })
+  annotateUsage(span, completion.usage)
+  if (recordContent) {
+    const { refusal, text, toolCalls } = completion
+    span.attribute("gen_ai.output.messages", JSON.stringify([{ role: "assistant", text, toolCalls, refusal }]))
+  }
+}
+
+/** Measures a streamed extraction for as long as its scope lives. `ended` tells how it ended, once it has. */
+export const streamed = (
+  name: string,
+  spent: Spent,
+  ended: () => string | undefined
+): Effect.Effect<Tracer.Span | undefined, never, Scope.Scope> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const start = clock.currentTimeMillisUnsafe()
+    const { context } = fiber
+    const open: Effect.Effect<Tracer.Span | undefined, never, Scope.Scope> = isTraced(fiber)
+      ? Effect.makeSpanScoped(`extract ${name}`, { attributes: { "effect_instructor.extraction": name } })
+      : Effect.undefined
+    return Effect.tap(open, (span) =>
+      Effect.addFinalizer(() => {
+        const outcome = ended() ?? "Interrupted"
+        if (span !== undefined) annotateOutcome(span, outcome, spent)
+        record(context, outcome, spent, clock.currentTimeMillisUnsafe() - start)
+        return Effect.void
+      }))
+  })
+
+/** The span of a streamed attempt, for as long as its scope lives, and how to tell it of its completion. */
+export const streamedAttempt = (
+  llm: { readonly provider: string },
+  request: LlmRequest,
+  attempt: number,
+  parent: Tracer.Span
+): Effect.Effect<
+  { readonly span: Tracer.Span; readonly onCompletion: (completion: Completion) => void },
+  never,
+  Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const recordContent = yield* RecordContent
+    const span = yield* Effect.makeSpanScoped(`chat ${request.model}`, { kind: "client", parent })
+    annotateRequest(span, llm, request, attempt, recordContent)
+    return { span, onCompletion: (completion) => annotateCompletion(span, completion, recordContent) }
+  })
+
+const annotateOutcome = (span: Tracer.Span, outcome: string, spent: Spent): void => {
+  span.attribute("effect_instructor.attempts", spent.attempts)
+  span.attribute("effect_instructor.outcome", outcome)
+  Telemetry.addGenAIAnnotations(span, { output: { type: "json" } })
+  annotateUsage(span, spent.usage)
+}
 
 const outcome = (exit: Exit.Exit<unknown, ExtractionError>): string => {
   if (exit._tag === "Success") return "Success"
@@ -133,13 +206,14 @@ const outcomeMetric = (outcome: string): Metric.Metric<number, unknown> => {
 
 const record = (
   context: Context.Context<never>,
-  exit: Exit.Exit<unknown, ExtractionError>,
+  outcome: string,
   spent: Spent,
   millis: number
 ): void => {
-  outcomeMetric(outcome(exit)).updateUnsafe(1, context)
+  outcomeMetric(outcome).updateUnsafe(1, context)
   ExtractionMetrics.attempts.updateUnsafe(spent.attempts, context)
   ExtractionMetrics.inputTokens.updateUnsafe(spent.usage.inputTokens, context)
   ExtractionMetrics.outputTokens.updateUnsafe(spent.usage.outputTokens, context)
+  ExtractionMetrics.cost.updateUnsafe(spent.usage.usd, context)
   ExtractionMetrics.duration.updateUnsafe(millis, context)
 }

@@ -65,6 +65,8 @@ export const Completion = Schema.Struct({
   refusal: Schema.optionalKey(Schema.String),
   finishReason: Response.FinishReason,
   usage: Usage,
+  /** The tier the provider served it in, where it has several and says so. */
+  serviceTier: Schema.optionalKey(Schema.String),
   rateLimit: Schema.optionalKey(RateLimit)
 })
 

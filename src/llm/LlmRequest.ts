@@ -133,6 +133,11 @@ export const Parameters = Schema.Struct({
   reasoningEffort: Schema.optionalKey(Schema.String),
   verbosity: Schema.optionalKey(Schema.String),
   serviceTier: Schema.optionalKey(Schema.String),
+  /**
+   * Which requests begin alike, so that the provider sends them where its prompt cache has that beginning. One key is
+   * good for some 15 requests a minute; those beyond that go elsewhere all the same.
+   */
+  promptCacheKey: Schema.optionalKey(Schema.String),
   extra: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json))
 })
 
@@ -189,6 +194,6 @@ const canonicalOnce = memoize((part: OutputFormat | Parameters): string => canon
 const canonicalMessages = (messages: ReadonlyArray<Message>): string => `[${messages.map(canonicalMessage).join(",")}]`
 
 const canonicalMessage = (message: Message): string =>
-  message.role === "user" && typeof message.content === "string"
-    ? `{"content":${JSON.stringify(message.content)},"role":"user"}`
+  message.role === "system" || message.role === "user" && typeof message.content === "string"
+    ? `{"content":${JSON.stringify(message.content)},"role":"${message.role}"}`
     : canonicalJson(message)

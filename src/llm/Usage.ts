@@ -1,14 +1,15 @@
 /**
- * What completions cost, in tokens.
+ * What completions cost, in tokens and in money.
  *
  * @since 0.1.0
  */
 import { dual } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /**
- * Tokens of one completion, or of many added up. Cached tokens are part of the input tokens, reasoning tokens part of
- * the output tokens. `unreported` counts completions whose provider told no usage, so that zero never means "free".
+ * The usage of one completion, or of many added up. Zero never means "not known": completions whose provider told no
+ * usage, or whose price nobody knows, are counted apart. A completion out of a cache uses nothing.
  *
  * @category models
  * @since 0.1.0
@@ -21,10 +22,23 @@ export interface Usage extends Schema.Schema.Type<typeof Usage> {}
  */
 export const Usage = Schema.Struct({
   inputTokens: Schema.Natural,
+  /** Those of the input tokens that the provider had in its prompt cache. */
   cachedInputTokens: Schema.Natural,
+  /** Those of the input tokens that the provider wrote into its prompt cache, where it bills that apart. */
+  cacheWriteTokens: Schema.Natural,
   outputTokens: Schema.Natural,
+  /** Those of the output tokens that went into reasoning. */
   reasoningTokens: Schema.Natural,
-  unreported: Schema.Natural
+  /** Those of the input tokens that were billed at the price of batches. */
+  batchInputTokens: Schema.Natural,
+  /** Those of the output tokens that were billed at the price of batches. */
+  batchOutputTokens: Schema.Natural,
+  /** Completions whose provider told no usage. */
+  unreported: Schema.Natural,
+  /** What is known of the cost, in US dollars. */
+  usd: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
+  /** Completions whose cost is not known. `usd` is then but a part of the whole. */
+  unpriced: Schema.Natural
 })
 
 /**
@@ -36,9 +50,14 @@ export const Usage = Schema.Struct({
 export const zero: Usage = {
   inputTokens: 0,
   cachedInputTokens: 0,
+  cacheWriteTokens: 0,
   outputTokens: 0,
   reasoningTokens: 0,
-  unreported: 0
+  batchInputTokens: 0,
+  batchOutputTokens: 0,
+  unreported: 0,
+  usd: 0,
+  unpriced: 0
 }
 
 /**
@@ -47,7 +66,7 @@ export const zero: Usage = {
  * @category constructors
  * @since 0.1.0
  */
-export const unreported: Usage = { ...zero, unreported: 1 }
+export const unreported: Usage = { ...zero, unreported: 1, unpriced: 1 }
 
 /**
  * Adds two usages.
@@ -71,9 +90,14 @@ export const add: {
 } = dual(2, (self: Usage, that: Usage): Usage => ({
   inputTokens: self.inputTokens + that.inputTokens,
   cachedInputTokens: self.cachedInputTokens + that.cachedInputTokens,
+  cacheWriteTokens: self.cacheWriteTokens + that.cacheWriteTokens,
   outputTokens: self.outputTokens + that.outputTokens,
   reasoningTokens: self.reasoningTokens + that.reasoningTokens,
-  unreported: self.unreported + that.unreported
+  batchInputTokens: self.batchInputTokens + that.batchInputTokens,
+  batchOutputTokens: self.batchOutputTokens + that.batchOutputTokens,
+  unreported: self.unreported + that.unreported,
+  usd: self.usd + that.usd,
+  unpriced: self.unpriced + that.unpriced
 }))
 
 /**
@@ -82,4 +106,26 @@ export const add: {
  * @category getters
  * @since 0.1.0
  */
-export const totalTokens = (self: Usage): number => self.inputTokens + self.outputTokens
+export const totalTokens = (self: Pick<Usage, "inputTokens" | "outputTokens">): number =>
+  self.inputTokens + self.outputTokens
+
+/**
+ * The cost in US dollars, or nothing where a part of it is not known.
+ *
+ * **Example** (A model nobody knows the price of)
+ *
+ * ```ts
+ * import { Option } from "effect"
+ * import { Usage } from "effect-instructor"
+ *
+ * const known = { ...Usage.zero, inputTokens: 10, usd: 0.25 }
+ * const unknown = { ...Usage.zero, inputTokens: 10, unpriced: 1 }
+ *
+ * Usage.cost(known) // => Option.some(0.25)
+ * Usage.cost(Usage.add(known, unknown)) // => Option.none()
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const cost = (self: Usage): Option.Option<number> => self.unpriced > 0 ? Option.none() : Option.some(self.usd)

@@ -6,3 +6,7 @@
 
 /** The fast transport. */
 export * as NodeFetch from "./NodeFetch.ts"
+/** A journal in a file. */
+export * as NodeJournal from "./NodeJournal.ts"
+/** A store for a cache of answers in a SQLite file. */
+export * as NodeLlmCache from "./NodeLlmCache.ts"

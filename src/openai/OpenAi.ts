@@ -22,6 +22,7 @@ import * as LlmGovernor from "../llm/LlmGovernor.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
 import { fromResponse } from "./internal/completion.ts"
 import { toReason } from "./internal/error.ts"
+import { readParts } from "./internal/events.ts"
 import type { ResponseHeaders } from "./internal/rateLimit.ts"
 import { toBody } from "./internal/request.ts"
 import { makeCollector } from "./internal/stream.ts"
@@ -335,17 +336,18 @@ const fromClient = (
     return Stream.unwrap(Effect.gen(function*() {
       const signal = yield* Effect.abortSignal
       const clock = yield* Clock.Clock
-      const { data, response } = yield* Effect.tryPromise({
+      const response = yield* Effect.tryPromise({
         try: () =>
           client.chat.completions.create(
             { ...body.success, stream: true, stream_options: { include_usage: true } },
             { ...requestOptions, signal }
-          ).withResponse(),
+          ).asResponse(),
         catch: errorFrom("stream", clock)
       }).pipe(
         Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut("stream") })
       )
       const collector = makeCollector(response.headers, request.model)
+      const onError = errorFrom("stream", clock)
       const finish = Effect.suspend(() => {
         const completion = collector.finish()
         return completion === undefined
@@ -360,11 +362,7 @@ const fromClient = (
           )
           : Effect.succeed<CompletionPart>({ _tag: "Finish", completion })
       })
-      return Stream.fromAsyncIterable(data, errorFrom("stream", clock)).pipe(
-        Stream.map(collector.add),
-        Stream.flattenIterable,
-        Stream.concat(Stream.fromEffect(finish))
-      )
+      return Stream.concat(readParts(response, collector, onError), Stream.fromEffect(finish))
     }))
   }
 

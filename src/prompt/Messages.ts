@@ -100,7 +100,8 @@ const fileUrl = ({ data, mediaType }: Prompt.FilePart): string => {
 }
 
 /**
- * What to add to a request so that the model answers again: its last answer, and every issue with it.
+ * What to add to a request so that the model answers again: its last answer, and every issue with it. Asks for the
+ * whole value again, unless an instruction says what else to ask for.
  *
  * @category constructors
  * @since 0.1.0
@@ -109,14 +110,15 @@ export const reask = (
   output: OutputFormat,
   completion: Completion,
   issues: ReadonlyArray<AnswerIssue.AnswerIssue>,
-  wrapper: string | undefined
+  wrapper: string | undefined,
+  instruction: string = wholeAgain(output)
 ): ReadonlyArray<Message> => {
   const complaint = `That answer is not valid:\n${
     issues
       .map(({ message, path }) => ({ message, path: wrapper === undefined ? path : [wrapper, ...path] }))
       .map((issue) => `- ${AnswerIssue.format(issue)}`)
       .join("\n")
-  }\n${instruction(output)}`
+  }\n${instruction}`
   if (output.mode === "tools" && completion.toolCalls.length > 0) {
     return [
       { role: "assistant", content: completion.text, toolCalls: completion.toolCalls },
@@ -128,7 +130,7 @@ export const reask = (
     : [{ role: "assistant", content: completion.text }, { role: "user", content: complaint }]
 }
 
-const instruction = (output: OutputFormat): string => {
+const wholeAgain = (output: OutputFormat): string => {
   switch (output.mode) {
     case "json_schema":
       return "Answer again with the whole corrected value. Keep what was right."

@@ -37,6 +37,8 @@ export interface ResponseSchema<out A, out RD = never> {
   readonly jsonSchema: (form: Form) => Result.Result<JsonSchema.JsonSchema, Unsupported>
   /** Decodes an answer that was read as JSON, reporting every issue. */
   readonly decode: (answer: unknown) => Effect.Effect<A, SchemaIssue.Issue, RD>
+  /** Decodes the value itself, as it stands in a list, say, and under no wrapper of its own. */
+  readonly decodeElement: (value: unknown) => Effect.Effect<A, SchemaIssue.Issue, RD>
 }
 
 /**
@@ -58,12 +60,14 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       const codec = Schema.toCodecJson(Schema.make<Schema.Top>(ast)).ast
       const wrapper = wrapperOf(codec)
       const document = toDocument(codec, wrapper)
+      const decodeElement = makeDecode(codec)
       const natural = Result.succeed(withDefinitions(document))
       let strict: Result.Result<JsonSchema.JsonSchema, Unsupported> | undefined
       return {
         wrapper,
         jsonSchema: (form: Form) => form === "natural" ? natural : strict ??= toStrict(document),
-        decode: makeDecode(codec, wrapper)
+        decode: (answer) => decodeElement(unwrap(answer, wrapper)),
+        decodeElement
       }
     },
     catch: (cause) => ({ path: "$", description: cause instanceof Error ? cause.message : String(cause) })
@@ -96,13 +100,13 @@ const withDefinitions = ({ definitions, schema }: ReturnType<typeof toDocument>)
 /** Nesting beyond this is not data but an attack on the stack, or a model that lost count. */
 const maxDepth = 256
 
-const makeDecode = (codec: SchemaAST.AST, wrapper: string | undefined) => {
+const unwrap = (answer: unknown, wrapper: string | undefined): unknown =>
+  wrapper !== undefined && Predicate.isObject(answer) && Object.hasOwn(answer, wrapper) ? answer[wrapper] : answer
+
+const makeDecode = (codec: SchemaAST.AST) => {
   const decode = Schema.decodeUnknownEffect(Schema.make<Schema.Top>(toLenient(codec)), { errors: "all" })
   const bounded = isBounded(codec)
-  return (answer: unknown): Effect.Effect<unknown, SchemaIssue.Issue, unknown> => {
-    const value = wrapper !== undefined && Predicate.isObject(answer) && Object.hasOwn(answer, wrapper)
-      ? answer[wrapper]
-      : answer
+  return (value: unknown): Effect.Effect<unknown, SchemaIssue.Issue, unknown> => {
     if (!bounded && isDeeper(value, maxDepth)) {
       const message = `Expected a value nested at most ${maxDepth} levels deep`
       return Effect.fail(new SchemaIssue.InvalidValue({ message }, value, {}))

@@ -24,7 +24,7 @@ import * as Reply from "./Reply.ts"
  * @since 0.1.0
  */
 export class MockLlm extends Context.Service<MockLlm, {
-  /** Every request so far, in the order they came. */
+  /** The requests so far, in the order they came; of more than it keeps, the last ones. */
   readonly requests: Effect.Effect<ReadonlyArray<LlmRequest>>
   /** The most requests that were being answered at once. */
   readonly maxInFlight: Effect.Effect<number>
@@ -71,6 +71,12 @@ export interface Options {
   readonly chunkSize?: number | undefined
   /** The time between two pieces. */
   readonly chunkDelay?: Duration.Input | undefined
+  /**
+   * How many requests it keeps.
+   *
+   * @default 10000
+   */
+  readonly keep?: number | undefined
 }
 
 /**
@@ -102,7 +108,7 @@ export const layer = (script: Script, options?: Options): Layer.Layer<Llm.Llm | 
   }))
 
 /**
- * Every request so far, in the order they came.
+ * The requests so far, in the order they came; of more than it keeps, the last ones.
  *
  * @category getters
  * @since 0.1.0
@@ -132,7 +138,9 @@ const make = (script: Script, options: Options | undefined) => {
   const handler = toHandler(script)
   const model = options?.model ?? "mock"
   const delay = Duration.fromInputUnsafe(options?.delay ?? Duration.zero)
+  const keep = options?.keep ?? 10_000
   const seen: Array<LlmRequest> = []
+  let calls = 0
   let inFlight = 0
   let maxInFlight = 0
   let interrupted = 0
@@ -146,7 +154,9 @@ const make = (script: Script, options: Options | undefined) => {
 
   const reply = (request: LlmRequest, method: string): Effect.Effect<Completion, AiError.AiError> =>
     Effect.suspend(() => {
-      const call = seen.push(request) - 1
+      const call = calls++
+      if (seen.length >= keep * 2) seen.splice(0, seen.length - keep)
+      seen.push(request)
       const input = handler(request, call)
       const answered = Effect.isEffect(input)
         ? Effect.map(input, Reply.fromInput)
@@ -176,7 +186,7 @@ const make = (script: Script, options: Options | undefined) => {
   return {
     llm: Llm.make({ provider: "mock", model, complete: (request) => tracked(reply(request, "complete")), stream }),
     recorder: MockLlm.of({
-      requests: Effect.sync(() => [...seen]),
+      requests: Effect.sync(() => seen.slice(Math.max(0, seen.length - keep))),
       maxInFlight: Effect.sync(() => maxInFlight),
       interrupted: Effect.sync(() => interrupted)
     })
@@ -226,7 +236,9 @@ const toCompletion = (reply: Reply.Reply, request: LlmRequest, call: number): Co
     usage: {
       ...Usage.zero,
       inputTokens: reply.usage?.inputTokens ?? Reply.estimateTokens(JSON.stringify(request.messages)),
-      outputTokens: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text)
+      cachedInputTokens: reply.usage?.cachedInputTokens ?? 0,
+      outputTokens: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text),
+      reasoningTokens: reply.usage?.reasoningTokens ?? 0
     }
   }
 }

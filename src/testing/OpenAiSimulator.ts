@@ -297,7 +297,9 @@ const simulate = (options: Options) => {
 
   const tokens = (request: SimulatedRequest, reply: Reply.Reply): Wire.TokenCount => ({
     prompt: reply.usage?.inputTokens ?? Wire.promptTokens(messagesOf(request.body)),
-    completion: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text)
+    cached: reply.usage?.cachedInputTokens ?? 0,
+    completion: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text),
+    reasoning: reply.usage?.reasoningTokens ?? 0
   })
 
   const completion = (request: SimulatedRequest, reply: Reply.Reply, now: number): Wire.Json =>

@@ -24,7 +24,18 @@ export interface Reply {
   /** How long the model takes. */
   readonly delay: Duration.Duration
   /** Tokens to report instead of one for every four characters. */
-  readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+  readonly usage: Tokens | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tokens {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cachedInputTokens?: number | undefined
+  readonly reasoningTokens?: number | undefined
 }
 
 /**
@@ -119,15 +130,9 @@ export const delayed: {
  * @since 0.1.0
  */
 export const withUsage: {
-  (usage: { readonly inputTokens: number; readonly outputTokens: number }): (self: Input) => Reply
-  (self: Input, usage: { readonly inputTokens: number; readonly outputTokens: number }): Reply
-} = dual(
-  2,
-  (self: Input, usage: { readonly inputTokens: number; readonly outputTokens: number }): Reply => ({
-    ...fromInput(self),
-    usage
-  })
-)
+  (usage: Tokens): (self: Input) => Reply
+  (self: Input, usage: Tokens): Reply
+} = dual(2, (self: Input, usage: Tokens): Reply => ({ ...fromInput(self), usage }))
 
 /**
  * The tokens a text counts for where nothing better is known: one for every four characters.

@@ -84,6 +84,7 @@ describe("OpenAi", () => {
               reasoningEffort: "low",
               verbosity: "low",
               serviceTier: "flex",
+              promptCacheKey: "people",
               extra: { top_k: 5 }
             }
           }),
@@ -102,9 +103,24 @@ describe("OpenAi", () => {
           reasoning_effort: "low",
           verbosity: "low",
           service_tier: "flex",
+          prompt_cache_key: "people",
           top_k: 5
         })
       }).pipe(Effect.provide(bare({ answer: () => person }))))
+
+    for (const mode of ["json_schema", "tools", "json", "markdown"] as const) {
+      it.live(`begin alike for all inputs of an extraction, so that the provider's prompt cache helps: ${mode}`, () =>
+        Effect.gen(function*() {
+          const extraction = Extraction.make({ schema: Person, mode, prompt: (text: string) => text })
+          yield* Effect.result(Extraction.extract(extraction, "I am Ada"))
+          yield* Effect.result(Extraction.extract(extraction, "Me, I am Alan"))
+          const [{ messages: first, ...one }, { messages: second, ...other }] = (yield* ledger).entries
+            .map(({ request }) => request.body) as [Record<string, unknown>, Record<string, unknown>]
+          assert.deepStrictEqual(JSON.stringify(one), JSON.stringify(other))
+          assert.deepStrictEqual((first as Array<unknown>).slice(0, -1), (second as Array<unknown>).slice(0, -1))
+          assert.deepStrictEqual((second as Array<unknown>).at(-1), { role: "user", content: "Me, I am Alan" })
+        }).pipe(Effect.provide(bare({ answer: () => person }))))
+    }
 
     it.live("carry files as the parts the protocol has for them", () =>
       Effect.gen(function*() {
@@ -144,7 +160,8 @@ describe("OpenAi", () => {
           text: JSON.stringify(person),
           toolCalls: [],
           finishReason: "stop",
-          usage: { ...Usage.zero, inputTokens: 11, outputTokens: 7 },
+          usage: { ...Usage.zero, inputTokens: 11, outputTokens: 7, unpriced: 1 },
+          serviceTier: "default",
           rateLimit: {
             requests: { limit: 600, remaining: 599, resetAfter: Duration.millis(100) },
             tokens: { limit: 6000, remaining: 5975, resetAfter: Duration.millis(250) }
@@ -163,12 +180,22 @@ describe("OpenAi", () => {
           usage: {
             prompt_tokens: 10,
             completion_tokens: 5,
-            prompt_tokens_details: { cached_tokens: 8 },
+            prompt_tokens_details: { cached_tokens: 8, cache_write_tokens: 1 },
             completion_tokens_details: { reasoning_tokens: 3 }
           }
-        }, { usage: { inputTokens: 10, cachedInputTokens: 8, outputTokens: 5, reasoningTokens: 3, unreported: 0 } }],
+        }, {
+          usage: {
+            ...Usage.zero,
+            inputTokens: 10,
+            cachedInputTokens: 8,
+            cacheWriteTokens: 1,
+            outputTokens: 5,
+            reasoningTokens: 3,
+            unpriced: 1
+          }
+        }],
         ["no usage", {}, { usage: Usage.unreported }],
-        ["absurd usage", { usage: { prompt_tokens: -1, completion_tokens: "5" } }, { usage: Usage.zero }],
+        ["absurd usage", { usage: { prompt_tokens: -1, completion_tokens: "5" } }, { usage: Usage.unreported }],
         ["text in parts", { message: { content: [{ type: "text", text: "a" }, { type: "text", text: "b" }] } }, {
           text: "ab"
         }],

@@ -1,5 +1,5 @@
 /** A TypeScript file run as its own process, the way a user runs it. */
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import * as path from "node:path"
 
@@ -11,6 +11,26 @@ export interface Finished {
 
 export const root = path.join(import.meta.dirname, "../..")
 
+const start = (file: string, env: Readonly<Record<string, string>>, args: ReadonlyArray<string>) => {
+  const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, OPENAI_MODEL: ___, ...inherited } = process.env
+  return spawn(
+    process.execPath,
+    ["--import", "tsx", "--conditions=effect-instructor/source", file, ...args],
+    { cwd: root, env: { ...inherited, NODE_NO_WARNINGS: "1", ...env } }
+  )
+}
+
+/** Starts a script that goes on, and gives the first line it prints; the end of the scope kills it. */
+export const serveScript = (file: string, args: ReadonlyArray<string>): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => start(file, {}, args)),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  ).pipe(Effect.flatMap((child) =>
+    Effect.callback<string>((resume) => {
+      child.stdout.once("data", (data) => resume(Effect.succeed(String(data).trim())))
+    })
+  ))
+
 /** Runs a script with tsx until it ends by itself; interruption kills it. */
 export const runScript = (
   file: string,
@@ -18,12 +38,7 @@ export const runScript = (
   args: ReadonlyArray<string> = []
 ): Effect.Effect<Finished> =>
   Effect.callback((resume) => {
-    const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, OPENAI_MODEL: ___, ...inherited } = process.env
-    const child = spawn(
-      process.execPath,
-      ["--import", "tsx", "--conditions=effect-instructor/source", file, ...args],
-      { cwd: root, env: { ...inherited, NODE_NO_WARNINGS: "1", ...env } }
-    )
+    const child = start(file, env, args)
     let [stdout, stderr] = ["", ""]
     child.stdout.on("data", (data) => stdout += data)
     child.stderr.on("data", (data) => stderr += data)

@@ -35,7 +35,7 @@ export interface Options<In, Out, EStop, R> {
   readonly abandonedGrace: Duration.Input | undefined
 }
 
-/** Results that wait for a slow consumer, beside the one each fiber holds. */
+/** Results that wait for a slow consumer, beside the one each fiber holds and as many as the consumer has taken. */
 const bufferSize = 16
 
 export const run = <In, Out, E, EStop, R, R2>(

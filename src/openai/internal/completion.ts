@@ -25,6 +25,7 @@ export const fromResponse = (
   if (!Predicate.isObject(message)) return `the first choice has no "message"`
   const refusal = message["refusal"]
   const rateLimit = parseRateLimit(headers)
+  const serviceTier = string(body["service_tier"])
   return {
     id: string(body["id"]) ?? "",
     model: string(body["model"]) ?? requestedModel,
@@ -33,6 +34,7 @@ export const fromResponse = (
     ...(Predicate.isString(refusal) && refusal !== "" && { refusal }),
     finishReason: finishReason(choice["finish_reason"]),
     usage: usage(body["usage"]),
+    ...(serviceTier !== undefined && { serviceTier }),
     ...(rateLimit !== undefined && { rateLimit })
   }
 }
@@ -80,16 +82,21 @@ export const finishReason = (reason: unknown): Response.FinishReason => {
 }
 
 export const usage = (value: unknown): Usage.Usage => {
-  if (!Predicate.isObject(value)) return Usage.unreported
+  if (!Predicate.isObject(value) || !isNatural(value["prompt_tokens"]) && !isNatural(value["completion_tokens"])) {
+    return Usage.unreported
+  }
   return {
+    ...Usage.zero,
     inputTokens: natural(value["prompt_tokens"]),
     cachedInputTokens: natural(detail(value["prompt_tokens_details"], "cached_tokens")),
+    cacheWriteTokens: natural(detail(value["prompt_tokens_details"], "cache_write_tokens")),
     outputTokens: natural(value["completion_tokens"]),
-    reasoningTokens: natural(detail(value["completion_tokens_details"], "reasoning_tokens")),
-    unreported: 0
+    reasoningTokens: natural(detail(value["completion_tokens_details"], "reasoning_tokens"))
   }
 }
 
 const detail = (details: unknown, key: string): unknown => Predicate.isObject(details) ? details[key] : undefined
 
-const natural = (value: unknown): number => Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : 0
+const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+
+const natural = (value: unknown): number => isNatural(value) ? value : 0

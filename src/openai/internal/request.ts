@@ -70,6 +70,7 @@ const toParameters = (parameters: Parameters): Partial<Body> => ({
   ...(parameters.reasoningEffort !== undefined && { reasoning_effort: parameters.reasoningEffort }),
   ...(parameters.verbosity !== undefined && { verbosity: parameters.verbosity }),
   ...(parameters.serviceTier !== undefined && { service_tier: parameters.serviceTier }),
+  ...(parameters.promptCacheKey !== undefined && { prompt_cache_key: parameters.promptCacheKey }),
   ...parameters.extra
   // Levels, verbosities and tiers are strings here: the SDK lists those it knew at its release, servers know others.
 } as Partial<Body>)

@@ -15,7 +15,11 @@ export interface Envelope {
 
 export interface TokenCount {
   readonly prompt: number
+  /** Those of the prompt that were in the cache. */
+  readonly cached: number
   readonly completion: number
+  /** Those of the completion that went into reasoning. */
+  readonly reasoning: number
 }
 
 const finishReasons: Readonly<Record<Response.FinishReason, string>> = {
@@ -34,13 +38,13 @@ const finishReason = (reply: Reply.Reply, tool: string | undefined): string =>
     ? "tool_calls"
     : finishReasons[reply.finishReason]
 
-const toUsage = ({ completion, prompt }: TokenCount): Json => ({
+const toUsage = ({ cached, completion, prompt, reasoning }: TokenCount): Json => ({
   prompt_tokens: prompt,
   completion_tokens: completion,
   total_tokens: prompt + completion,
-  prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
+  prompt_tokens_details: { cached_tokens: cached, audio_tokens: 0 },
   completion_tokens_details: {
-    reasoning_tokens: 0,
+    reasoning_tokens: reasoning,
     audio_tokens: 0,
     accepted_prediction_tokens: 0,
     rejected_prediction_tokens: 0

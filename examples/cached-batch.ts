@@ -1,0 +1,32 @@
+/** A batch run twice over a cache in a SQLite file: the second time, and in every other process, nothing is sent. */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Console, Effect, FileSystem, Schema } from "effect"
+import { Batch, Extraction, LlmCache } from "effect-instructor"
+import { NodeLlmCache } from "effect-instructor/node"
+import * as Support from "./support.ts"
+
+const person = Extraction.make({ schema: Schema.Struct({ name: Schema.String, age: Schema.Int }) })
+
+const texts = [
+  "My name is John and I am 30 years old",
+  "Her name is Maria and she is 25",
+  "This is Alex, who is 42",
+  "This is Alex, who is 42"
+]
+
+const run = Effect.gen(function*() {
+  const people = yield* Batch.all(person, texts, { concurrency: 2 })
+  const { hits, misses, shared } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+  yield* Console.log(`${people.map(({ name }) => name).join(", ")}: ${misses} sent, ${hits + shared} from the cache`)
+})
+
+const program = Effect.gen(function*() {
+  const folder = yield* FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped())
+  // What another process would do: the same file, and nothing else in common.
+  const cached = () =>
+    LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: `${folder}/answers.sqlite` }), timeToLive: "30 days" })
+  yield* Effect.provide(run, cached())
+  yield* Effect.provide(run, cached())
+})
+
+NodeRuntime.runMain(program.pipe(Effect.scoped, Effect.provide([NodeServices.layer, Support.layer])))

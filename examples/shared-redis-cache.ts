@@ -1,0 +1,30 @@
+/**
+ * A cache that machines share, in Redis. Where there is none, the cache says so, and every answer is asked for: REDIS_URL
+ * tells where to look.
+ */
+import { NodeRedis, NodeRuntime } from "@effect/platform-node"
+import { Config, Console, Effect, Layer, Schema } from "effect"
+import { Batch, Extraction, LlmCache } from "effect-instructor"
+import { Persistence } from "effect/persistence"
+import * as Support from "./support.ts"
+
+const person = Extraction.make({ schema: Schema.Struct({ name: Schema.String, age: Schema.Int }) })
+
+const texts = ["My name is John and I am 30 years old", "Her name is Maria and she is 25"]
+
+const store = Persistence.layerBackingRedis.pipe(
+  Layer.provide(NodeRedis.layerConfig({
+    url: Config.String("REDIS_URL").pipe(Config.withDefault("redis://127.0.0.1:6379"))
+  }))
+)
+
+const run = (worker: string) =>
+  Effect.gen(function*() {
+    yield* Batch.all(person, texts, { concurrency: 2 })
+    const { hits, misses } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+    yield* Console.log(`${worker}: ${misses} sent, ${hits} from the cache`)
+  }).pipe(
+    Effect.provide(LlmCache.layer({ store, namespace: `people-${process.pid}`, timeToLive: "10 seconds" }))
+  )
+
+NodeRuntime.runMain(Effect.andThen(run("one worker"), run("another worker")).pipe(Effect.provide(Support.layer)))

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Typed people out of a file of texts, from the shell: interrupted on the way, and resumed by running the same again.
+# Without OPENAI_API_KEY and OPENAI_BASE_URL, a simulator makes the answers up.
+set -u
+cd "$(dirname "$0")"
+out=$(mktemp -d)
+ei=${EFFECT_INSTRUCTOR:-npx effect-instructor}
+
+if [ -z "${OPENAI_API_KEY:-}${OPENAI_BASE_URL:-}" ]; then
+  $ei simulate --latency 500ms 2> "$out/simulator" &
+  simulator=$!
+  trap 'kill $simulator' EXIT
+  until grep -q answers "$out/simulator"; do sleep 0.1; done
+  OPENAI_BASE_URL=$(sed -n 's/.*OPENAI_BASE_URL=\([^,]*\),.*/\1/p' "$out/simulator")
+  export OPENAI_BASE_URL
+fi
+
+seq -f "Maria is %g years old" 1 60 > "$out/texts.txt"
+set -- run --schema person.ts --input "$out/texts.txt" --output "$out/people.jsonl" --concurrency 4
+
+$ei "$@" &
+sleep 4
+kill -INT $!
+wait $!
+echo "exit code $?"
+
+$ei "$@" --ordered
+echo "exit code $?"
+head -n 2 "$out/people.jsonl"

@@ -1,0 +1,108 @@
+/** The lines of a file in another order, without holding them: 20 bytes for each. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
+import type * as Scope from "effect/Scope"
+
+/** Where each line is, in the order they were written in. */
+export interface Places {
+  readonly add: (index: number, length: number) => void
+  /** The lines by their index: where each begins, and how long it is. */
+  readonly sorted: () => Iterable<{ readonly offset: number; readonly length: number }>
+}
+
+export const makePlaces = (): Places => {
+  let capacity = 1024
+  let size = 0
+  let end = 0
+  let indexes = new Float64Array(capacity)
+  let offsets = new Float64Array(capacity)
+
+  const grow = (): void => {
+    capacity *= 2
+    const old = { indexes, offsets }
+    indexes = new Float64Array(capacity)
+    offsets = new Float64Array(capacity)
+    indexes.set(old.indexes)
+    offsets.set(old.offsets)
+  }
+
+  return {
+    add: (index, length) => {
+      if (size === capacity) grow()
+      indexes[size] = index
+      offsets[size] = end
+      size++
+      end += length
+    },
+    sorted: function*() {
+      const order = Uint32Array.from({ length: size }, (_, i) => i).toSorted((a, b) =>
+        indexes[a]! - indexes[b]! || a - b
+      )
+      for (const at of order) {
+        const offset = offsets[at]!
+        yield { offset, length: (at + 1 < size ? offsets[at + 1]! : end) - offset }
+      }
+    }
+  }
+}
+
+const blockSize = 256 * 1024
+const maxBlocks = 64
+const writeSize = 1024 * 1024
+
+/** Lines that ended at about the same time have about the same index, so few blocks of the file are needed at once. */
+export const write = Effect.fnUntraced(function*(
+  places: Places,
+  from: string,
+  to: string
+): Effect.fn.Return<void, PlatformError, FileSystem.FileSystem | Scope.Scope> {
+  const fs = yield* FileSystem.FileSystem
+  const source = yield* fs.open(from, { flag: "r" })
+  const target = yield* fs.open(to, { flag: "w" })
+  const blocks = new Map<number, Uint8Array>()
+
+  const blockAt = Effect.fnUntraced(function*(number: number) {
+    const known = blocks.get(number)
+    if (known !== undefined) {
+      // The one used last is the last to go.
+      blocks.delete(number)
+      blocks.set(number, known)
+      return known
+    }
+    const block = new Uint8Array(blockSize)
+    let length = 0
+    while (length < blockSize) {
+      const count = yield* source.read(block.subarray(length), { position: BigInt(number * blockSize + length) })
+      if (count === 0) break
+      length += count
+    }
+    if (blocks.size >= maxBlocks) blocks.delete(blocks.keys().next().value!)
+    blocks.set(number, block)
+    return block
+  })
+
+  let parts: Array<Uint8Array> = []
+  let partsLength = 0
+  const flush = Effect.suspend(() => {
+    const bytes = Buffer.concat(parts)
+    parts = []
+    partsLength = 0
+    return bytes.length === 0 ? Effect.void : target.writeAll(bytes)
+  })
+
+  for (const { length, offset } of places.sorted()) {
+    for (let at = offset; at < offset + length;) {
+      const number = Math.floor(at / blockSize)
+      const start = at - number * blockSize
+      const end = Math.min(blockSize, start + offset + length - at)
+      const known = blocks.get(number)
+      // A copy, for the block may be gone before it is written.
+      parts.push((known ?? (yield* blockAt(number))).slice(start, end))
+      at += end - start
+    }
+    partsLength += length
+    if (partsLength >= writeSize) yield* flush
+  }
+  yield* flush
+})

@@ -1,0 +1,78 @@
+/**
+ * Watches over the waits of a stream: how long each may take, and when the last must be over. A timer for every piece
+ * would cost more than the piece, so there is one fiber, which looks again when a wait may have become too long.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+
+export interface Watch<in out E0> {
+  /** Runs to the end, or to that of the watch's patience. */
+  readonly over: <A, E, R>(run: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E0, R>
+  /** What runs is about to wait for what must not take longer than `idle`. */
+  readonly wait: () => void
+  /** What runs is about to do something that may last until the deadline. */
+  readonly rest: () => void
+}
+
+export const make = <E0>(options: {
+  /** The longest a wait may take, in milliseconds. */
+  readonly idle: number
+  readonly onIdle: () => E0
+  /** How long all may take together, in milliseconds. */
+  readonly timeout: number
+  readonly onTimeout: () => E0
+}): Effect.Effect<Watch<E0>, never, Scope.Scope> => {
+  const { idle, onIdle, onTimeout, timeout } = options
+  if (idle === Infinity && timeout === Infinity) {
+    return Effect.succeed({ over: (run) => run, wait: () => {}, rest: () => {} })
+  }
+  return Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const now = (): number => clock.currentTimeMillisUnsafe()
+    const deadline = now() + timeout
+    let until = deadline
+    let giveUp: ((error: E0) => void) | undefined
+
+    const look = Effect.suspend(() => {
+      const at = now()
+      if (giveUp !== undefined && at >= until) giveUp(at >= deadline ? onTimeout() : onIdle())
+      const next = Math.min(giveUp === undefined ? Infinity : until, at + idle, deadline > at ? deadline : Infinity)
+      return Effect.sleep(Math.max(1, Math.min(next - at, 2 ** 31 - 1)))
+    })
+    yield* Effect.forkScoped(Effect.forever(look))
+
+    const over = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E | E0, R> =>
+      Effect.contextWith((context) =>
+        Effect.callback<A, E | E0, R>((resume) => {
+          if (now() >= deadline) return resume(Effect.fail(onTimeout()))
+          const fiber = Effect.runForkWith(context)(run)
+          const done = fiber.pollUnsafe()
+          if (done !== undefined) return resume(done)
+          giveUp = (error) => {
+            giveUp = undefined
+            resume(Effect.andThen(Fiber.interrupt(fiber), Effect.fail(error)))
+          }
+          fiber.addObserver((exit) => {
+            if (giveUp === undefined) return
+            giveUp = undefined
+            resume(exit)
+          })
+          return Effect.suspend(() => {
+            giveUp = undefined
+            return Fiber.interrupt(fiber)
+          })
+        })
+      )
+    return {
+      over,
+      wait: () => {
+        until = Math.min(now() + idle, deadline)
+      },
+      rest: () => {
+        until = deadline
+      }
+    }
+  })
+}

@@ -2,6 +2,7 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer, Option, Schema } from "effect"
 import { Extraction } from "effect-instructor"
+import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing"
 
@@ -22,7 +23,7 @@ const local = Layer.unwrap(Effect.gen(function*() {
   return Layer.unwrap(
     Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl, model: "local" }))
   ).pipe(Layer.provide(standIn), Layer.orDie)
-}))
+})).pipe(Layer.provide(NodeFetch.layer()))
 
 const program = Effect.gen(function*() {
   const { city: name, country } = yield* Extraction.extract(city, "The silk weavers of the Croix-Rousse in Lyon")

@@ -1,5 +1,6 @@
 /** Where the examples get their model: OpenAI when there is a key, and otherwise a simulator in the same process. */
 import { Config, Console, Effect, Layer, Option } from "effect"
+import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator, Reply } from "effect-instructor/testing"
 
@@ -35,4 +36,4 @@ const simulated = Layer.unwrap(Effect.gen(function*() {
 export const layer = Layer.unwrap(Effect.gen(function*() {
   const key = yield* Config.option(Config.Redacted("OPENAI_API_KEY"))
   return Option.isSome(key) ? OpenAi.layerConfig() : simulated
-}))
+})).pipe(Layer.provide(NodeFetch.layer()))

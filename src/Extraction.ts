@@ -408,11 +408,15 @@ export const extractDetailed: {
  */
 export const RecordContent: Context.Reference<boolean> = Telemetry.RecordContent
 
-const run = Effect.fnUntraced(function*<A, Input, R>(
+const run = <A, Input, R>(
   self: Extraction<A, Input, R>,
   input: Input
-): Effect.fn.Return<Detailed<A>, ExtractionError.ExtractionError, Llm | R> {
-  const llm = yield* Llm
-  const compiled = yield* Effect.fromResult(Compiled.make(self))
-  return yield* Attempts.run(compiled, llm, yield* Effect.fromResult(Compiled.toRequest(compiled, input, llm.model)))
-})
+): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, Llm | R> =>
+  Llm.use((llm) => {
+    const compiled = Compiled.make(self)
+    if (Result.isFailure(compiled)) return Effect.fail(compiled.failure)
+    const request = Compiled.toRequest(compiled.success, input, llm.model)
+    return Result.isFailure(request)
+      ? Effect.fail(request.failure)
+      : Attempts.run(compiled.success, llm, request.success)
+  })

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** The fast transport. */
+export * as NodeFetch from "./NodeFetch.ts"
 /** A journal in a file. */
 export * as NodeJournal from "./NodeJournal.ts"
 /** A store for a cache of answers in a SQLite file. */

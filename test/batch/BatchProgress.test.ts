@@ -70,9 +70,9 @@ describe("BatchProgress", () => {
       const retried = events.filter(({ _tag }) => _tag === "Retried")
       assert.strictEqual(retried.length, 2)
       assert.isTrue(retried.every((event) => event._tag === "Retried" && event.reason === "RateLimitError"))
-      const paused = events.filter((event) => event._tag === "Paused")
-      assert.isTrue(events.indexOf(paused[0]!) > events.indexOf(retried[0]!))
-      assert.isAtLeast(Duration.toMillis(paused[0]!.wait ?? Duration.zero), 5000)
+      const paused = events.find((event) => event._tag === "Paused")!
+      assert.isTrue(events.indexOf(paused) > events.indexOf(retried[0]!))
+      assert.isAtLeast(Duration.toMillis(paused.wait ?? Duration.zero), 5000)
       assert.strictEqual(snapshot.retries, 2)
       assert.strictEqual(snapshot.ok, 2)
     }).pipe(Effect.provide(governed(MockLlm.layer((_, call) =>

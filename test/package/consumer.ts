@@ -42,6 +42,7 @@ fs.writeFileSync(
   `
 import { Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, type ExtractionError, type Llm } from "effect-instructor"
+import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 import { MockLlm, OpenAiSimulator } from "effect-instructor/testing"
 
@@ -51,7 +52,10 @@ const program: Effect.Effect<Array<{ readonly city: string }>, ExtractionError.E
 
 const simulated = Layer.unwrap(
   Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl }))
-).pipe(Layer.provide(OpenAiSimulator.layer({ answer: () => ({ city: "Lyon" }) })))
+).pipe(
+  Layer.provide(OpenAiSimulator.layer({ answer: () => ({ city: "Lyon" }) })),
+  Layer.provide(NodeFetch.layer())
+)
 
 for (const layer of [MockLlm.layer(() => ({ city: "Lyon" })), simulated]) {
   const cities = await Effect.runPromise(Effect.provide(program, layer as typeof simulated))

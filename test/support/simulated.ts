@@ -13,8 +13,16 @@ export const governed = (options: OpenAiSimulator.Options, client?: ClientOption
 export const bare = (options: OpenAiSimulator.Options, client?: ClientOptions) =>
   connect(options, (baseUrl) => OpenAi.layerProvider({ ...client, baseUrl }))
 
+/** What the SDK sends with: the built-in `fetch`, until another is chosen. */
+const transport: { layer: Layer.Layer<never> } = { layer: Layer.empty }
+
+export const useTransport = (layer: Layer.Layer<never>): void => {
+  transport.layer = layer
+}
+
 const connect = <A, E>(options: OpenAiSimulator.Options, layer: (baseUrl: string) => Layer.Layer<A, E>) =>
   Layer.unwrap(Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => layer(baseUrl))).pipe(
+    Layer.provide(transport.layer),
     Layer.provideMerge(OpenAiSimulator.layer(options))
   )
 

@@ -1,12 +1,14 @@
 /** The model that a command asks: the environment's, unless a flag says otherwise. */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import { Fetch } from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Llm from "../../llm/Llm.ts"
 import * as LlmBudget from "../../llm/LlmBudget.ts"
 import * as LlmCache from "../../llm/LlmCache.ts"
+import * as NodeFetch from "../../node/NodeFetch.ts"
 import * as NodeLlmCache from "../../node/NodeLlmCache.ts"
 import * as OpenAi from "../../openai/OpenAi.ts"
 import { type CommandFailure, usage } from "./commandFailure.ts"
@@ -50,6 +52,9 @@ const providerOf = (options: Options): Layer.Layer<Llm.Llm, CommandFailure> =>
           "There is no model to ask: set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url"
         )
       }
-      return OpenAi.layer({ apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey), baseUrl, model })
+      const fetch = yield* NodeFetch.make()
+      return OpenAi.layer({ apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey), baseUrl, model }).pipe(
+        Layer.provide(Layer.succeed(Fetch, fetch))
+      )
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
   )

@@ -11,10 +11,15 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 
 /** A duration as Go prints it: `12ms`, `1.5s`, `6m0s`, `1h2m3s`. */
 export const parseGoDuration = (text: string): Duration.Duration | undefined => {
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|[smhd]))+$/.test(text)) return undefined
+  // Hot: two of them stand in the headers of every answer.
+  const part = /(\d+(?:\.\d+)?)(ms|[smhd])/y
   let millis = 0
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)) millis += Number(amount) * units[unit!]!
-  return Duration.millis(millis)
+  let end = 0
+  for (let match = part.exec(text); match !== null; match = part.exec(text)) {
+    millis += Number(match[1]) * units[match[2]!]!
+    end = part.lastIndex
+  }
+  return end > 0 && end === text.length ? Duration.millis(millis) : undefined
 }
 
 export const parseRateLimit = (headers: ResponseHeaders): RateLimit | undefined => {

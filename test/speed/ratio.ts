@@ -1,0 +1,72 @@
+/**
+ * The CPU of an extraction next to that of the bare SDK over the same transport, in one process, turn and turn about.
+ * Prints both as JSON: the least of many short runs, for that is what neither a compiler nor a neighbour disturbed.
+ */
+import { Effect, Layer, Schema, Scope } from "effect"
+import { Extraction } from "effect-instructor"
+import { NodeFetch } from "effect-instructor/node"
+import { OpenAi } from "effect-instructor/openai"
+import { FetchHttpClient } from "effect/http"
+import { spawn } from "node:child_process"
+import * as path from "node:path"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { OpenAI } from "openai"
+
+const [count, concurrency, rounds] = [500, 32, 20]
+const texts = Array.from({ length: count }, (_, i) => `My name is John and I am ${i % 100} years old`)
+
+const server = spawn(process.execPath, [path.join(import.meta.dirname, "../bench/server.mjs")])
+const port = await new Promise<string>((resolve) => server.stdout.once("data", (data) => resolve(String(data).trim())))
+const baseURL = `http://127.0.0.1:${port}/v1`
+
+const fetch = await Effect.runPromise(NodeFetch.make().pipe(Scope.provide(Scope.makeUnsafe())))
+
+const person = Extraction.make({ schema: Schema.Struct({ name: Schema.String, age: Schema.Int }), name: "Person" })
+const request = Effect.runSync(Effect.fromResult(Extraction.toRequest(person, "", { model: "gpt-5.4-mini" })))
+const llm = OpenAi.layer({ baseUrl: baseURL }).pipe(Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetch)))
+
+const library = Effect.forEach(texts, (text) => Extraction.extract(person, text), { concurrency, discard: true }).pipe(
+  Effect.provide(llm)
+)
+
+const client = new OpenAI({ apiKey: "none", baseURL, maxRetries: 0, fetch })
+const ask = async (text: string) => {
+  const { choices } = await client.chat.completions.create({
+    model: request.model,
+    messages: [{ role: "system", content: request.messages[0]!.content as string }, { role: "user", content: text }],
+    response_format: {
+      type: "json_schema",
+      json_schema: { name: "Person", schema: request.output.jsonSchema, strict: true }
+    }
+  })
+  return JSON.parse(choices[0]!.message.content!) as unknown
+}
+const sdk = async () => {
+  let next = 0
+  const work = async () => {
+    while (next < count) await ask(texts[next++]!)
+  }
+  await Promise.all(Array.from({ length: concurrency }, work))
+}
+
+// Nobody is to clear up after the one before.
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as (options: { readonly type: "minor" }) => void
+
+const cpuOf = async (run: () => Promise<unknown>): Promise<number> => {
+  collectGarbage({ type: "minor" })
+  const before = process.cpuUsage()
+  await run()
+  const { system, user } = process.cpuUsage(before)
+  return (user + system) / count
+}
+
+let [least, leastOfSdk] = [Infinity, Infinity]
+for (let round = 0; round < rounds; round++) {
+  leastOfSdk = Math.min(leastOfSdk, await cpuOf(sdk))
+  least = Math.min(least, await cpuOf(() => Effect.runPromise(library)))
+}
+process.stdout.write(JSON.stringify({ library: least, sdk: leastOfSdk, ratio: least / leastOfSdk }))
+server.kill()
+process.exit(0)

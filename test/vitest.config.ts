@@ -8,6 +8,8 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
+    // Many tests wait for a process, so that half of the processors for them would be little.
+    maxWorkers: "100%",
     exclude: ["bench/**", "node_modules/**"]
   }
 })

@@ -16,7 +16,7 @@ import { OpenAI } from "openai"
 const [count, concurrency, rounds] = [500, 32, 20]
 const texts = Array.from({ length: count }, (_, i) => `My name is John and I am ${i % 100} years old`)
 
-const server = spawn(process.execPath, [path.join(import.meta.dirname, "../bench/server.mjs")])
+const server = spawn(process.execPath, [path.join(import.meta.dirname, "../bench/peers/server.mjs")])
 const port = await new Promise<string>((resolve) => server.stdout.once("data", (data) => resolve(String(data).trim())))
 const baseURL = `http://127.0.0.1:${port}/v1`
 

@@ -5,7 +5,6 @@ import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { pathToFileURL } from "node:url"
 import { root } from "./script.ts"
 
 export interface Ended {
@@ -22,12 +21,10 @@ export interface Running {
 }
 
 /** What Node is told to run the command from its source. */
-const nodeArguments = [
-  "--import",
-  pathToFileURL(path.join(root, "node_modules/tsx/dist/loader.mjs")).href,
-  "--conditions=effect-instructor/source",
-  path.join(root, "src/cli/bin.ts")
-]
+const nodeArguments = ["--conditions=effect-instructor/source", path.join(root, "src/cli/bin.ts")]
+
+/** Some hundred processes begin in these tests, each with the same modules. */
+const compileCache = path.join(os.tmpdir(), "effect-instructor-tests")
 
 export interface Options {
   readonly cwd: string
@@ -42,7 +39,7 @@ export const start = (args: ReadonlyArray<string>, { cwd, env, input }: Options)
       const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, OPENAI_MODEL: ___, ...inherited } = process.env
       const child = spawn(process.execPath, [...nodeArguments, ...args], {
         cwd,
-        env: { ...inherited, NODE_NO_WARNINGS: "1", ...env }
+        env: { ...inherited, NODE_NO_WARNINGS: "1", NODE_COMPILE_CACHE: compileCache, ...env }
       })
       let [stdout, stderr] = ["", ""]
       child.stdout.on("data", (data) => stdout += data)

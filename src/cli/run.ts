@@ -32,10 +32,7 @@ const flags = {
   ...Flags.asking,
   baseUrl: Flags.baseUrl,
   ...Flags.spending,
-  concurrency: Flags.count("concurrency").pipe(
-    Flag.withDescription("How many items may be in flight (default 32)"),
-    Flag.withDefault(32)
-  ),
+  ...Flags.pace,
   maxFailures: Flags.count("max-failures").pipe(
     Flag.withDescription("Stop when so many items have failed (default: never)"),
     Flags.optional
@@ -90,8 +87,8 @@ export const run = Command.make("run", flags, (options) =>
     const program = options.dryRun ? DryRun.run(options) : RunBatch.run(options, view)
     return yield* Effect.provideContext(Effect.scoped(program), ProgressView.logging(view))
   })).pipe(
-    Command.provide(({ baseUrl, budgetTokens, budgetUsd, cache, dryRun }) =>
-      Provider.layer({ baseUrl, isUsed: !dryRun, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
+    Command.provide(({ baseUrl, budgetTokens, budgetUsd, cache, dryRun, rpm, tpm }) =>
+      Provider.layer({ baseUrl, isUsed: !dryRun, rpm, tpm, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
     ),
     Command.withDescription(
       "Extracts a value from each text of a file. Run again after an interruption, it goes on where it was"

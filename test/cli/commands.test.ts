@@ -109,6 +109,19 @@ describe("schema", () => {
 })
 
 describe("run", () => {
+  it.live("keeps to the limits it is given, where the server tells none", () =>
+    Effect.gen(function*() {
+      const { ledger, run } = yield* setup({
+        limits: { requestsPerMinute: 300, quantised: true, headers: false }
+      })
+      const { code } = yield* run(
+        "run --schema person.ts --input texts.txt --output out.jsonl --rpm 300 --concurrency adaptive"
+      )
+      assert.strictEqual(code, 0)
+      const { granted, refused } = yield* ledger
+      assert.deepStrictEqual({ granted, refused }, { granted: 12, refused: 0 })
+    }), timeout)
+
   it.live(
     "--dry-run prints the first request and an estimate, and sends nothing, not even with a key",
     () =>

@@ -32,7 +32,11 @@ export const run = Effect.fnUntraced(function*(options: RunBatch.Options) {
     return input
   })
   const estimate = yield* Effect.mapError(
-    Batch.estimate(extraction, inputs, { concurrency: options.concurrency }),
+    Batch.estimate(extraction, inputs, {
+      concurrency: options.concurrency,
+      requestsPerMinute: options.rpm,
+      tokensPerMinute: options.tpm
+    }),
     (error) => error._tag === "ExtractionError" ? usage(error.reason.message) : error
   )
   if (first !== undefined) {

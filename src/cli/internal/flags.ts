@@ -35,6 +35,33 @@ export const count = (name: string): Flag.Flag<number> =>
 const amount = (name: string): Flag.Flag<number> =>
   Flag.Finite(name).pipe(Flag.filter((n) => n > 0, (n) => `Expected a number above 0, got ${n}`))
 
+/** The most to be in flight where the server is to show how many it takes. */
+const mostAdaptive = 1024
+
+/** How fast to ask. */
+export const pace = {
+  concurrency: Flag.String("concurrency").pipe(
+    Flag.withDescription("How many items may be in flight, or adaptive: as many as the server takes (default 32)"),
+    Flag.withMetavar("number"),
+    Flag.withDefault("32"),
+    Flag.filterMap(
+      (text) =>
+        text === "adaptive"
+          ? Option.some(mostAdaptive)
+          : Option.filter(Option.some(Number(text)), (n) => Number.isInteger(n) && n >= 1),
+      (text) => `Expected a whole number above 0 or adaptive, got ${JSON.stringify(text)}`
+    )
+  ),
+  rpm: count("rpm").pipe(
+    Flag.withDescription("Send no more requests in a minute (default: what the server says its limit is)"),
+    optional
+  ),
+  tpm: count("tpm").pipe(
+    Flag.withDescription("Ask for no more tokens in a minute (default: what the server says its limit is)"),
+    optional
+  )
+}
+
 /** What may be spent, and what need not be spent again. */
 export const spending = {
   cache: Flag.String("cache").pipe(

@@ -17,6 +17,9 @@ export interface Options {
   readonly baseUrl: string | undefined
   /** Whether anything is going to be sent. */
   readonly isUsed: boolean
+  /** Requests and tokens a minute. */
+  readonly rpm?: number | undefined
+  readonly tpm?: number | undefined
   /** The file answers are kept in. */
   readonly cache?: string | undefined
   readonly budgetUsd?: number | undefined
@@ -29,7 +32,7 @@ const nonEmpty = (name: string) =>
     Config.map(Option.getOrUndefined)
   )
 
-/** What stands between the commands, which only need an `Llm`, and the provider: a cache, and behind it a budget. */
+/** What stands between the commands, which only need an `Llm`, and the network: a cache, a budget, and a governor. */
 export const layer = (options: Options): Layer.Layer<Llm.Llm, CommandFailure> => {
   const { budgetTokens: tokens, budgetUsd: usd, cache } = options
   const provider = providerOf(options)
@@ -53,8 +56,11 @@ const providerOf = (options: Options): Layer.Layer<Llm.Llm, CommandFailure> =>
         )
       }
       const fetch = yield* NodeFetch.make()
-      return OpenAi.layer({ apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey), baseUrl, model }).pipe(
-        Layer.provide(Layer.succeed(Fetch, fetch))
-      )
+      return OpenAi.layer({
+        apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
+        baseUrl,
+        model,
+        governor: { requestsPerMinute: options.rpm, tokensPerMinute: options.tpm }
+      }).pipe(Layer.provide(Layer.succeed(Fetch, fetch)))
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
   )

@@ -39,6 +39,8 @@ export interface Options extends Asked.Asking {
   readonly idField: string | undefined
   readonly limit: number | undefined
   readonly concurrency: number
+  readonly rpm: number | undefined
+  readonly tpm: number | undefined
   readonly maxFailures: number | undefined
   readonly ordered: boolean
   readonly restart: boolean

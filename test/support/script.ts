@@ -11,11 +11,16 @@ export interface Finished {
 
 export const root = path.join(import.meta.dirname, "../..")
 
-const start = (file: string, env: Readonly<Record<string, string>>, args: ReadonlyArray<string>) => {
+const start = (
+  file: string,
+  env: Readonly<Record<string, string>>,
+  args: ReadonlyArray<string>,
+  loader: ReadonlyArray<string> = ["--import", "tsx"]
+) => {
   const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, OPENAI_MODEL: ___, ...inherited } = process.env
   return spawn(
     process.execPath,
-    ["--import", "tsx", "--conditions=effect-instructor/source", file, ...args],
+    [...loader, "--conditions=effect-instructor/source", file, ...args],
     { cwd: root, env: { ...inherited, NODE_NO_WARNINGS: "1", ...env } }
   )
 }
@@ -31,14 +36,15 @@ export const serveScript = (file: string, args: ReadonlyArray<string>): Effect.E
     })
   ))
 
-/** Runs a script with tsx until it ends by itself; interruption kills it. */
+/** Runs a script with tsx, or with Node alone, until it ends by itself; interruption kills it. */
 export const runScript = (
   file: string,
   env: Readonly<Record<string, string>>,
-  args: ReadonlyArray<string> = []
+  args: ReadonlyArray<string> = [],
+  loader?: ReadonlyArray<string>
 ): Effect.Effect<Finished> =>
   Effect.callback((resume) => {
-    const child = start(file, env, args)
+    const child = start(file, env, args, loader)
     let [stdout, stderr] = ["", ""]
     child.stdout.on("data", (data) => stdout += data)
     child.stderr.on("data", (data) => stderr += data)

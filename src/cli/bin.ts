@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-/** The `effect-instructor` command. */
+#!/usr/bin/env -S node --max-semi-space-size=16
+/**
+ * The `effect-instructor` command. A young generation of 16 MB is enough for it; left to itself, V8 lets it grow as long
+ * as there is memory, and twice as much of that is in use.
+ */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"

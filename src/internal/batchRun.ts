@@ -274,12 +274,13 @@ const makeHandle = <A, Input, In, R>(
       return item
     })
 
-    return Effect.fnUntraced(function*(planned, stop) {
-      const restored = planned.claim === undefined || planned.claim.status === "new"
-        ? undefined
-        : yield* restore(planned, planned.claim)
-      return restored ?? (yield* extract(planned, stop))
-    })
+    return (planned, stop) =>
+      planned.claim === undefined || planned.claim.status === "new"
+        ? extract(planned, stop)
+        : Effect.flatMap(
+          restore(planned, planned.claim),
+          (restored) => restored === undefined ? extract(planned, stop) : Effect.succeed(restored)
+        )
   })
 
 /** Counts ended items, and tells when it is enough. */

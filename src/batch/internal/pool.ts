@@ -109,7 +109,7 @@ export const run = <In, Out, E, EStop, R, R2>(
           const result = yield* turns === undefined ? handled : turns.passOnFailure(turn, handled)
           handling.delete(fiber)
           if (turns !== undefined) yield* turns.wait(turn)
-          if (result !== undefined) yield* Queue.offer(results, result)
+          if (result !== undefined && !Queue.offerUnsafe(results, result)) yield* Queue.offer(results, result)
           if (turns !== undefined) turns.pass(turn)
         }
       }).pipe(Effect.onExit((exit) => {

@@ -81,10 +81,10 @@ const keyOf = (bytes: Uint8Array, at: number): Key => ({
   low: word(bytes, at + 16)
 })
 
-const encoder = new TextEncoder()
-
 /** Of a key as text. */
-export const parseKey = (key: string): { readonly key: Key; readonly print: number } => {
-  const bytes = encoder.encode(key)
-  return { key: keyOf(bytes, 0), print: word(bytes, keyLength) }
-}
+export const parseKey = (key: string): { readonly key: Key; readonly print: number } => ({
+  key: { high: textWord(key, 0), middle: textWord(key, 8), low: textWord(key, 16) },
+  print: textWord(key, keyLength)
+})
+
+const textWord = (key: string, at: number): number => Number.parseInt(key.slice(at, at + 8), 16)

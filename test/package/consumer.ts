@@ -84,6 +84,14 @@ for (const [module, resolution] of [["NodeNext", "NodeNext"], ["ESNext", "Bundle
   ], project)
 }
 run(process.execPath, ["out/program.js"], project)
+
+fs.writeFileSync(
+  path.join(project, "city.ts"),
+  `import { Schema } from "effect"\nexport const City = Schema.Struct({ city: Schema.String })\n`
+)
+const command = path.join(modules, "effect-instructor", "dist/cli/bin.js")
+const printed = JSON.parse(run(process.execPath, [command, "schema", "--schema", "city.ts"], project))
+if (printed.properties.city.type !== "string") throw new Error(`unexpected ${JSON.stringify(printed)}`)
 fs.rmSync(project, { recursive: true })
 process.stdout.write(
   `The packed package (${packed.files.length} files, ${Math.round(packed.size / 1024)} kB) compiles and runs.\n`

@@ -233,6 +233,9 @@ describe("ExtractionStream", () => {
         ["two commas", "{\"items\":[1,,2]}", "InvalidOutput", 1, "Expected element 1"],
         ["two lists", "{\"items\":[1]}\n{\"items\":[2]}", "InvalidOutput", 1, "more than one list"],
         ["the key twice", "{\"items\":[1],\"items\":[2]}", "InvalidOutput", 1, "more than one list"],
+        ["an object without its beginning", ",tems\": [\n[\"]\"],\n[]\n]\n}", "InvalidOutput", 0, "no list"],
+        ["nor its end", "null\"items\": [\n[\"]\"],\n[]\n],\n\"z\": 1,", "InvalidOutput", 0, "no list"],
+        ["an empty list, and the end of something", "[]\n}", "InvalidOutput", 0, "broken after its list"],
         ["a cut answer", Reply.truncated("{\"items\":[1,2,3"), "Truncated", 2, "cut off"],
         ["a cut answer after its list", Reply.truncated("{\"items\":[1,2,3]"), "Truncated", 3, "cut off"],
         ["a filtered answer", Reply.filtered("{\"items\":[1,2"), "ContentFiltered", 1, "filter"],
@@ -817,7 +820,15 @@ describe("ExtractionStream", () => {
           // Without a complaint, these are the elements of the list before it was corrupted, or of what it became.
           const before = JSON.parse(toText(document))
           const readings = [before, ...JsonText.candidates(text)].map(listIn).filter((list) => list !== undefined)
-          assert.deepInclude(readings, values(seen), text)
+          // An element that is broken within itself is what mending makes of its own text.
+          const list: ReadonlyArray<unknown> = before.items
+          const mended = seen.map(({ text: one }, i) => {
+            const value = values(seen)[i]
+            const isAsBefore = JSON.stringify(value) === JSON.stringify(list[i])
+            const meanings = Array.from(JsonText.candidates(one), (meaning) => JSON.stringify(meaning))
+            return isAsBefore || meanings.includes(JSON.stringify(value)) ? value : undefined
+          })
+          assert.deepInclude(seen.length === list.length ? [...readings, mended] : readings, values(seen), text)
         }),
       { arbitrary: { runs: 600 }, timeout: 60_000 }
     )

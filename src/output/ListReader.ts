@@ -162,7 +162,7 @@ export class ListReader {
       else if (this.#line.length < maxLineStart) this.#line += text[i]!
       if (c === RBRACE) {
         this.#broken = true
-        if (this.#elements > 0) this.#problem = brokenAfter
+        if (this.#lists > 0) this.#problem = brokenAfter
       } else if (c === RBRACKET && this.#brackets > 0) this.#brackets--
       if (!isSpace(c)) this.#said = (this.#said + text[i]!).slice(-2)
       if (!isSpace(c) && this.#found === "nothing") this.#found = "text"
@@ -181,8 +181,10 @@ export class ListReader {
       case MAYBE_LIST: {
         const likely = c === LBRACE || c === LBRACKET || c === QUOTE ||
           lineStart.test(this.#line) && (c === RBRACKET || startsValue(c))
-        // Nor is it the list if it is within another, or a member of an object whose beginning is missing.
-        if (!likely || this.#broken || this.#brackets > 0 || this.#said === "\":") {
+        // A member of an object whose beginning is missing: where its strings are, and its end, is a guess.
+        if (this.#said === "\":") this.#broken = true
+        // Nor is it the list if it is within another.
+        if (!likely || this.#broken || this.#brackets > 0) {
           this.#brackets++
           return this.#toProse(i)
         }

@@ -47,9 +47,14 @@ describe("README", () => {
     for (const command of mentioned) assert.property(scripts, command.replace(/^npm (run )?/, ""))
   })
 
-  it("every file it links to is there", () => {
+  it("every file and heading it links to is there", () => {
+    const headings = Array.from(
+      readme.matchAll(/^#+ (.*)$/gm),
+      ([, heading]) => `#${heading!.toLowerCase().replace(/[^\w ]/g, "").replaceAll(" ", "-")}`
+    )
     for (const [, target] of readme.matchAll(/\]\(([^)]+)\)/g)) {
-      if (!target!.startsWith("http")) assert.isTrue(fs.existsSync(path.join(root, target!)), target)
+      if (target!.startsWith("#")) assert.include(headings, target)
+      else if (!target!.startsWith("http")) assert.isTrue(fs.existsSync(path.join(root, target!)), target)
     }
   })
 })

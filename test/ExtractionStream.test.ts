@@ -233,6 +233,7 @@ describe("ExtractionStream", () => {
         ["two commas", "{\"items\":[1,,2]}", "InvalidOutput", 1, "Expected element 1"],
         ["two lists", "{\"items\":[1]}\n{\"items\":[2]}", "InvalidOutput", 1, "more than one list"],
         ["the key twice", "{\"items\":[1],\"items\":[2]}", "InvalidOutput", 1, "more than one list"],
+        ["the key of something else, too", "{\"items\":3,\"items\":[1]}", "InvalidOutput", 0, "something else"],
         ["an object without its beginning", ",tems\": [\n[\"]\"],\n[]\n]\n}", "InvalidOutput", 0, "no list"],
         ["nor its end", "null\"items\": [\n[\"]\"],\n[]\n],\n\"z\": 1,", "InvalidOutput", 0, "no list"],
         ["an empty list, and the end of something", "[]\n}", "InvalidOutput", 0, "broken after its list"],

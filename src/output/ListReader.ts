@@ -72,6 +72,8 @@ export class ListReader {
   /** Brackets in prose that have not closed. */
   #brackets = 0
   #lists = 0
+  /** Whether the object has something else under the key. */
+  #keyTaken = false
   #elements = 0
   #length = 0
   /** Whether an object was broken off. A list in the rest of it may be anything. */
@@ -98,7 +100,7 @@ export class ListReader {
 
   /** Whether something else is wrong with the answer than that its list lacks its end. */
   get isContradictory(): boolean {
-    return this.#problem === moreThanOne || this.#problem === brokenAfter
+    return this.#problem === moreThanOne || this.#problem === twice || this.#problem === brokenAfter
   }
 
   /** Reads on, and appends to `out` the text of each element that closes. */
@@ -155,6 +157,7 @@ export class ListReader {
       const c = text.charCodeAt(i)
       if (c === LBRACE || c === LBRACKET) {
         this.#state = c === LBRACE ? MAYBE_OBJECT : MAYBE_LIST
+        this.#keyTaken = false
         if (this.#found === "nothing") this.#found = "text"
         return i + 1
       }
@@ -199,11 +202,13 @@ export class ListReader {
       case MEMBER:
         if (this.#buffer === this.#key) {
           if (c === LBRACKET) {
+            if (this.#keyTaken) this.#problem = twice
             this.#inObject = true
             this.#enterList()
             return i + 1
           }
           this.#found = "no list"
+          this.#keyTaken = true
           // Of a key that comes twice the last one counts, and the first was a list.
           if (this.#lists > 0) this.#problem = moreThanOne
         }
@@ -324,6 +329,8 @@ export class ListReader {
 }
 
 const moreThanOne = "The answer holds more than one list; the elements are those of the first"
+
+const twice = "The answer has something else under the key of its list, too"
 
 const brokenAfter = "The answer is broken after its list"
 

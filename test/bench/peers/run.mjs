@@ -37,6 +37,7 @@ const all = {
   "ours-extract": "effect-instructor, `Extraction.extract`",
   "ours-results": "effect-instructor, `Batch.results`",
   "ours-stream": "effect-instructor, `Batch.stream`",
+  "ours-elements": "effect-instructor, a list of one, streamed",
   "ours-fetch": "effect-instructor, built-in `fetch`",
   "undici": "undici alone, Zod",
   "openai-fast": "`openai` over `NodeFetch`, Zod",

@@ -32,7 +32,8 @@ const headers = {
 /** The answer to what was asked, in the form it was asked for. */
 const respond = (asked, response) => {
   const age = /and I am (\d+) years old/.exec(asked)?.[1] ?? "0"
-  const content = `{"name":"John","age":${age}}`
+  const one = `{"name":"John","age":${age}}`
+  const content = asked.includes("\"items\":{") ? `{"items":[${one}]}` : one
   if (asked.includes("\"stream\":true")) {
     response.writeHead(200, { ...headers, "content-type": "text/event-stream" })
     const chunk = (delta, more) =>

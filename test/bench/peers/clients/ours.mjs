@@ -1,5 +1,5 @@
 import { Effect, Layer, ManagedRuntime, Result, Schema, Stream } from "effect"
-import { Batch, Extraction } from "effect-instructor"
+import { Batch, Extraction, ExtractionStream } from "effect-instructor"
 import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 
@@ -28,6 +28,19 @@ const ways = {
     Stream.runForEach(
       Batch.stream(person, Stream.fromIterable(texts), { concurrency }),
       ({ input, result }) => Effect.sync(() => check(input, Result.getOrThrow(result)))
+    ),
+  /** Lists of one person each, streamed. */
+  elements: (texts, concurrency, check) =>
+    Effect.forEach(
+      texts,
+      (text) => {
+        const start = performance.now()
+        return Stream.runForEach(
+          ExtractionStream.values(person, text),
+          (value) => Effect.sync(() => check(text, value, start))
+        )
+      },
+      { concurrency, discard: true }
     )
 }
 

@@ -5,9 +5,9 @@
  */
 
 /** Many extractions at once. */
-export * as Batch from "./Batch.ts"
+export * as Batch from "./batch/Batch.ts"
 /** Why a batch ended before its source. */
-export * as BatchError from "./BatchError.ts"
+export * as BatchError from "./batch/BatchError.ts"
 /** What a batch will come to. */
 export * as BatchEstimate from "./batch/BatchEstimate.ts"
 /** Where a batch stands. */
@@ -19,29 +19,29 @@ export * as Journal from "./batch/Journal.ts"
 /** What can go wrong with a journal. */
 export * as JournalError from "./batch/JournalError.ts"
 /** A schema and how to ask for it. */
-export * as Extraction from "./Extraction.ts"
+export * as Extraction from "./extraction/Extraction.ts"
 /** Lists and objects while they are being written. */
-export * as ExtractionStream from "./ExtractionStream.ts"
+export * as ExtractionStream from "./extraction/ExtractionStream.ts"
 /** Why an extraction gave no value. */
-export * as ExtractionError from "./ExtractionError.ts"
+export * as ExtractionError from "./extraction/ExtractionError.ts"
 /** What extractions count. */
-export * as ExtractionMetrics from "./ExtractionMetrics.ts"
+export * as ExtractionMetrics from "./extraction/ExtractionMetrics.ts"
 /** What governors count. */
-export * as GovernorMetrics from "./llm/GovernorMetrics.ts"
+export * as GovernorMetrics from "./middleware/governor/GovernorMetrics.ts"
 /** A model's answer. */
 export * as Completion from "./llm/Completion.ts"
 /** The door to a language model. */
 export * as Llm from "./llm/Llm.ts"
 /** Bounds on what is spent. */
-export * as LlmBudget from "./llm/LlmBudget.ts"
+export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 /** Answers kept. */
-export * as LlmCache from "./llm/LlmCache.ts"
+export * as LlmCache from "./middleware/cache/LlmCache.ts"
 /** Answers kept in files. */
-export * as LlmCacheFiles from "./llm/LlmCacheFiles.ts"
+export * as LlmCacheFiles from "./middleware/cache/LlmCacheFiles.ts"
 /** Who is told of retries. */
-export * as LlmObserver from "./llm/LlmObserver.ts"
+export * as LlmObserver from "./llm/RequestObserver.ts"
 /** Rates, concurrency, retries. */
-export * as LlmGovernor from "./llm/LlmGovernor.ts"
+export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 /** Which requests go first. */
 export * as LlmPriority from "./llm/LlmPriority.ts"
 /** A request as data. */
@@ -51,4 +51,4 @@ export * as Pricing from "./llm/Pricing.ts"
 /** Tokens and money. */
 export * as Usage from "./llm/Usage.ts"
 /** What is wrong with an answer. */
-export * as AnswerIssue from "./output/AnswerIssue.ts"
+export * as AnswerIssue from "./answer/AnswerIssue.ts"

@@ -14,11 +14,11 @@ import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import Process from "node:process"
-import { extract } from "./extract.ts"
-import { Stopping } from "./internal/stopping.ts"
-import { run } from "./run.ts"
-import { schema } from "./schema.ts"
-import { simulate } from "./simulate.ts"
+import { extract } from "./commands/extract.ts"
+import { Stopping } from "./stopping.ts"
+import { run } from "./commands/run.ts"
+import { schema } from "./commands/schema.ts"
+import { simulate } from "./commands/simulate.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Typed values out of text, with language models"),

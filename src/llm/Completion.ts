@@ -1,26 +1,24 @@
 /**
- * A model's answer to a request.
+ * A model's answer to a request, as every provider gives it.
  *
  * @since 0.1.0
  */
 import * as Response from "effect/ai/Response"
 import * as Schema from "effect/Schema"
-import { ToolCall } from "./LlmRequest.ts"
+import { ProviderData, ToolCall } from "./LlmRequest.ts"
 import { Usage } from "./Usage.ts"
 
 /**
- * What is left of one of the provider's limits.
+ * The schema of `RateLimitWindow`.
  *
- * @category models
- * @since 0.1.0
- */
-export interface RateLimitWindow extends Schema.Schema.Type<typeof RateLimitWindow> {}
-
-/**
  * @category schemas
  * @since 0.1.0
  */
 export const RateLimitWindow = Schema.Struct({
+  /** What is counted: requests, all tokens, or the tokens of prompts or answers alone. */
+  unit: Schema.Literals(["requests", "tokens", "inputTokens", "outputTokens"]),
+  /** The time that `limit` is for. */
+  period: Schema.Literals(["second", "minute", "hour", "day"]),
   limit: Schema.Finite,
   remaining: Schema.Finite,
   /** Until the window is full again, which is longer than until the next request fits. */
@@ -28,29 +26,17 @@ export const RateLimitWindow = Schema.Struct({
 })
 
 /**
- * The provider's rate limits as it told them with an answer. What it did not tell is not there.
+ * The state of one of the provider's rate limits. A provider reports it with an answer or a refusal, and a governor
+ * follows it.
  *
  * @category models
  * @since 0.1.0
  */
-export interface RateLimit extends Schema.Schema.Type<typeof RateLimit> {}
+export interface RateLimitWindow extends Schema.Schema.Type<typeof RateLimitWindow> {}
 
 /**
- * @category schemas
- * @since 0.1.0
- */
-export const RateLimit = Schema.Struct({
-  requests: Schema.optionalKey(RateLimitWindow),
-  tokens: Schema.optionalKey(RateLimitWindow)
-})
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface Completion extends Schema.Schema.Type<typeof Completion> {}
-
-/**
+ * The schema of `Completion`, for code that stores completions.
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -67,11 +53,23 @@ export const Completion = Schema.Struct({
   usage: Usage,
   /** The tier the provider served it in, where it has several and says so. */
   serviceTier: Schema.optionalKey(Schema.String),
-  rateLimit: Schema.optionalKey(RateLimit)
+  /** What the provider wants back with the answer, should it be part of the next request. */
+  providerData: Schema.optionalKey(ProviderData),
+  /** The state of the provider's rate limits. A limit that the provider does not report is not listed. */
+  rateLimits: Schema.optionalKey(Schema.Array(RateLimitWindow))
 })
 
 /**
- * A piece of an answer as it is written. The last part is always `Finish`, with the whole completion.
+ * A model's whole answer: what `Llm.complete` gives, and the last part of `Llm.stream`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Completion extends Schema.Schema.Type<typeof Completion> {}
+
+/**
+ * A piece of an answer as it is written: what `Llm.stream` gives. The last part is always `Finish`, with the whole
+ * completion.
  *
  * @category models
  * @since 0.1.0

@@ -1,42 +1,88 @@
 /**
- * The one door to a language model. Providers implement it, middleware wraps it, and nothing else knows who is behind.
+ * The service through which everything reaches a language model. Providers implement it, middleware wraps it, and no
+ * other part of a program knows which one answers.
  *
  * @since 0.1.0
  */
-import type * as AiError from "effect/ai/AiError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as Dialect from "../schema/Dialect.ts"
 import type { Completion, CompletionPart } from "./Completion.ts"
+import { completionParts } from "./completionParts.ts"
+import type { LlmError } from "./LlmError.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
 
+export {
+  /** @since 0.1.0 */
+  CurrentPriority,
+  /** @since 0.1.0 */
+  type Priority,
+  /** @since 0.1.0 */
+  withPriority
+} from "./Priority.ts"
+
 /**
+ * A language model. Programs rarely call it: they provide a layer of it, and `Extraction` and `Batch` do the rest.
+ *
  * @category services
  * @since 0.1.0
  */
 export class Llm extends Context.Service<Llm, {
-  /** Who answers, as telemetry knows it (`openai`, `ollama`). */
+  /** The provider's name, as in telemetry (`openai`, `ollama`). */
   readonly provider: string
   /** The model for extractions that name none. */
   readonly model: string
-  /** One answer. Interruption abandons the request. */
-  readonly complete: (request: LlmRequest) => Effect.Effect<Completion, AiError.AiError>
+  /** The dialect of JSON Schema that the provider accepts. */
+  readonly dialect: Dialect.Dialect
+  /** The provider's prices. */
+  readonly pricing: Pricing.Pricing
+  /** Completes a request. Interruption abandons it. */
+  readonly complete: (request: LlmRequest) => Effect.Effect<Completion, LlmError>
   /**
    * The answer in pieces, none held back: `TextDelta`s that together are the completion's `text`, and
    * `ToolArgumentsDelta`s that together are the `arguments` of the call with their `index`. Then one `Finish`, with the
-   * whole completion: only there are the finish reason, the refusal and the usage. A stream that cannot get that far
-   * fails. Pieces that arrive together leave together, as one array of the stream. The request is sent when the stream is
-   * run, and abandoned when its scope closes.
+   * whole completion, which alone has the finish reason, the refusal and the usage. A stream that ends earlier fails.
+   * Pieces that arrive together leave together, as one array of the stream. The request is sent when the stream is run,
+   * and abandoned when its scope closes.
    */
-  readonly stream: (request: LlmRequest) => Stream.Stream<CompletionPart, AiError.AiError>
+  readonly stream: (request: LlmRequest) => Stream.Stream<CompletionPart, LlmError>
 }>()("effect-instructor/llm/Llm") {}
 
 /**
- * Makes a `Llm` from a function that completes requests. Without a `stream` of its own it streams each answer in one
- * piece. Every completion is given its cost, by `Pricing.CurrentPricing`.
+ * What `make` needs to know of a provider.
  *
- * **Example** (A provider of one's own)
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly provider: string
+  readonly model: string
+  /**
+   * The dialect of JSON Schema that the provider accepts: `plain` for servers that take any JSON Schema, `openai` for
+   * those with the rules and limits of OpenAI's strict mode, or one of your own.
+   *
+   * @default "plain"
+   */
+  readonly dialect?: Dialect.Input | undefined
+  /**
+   * The provider's prices. Without any, costs are unknown, unless `Pricing.CurrentPricing` has them.
+   *
+   * @default Pricing.empty
+   */
+  readonly pricing?: Pricing.Pricing | undefined
+  readonly complete: Llm["Service"]["complete"]
+  /** By default an answer is streamed in one piece. */
+  readonly stream?: Llm["Service"]["stream"] | undefined
+}
+
+/**
+ * Makes an `Llm` from a function that completes requests. Use it to connect a model that has no layer yet. Every
+ * completion gets its cost from the provider's prices and `Pricing.CurrentPricing`.
+ *
+ * **Example** (A provider of your own)
  *
  * ```ts
  * import { Effect, Layer } from "effect"
@@ -60,47 +106,100 @@ export class Llm extends Context.Service<Llm, {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: {
-  readonly provider: string
-  readonly model: string
-  readonly complete: Llm["Service"]["complete"]
-  readonly stream?: Llm["Service"]["stream"] | undefined
-}): Llm["Service"] => {
+export const make = (options: Options): Llm["Service"] => {
+  const { stream } = options
+  const pricing = options.pricing ?? Pricing.empty
+
   const complete: Llm["Service"]["complete"] = (request) =>
     Effect.withFiber((fiber) => {
-      const pricing = fiber.getRef(Pricing.CurrentPricing)
-      return Effect.map(options.complete(request), (completion) => Pricing.price(pricing, request, completion))
+      const current = fiber.getRef(Pricing.CurrentPricing)
+      return Effect.map(
+        options.complete(request),
+        (completion) => Pricing.price([current, pricing], request, completion)
+      )
     })
-  const { stream } = options
+
   return Llm.of({
     provider: options.provider,
     model: options.model,
+    dialect: Dialect.fromInput(options.dialect ?? "plain"),
+    pricing,
     complete,
     stream: stream === undefined
-      ? (request) => Stream.fromIterableEffect(Effect.map(complete(request), toParts))
+      ? (request) => Stream.fromIterableEffect(Effect.map(complete(request), completionParts))
       : (request) =>
         Stream.unwrap(
-          Effect.map(Pricing.CurrentPricing, (pricing) =>
+          Effect.map(Pricing.CurrentPricing, (current) =>
             Stream.map(stream(request), (part) =>
               part._tag === "Finish"
-                ? { ...part, completion: Pricing.price(pricing, request, part.completion) }
+                ? { ...part, completion: Pricing.price([current, pricing], request, part.completion) }
                 : part))
         )
   })
 }
 
 /**
- * A completion as the parts of a stream, its text in one piece.
+ * A layer that needs an `Llm` and gives an `Llm`, as `LlmCache.layer`, `LlmGovernor.layer` and `LlmBudget.layer` do.
  *
- * @category converting
+ * @category models
  * @since 0.1.0
  */
-export const toParts = (completion: Completion): ReadonlyArray<CompletionPart> => [
-  ...(completion.text === "" ? [] : [{ _tag: "TextDelta", delta: completion.text } as const]),
-  ...completion.toolCalls.map((call, index) => ({
-    _tag: "ToolArgumentsDelta" as const,
-    index,
-    delta: call.arguments
-  })),
-  { _tag: "Finish", completion }
-]
+export type Middleware<A, E, R> = Layer.Layer<Llm | A, E, Llm | R>
+
+/**
+ * Puts middleware in front of a bare provider in the one order in which each part does its work: the cache answers
+ * before anything is spent, the governor decides when a request is sent, and the budget pays for each request sent, the
+ * retries included.
+ *
+ * **Example** (A provider with a budget and a cache)
+ *
+ * ```ts
+ * import { Llm, LlmBudget, LlmCache, LlmGovernor } from "effect-instructor"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * export const Model = Llm.stack({
+ *   provider: OpenAi.layerProviderConfig(),
+ *   governor: LlmGovernor.layer({ requestsPerMinute: 500 }),
+ *   budget: LlmBudget.layer({ usd: 5 }),
+ *   cache: LlmCache.layer()
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const stack = <
+  A,
+  E,
+  R,
+  AGovernor = never,
+  EGovernor = never,
+  RGovernor = never,
+  ABudget = never,
+  EBudget = never,
+  RBudget = never,
+  ACache = never,
+  ECache = never,
+  RCache = never
+>(options: {
+  /** A provider without a governor, such as `OpenAi.layerProvider`. */
+  readonly provider: Layer.Layer<Llm | A, E, R>
+  readonly governor?: Middleware<AGovernor, EGovernor, RGovernor> | undefined
+  readonly budget?: Middleware<ABudget, EBudget, RBudget> | undefined
+  readonly cache?: Middleware<ACache, ECache, RCache> | undefined
+}): Layer.Layer<
+  Llm | A | AGovernor | ABudget | ACache,
+  E | EGovernor | EBudget | ECache,
+  R | RGovernor | RBudget | RCache
+> => {
+  type Stacked = Layer.Layer<
+    Llm | A | AGovernor | ABudget | ACache,
+    E | EGovernor | EBudget | ECache,
+    R | RGovernor | RBudget | RCache
+  >
+  type Above = Middleware<AGovernor | ABudget | ACache, EGovernor | EBudget | ECache, RGovernor | RBudget | RCache>
+  const on = (below: Stacked, above: Above | undefined): Stacked =>
+    above === undefined ? below : Layer.provideMerge(above, below) as Stacked
+  const provider = options.provider as Stacked
+  return on(on(on(provider, options.budget as Above), options.governor as Above), options.cache as Above)
+}

@@ -1,17 +1,24 @@
 /**
- * A request as data: plain, serialisable, complete. What is sent, cached, journalled or written to a batch file is
- * always this value.
+ * A request as data: plain, serialisable, complete. It is what is sent, cached, journalled or written to a batch file.
  *
  * @since 0.1.0
  */
 import { memoize } from "effect/Function"
 import * as Schema from "effect/Schema"
-import { canonicalJson } from "./internal/canonicalJson.ts"
+import { canonicalJson } from "../internal/canonicalJson.ts"
 
 /**
- * How the schema reaches the model and the answer comes back: `json_schema` (strict response format), `tools` (a
- * forced, strict function call), `json` (a JSON object, the schema in the prompt) or `markdown` (a fenced block in
- * plain text, the schema in the prompt).
+ * The schema of `OutputMode`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const OutputMode = Schema.Literals(["json_schema", "tools", "json", "markdown"])
+
+/**
+ * How the schema reaches the model and the answer comes back: `json_schema` (a structured response format), `tools` (a
+ * forced function call), `json` (a JSON object, the schema in the prompt) or `markdown` (a fenced block in plain text,
+ * the schema in the prompt).
  *
  * @category models
  * @since 0.1.0
@@ -19,40 +26,65 @@ import { canonicalJson } from "./internal/canonicalJson.ts"
 export type OutputMode = typeof OutputMode.Type
 
 /**
- * @category schemas
- * @since 0.1.0
- */
-export const OutputMode = Schema.Literals(["json_schema", "tools", "json", "markdown"])
-
-/**
- * What is asked for: the mode, the JSON Schema, and the name and description it goes by.
+ * The schema of `JsonFormat`.
  *
- * @category models
- * @since 0.1.0
- */
-export interface OutputFormat extends Schema.Schema.Type<typeof OutputFormat> {}
-
-/**
  * @category schemas
  * @since 0.1.0
  */
-export const OutputFormat = Schema.Struct({
+export const JsonFormat = Schema.Struct({
   mode: OutputMode,
   /** Letters, digits, `_` and `-`, at most 64. */
   name: Schema.String,
   description: Schema.optionalKey(Schema.String),
-  jsonSchema: Schema.Record(Schema.String, Schema.Json)
+  jsonSchema: Schema.Record(Schema.String, Schema.Json),
+  /** Whether the provider shall hold the answer to the schema to the letter. Only for `json_schema` and `tools`. */
+  strict: Schema.optionalKey(Schema.Boolean)
 })
 
 /**
- * A part of a user's message: text, or a file by its URL (`https:` or `data:`).
+ * The output format of an extraction: a JSON Schema with its name, and the mode to ask in.
  *
  * @category models
  * @since 0.1.0
  */
-export type UserPart = typeof UserPart.Type
+export interface JsonFormat extends Schema.Schema.Type<typeof JsonFormat> {}
 
 /**
+ * The schema of `OutputFormat`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const OutputFormat = Schema.Union([JsonFormat, Schema.Struct({ mode: Schema.Literal("text") })])
+
+/**
+ * The form of the answer: JSON that fits a schema, or `text` for requests that want prose.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OutputFormat = typeof OutputFormat.Type
+
+/**
+ * The schema of `ProviderData`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ProviderData = Schema.Record(Schema.String, Schema.Json)
+
+/**
+ * Data of one provider that others pass on unread, such as the signature of a thought that has to come back with the
+ * next request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ProviderData = typeof ProviderData.Type
+
+/**
+ * The schema of `UserPart`.
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -67,6 +99,27 @@ export const UserPart = Schema.Union([
 ])
 
 /**
+ * A part of a user's message: text, or a file by its URL (`https:` or `data:`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type UserPart = typeof UserPart.Type
+
+/**
+ * The schema of `ToolCall`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ToolCall = Schema.Struct({
+  id: Schema.String,
+  name: Schema.String,
+  arguments: Schema.String,
+  providerData: Schema.optionalKey(ProviderData)
+})
+
+/**
  * A call of a tool, with its arguments as the model wrote them.
  *
  * @category models
@@ -75,22 +128,8 @@ export const UserPart = Schema.Union([
 export interface ToolCall extends Schema.Schema.Type<typeof ToolCall> {}
 
 /**
- * @category schemas
- * @since 0.1.0
- */
-export const ToolCall = Schema.Struct({
-  id: Schema.String,
-  name: Schema.String,
-  arguments: Schema.String
-})
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type Message = typeof Message.Type
-
-/**
+ * The schema of `Message`.
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -103,21 +142,23 @@ export const Message = Schema.Union([
   Schema.Struct({
     role: Schema.Literal("assistant"),
     content: Schema.String,
-    toolCalls: Schema.optionalKey(Schema.Array(ToolCall))
+    toolCalls: Schema.optionalKey(Schema.Array(ToolCall)),
+    providerData: Schema.optionalKey(ProviderData)
   }),
   Schema.Struct({ role: Schema.Literal("tool"), toolCallId: Schema.String, content: Schema.String })
 ])
 
 /**
- * What else a request says to the model. `extra` goes into the request body as it is, for what one provider knows and
- * others do not.
+ * A message of the conversation that a request sends.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Parameters extends Schema.Schema.Type<typeof Parameters> {}
+export type Message = typeof Message.Type
 
 /**
+ * The schema of `Parameters`.
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -134,21 +175,24 @@ export const Parameters = Schema.Struct({
   verbosity: Schema.optionalKey(Schema.String),
   serviceTier: Schema.optionalKey(Schema.String),
   /**
-   * Which requests begin alike, so that the provider sends them where its prompt cache has that beginning. One key is
-   * good for some 15 requests a minute; those beyond that go elsewhere all the same.
+   * A key for requests that begin alike, so that the provider routes them to where its prompt cache has that beginning.
+   * A provider may spread more than about 15 requests a minute with one key over several machines.
    */
   promptCacheKey: Schema.optionalKey(Schema.String),
   extra: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json))
 })
 
 /**
+ * What a request asks of the model besides its messages. `extra` is merged into the request body as it is, for
+ * parameters that only one provider knows.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface LlmRequest extends Schema.Schema.Type<typeof LlmRequest> {}
+export interface Parameters extends Schema.Schema.Type<typeof Parameters> {}
 
 /**
- * Encodes and decodes requests: the encoded form is the request itself.
+ * The schema of `LlmRequest`: the encoded form is the request itself.
  *
  * @category schemas
  * @since 0.1.0
@@ -161,8 +205,16 @@ export const LlmRequest = Schema.Struct({
 })
 
 /**
+ * Everything that decides an answer. Build one with `Extraction.toRequest`, or by hand to call an `Llm` directly.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LlmRequest extends Schema.Schema.Type<typeof LlmRequest> {}
+
+/**
  * A request as canonical JSON: the same text for requests that mean the same, whatever the order of their keys, and
- * another for any that could get another answer. What is cached or journalled goes by it.
+ * another for any that could get another answer. Caches and journals identify requests by it.
  *
  * **Example** (The order of keys)
  *
@@ -188,7 +240,7 @@ export const canonical = ({ messages, model, output, parameters }: LlmRequest): 
   `{"messages":${canonicalMessages(messages)},"model":${JSON.stringify(model)},"output":${canonicalOnce(output)},` +
   `"parameters":${canonicalOnce(parameters)}}`
 
-// Every request of an extraction shares these two, and the schema in one of them may be long.
+// All requests of an extraction share these two, and the schema in one of them may be long.
 const canonicalOnce = memoize((part: OutputFormat | Parameters): string => canonicalJson(part))
 
 const canonicalMessages = (messages: ReadonlyArray<Message>): string => `[${messages.map(canonicalMessage).join(",")}]`

@@ -1,5 +1,5 @@
 /**
- * What tokens cost. A model that is not in the table has an unknown cost, never none.
+ * Prices of tokens. The cost of a model without a known price is unknown, never zero.
  *
  * @since 0.1.0
  */
@@ -9,23 +9,31 @@ import type { LlmRequest } from "./LlmRequest.ts"
 import { totalTokens, type Usage, zero } from "./Usage.ts"
 
 /**
- * The price of a model, in US dollars for a million tokens.
+ * The price of a model, in US dollars per million tokens.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Price {
   readonly input: number
-  /** Of input tokens out of the provider's prompt cache. As `input`, if it is not given. */
+  /**
+   * Of input tokens read from the provider's prompt cache.
+   *
+   * @default input
+   */
   readonly cachedInput?: number | undefined
-  /** Of input tokens written into the provider's prompt cache. As `input`, if it is not given. */
+  /**
+   * Of input tokens written to the provider's prompt cache.
+   *
+   * @default input
+   */
   readonly cacheWrite?: number | undefined
   readonly output: number
-  /** What batches and the `flex` tier cost, as a share of the rest. They have no known price, if it is not given. */
+  /** The price of batches and of the `flex` tier, as a share of the normal one. Unknown by default. */
   readonly batch?: number | undefined
-  /** What the `priority` tier costs, as a multiple of the rest. It has no known price, if it is not given. */
+  /** The price of the `priority` tier, as a multiple of the normal one. Unknown by default. */
   readonly priority?: number | undefined
-  /** What a request costs whose input is longer than so many tokens, as multiples of the rest. */
+  /** The price of a request with more than `above` input tokens, as multiples of the normal one. */
   readonly long?: {
     readonly above: number
     readonly input: number
@@ -41,57 +49,26 @@ export interface Price {
  * @since 0.1.0
  */
 export interface Pricing {
-  /** When the prices were right, as `2026-10-27`. */
+  /** The date on which the prices were right, as `2026-10-27`. */
   readonly asOf: string
-  /** Where they are from. */
+  /** The source of the prices. */
   readonly source: string
   readonly models: Readonly<Record<string, Price>>
 }
 
-const long = { above: 272_000, input: 2, output: 1.5 }
-
 /**
- * OpenAI's prices, as its pricing page had them by way of dated public copies of it.
+ * No prices: what a provider has that does not state any.
  *
  * @category constants
  * @since 0.1.0
  */
-export const openAi: Pricing = {
-  asOf: "2026-10-27",
-  source: "https://developers.openai.com/api/docs/pricing",
-  models: {
-    "gpt-6.1-sol": { input: 2, cachedInput: 0.1, cacheWrite: 2.5, output: 10, batch: 0.5, long },
-    "gpt-6.1-terra": { input: 1, cachedInput: 0.05, cacheWrite: 1.25, output: 5, batch: 0.5, priority: 2, long },
-    "gpt-6-astra": { input: 10, cachedInput: 1, cacheWrite: 12.5, output: 50, batch: 0.5, long },
-    "gpt-6-sol": { input: 2, cachedInput: 0.2, cacheWrite: 2.5, output: 10, batch: 0.5, long },
-    "gpt-6-luna": { input: 0.1, cachedInput: 0.01, cacheWrite: 0.125, output: 0.5, batch: 0.5, long },
-    "gpt-5.6-terra": { input: 2, cachedInput: 0.2, cacheWrite: 2.5, output: 12, batch: 0.5, long },
-    "gpt-5.6-luna": { input: 0.2, cachedInput: 0.02, cacheWrite: 0.25, output: 1.2, batch: 0.5, long },
-    "gpt-5.5": { input: 5, cachedInput: 0.5, output: 30, batch: 0.5, priority: 2.5 },
-    "gpt-5.5-pro": { input: 30, output: 180, batch: 0.5 },
-    "gpt-5.4": { input: 2.5, cachedInput: 0.25, output: 15, batch: 0.5, priority: 2, long },
-    "gpt-5.4-pro": { input: 30, output: 180, batch: 0.5, long },
-    "gpt-5.4-mini": { input: 0.75, cachedInput: 0.075, output: 4.5, batch: 0.5 },
-    "gpt-5.4-nano": { input: 0.2, cachedInput: 0.02, output: 1.25, batch: 0.5 },
-    "gpt-5.2": { input: 1.75, cachedInput: 0.175, output: 14, batch: 0.5 },
-    "gpt-5.1": { input: 1.25, cachedInput: 0.125, output: 10, batch: 0.5 },
-    "gpt-5": { input: 1.25, cachedInput: 0.125, output: 10, batch: 0.5 },
-    "gpt-5-mini": { input: 0.25, cachedInput: 0.025, output: 2, batch: 0.5 },
-    "gpt-5-nano": { input: 0.05, cachedInput: 0.005, output: 0.4, batch: 0.5 },
-    "gpt-4.1": { input: 2, cachedInput: 0.5, output: 8, batch: 0.5 },
-    "gpt-4.1-mini": { input: 0.4, cachedInput: 0.1, output: 1.6, batch: 0.5 },
-    "gpt-4.1-nano": { input: 0.1, cachedInput: 0.025, output: 0.4, batch: 0.5 },
-    "gpt-4o": { input: 2.5, cachedInput: 1.25, output: 10, batch: 0.5 },
-    "gpt-4o-mini": { input: 0.15, cachedInput: 0.075, output: 0.6, batch: 0.5 },
-    "o3": { input: 2, cachedInput: 0.5, output: 8, batch: 0.5 },
-    "o4-mini": { input: 1.1, cachedInput: 0.275, output: 4.4, batch: 0.5 }
-  }
-}
+export const empty: Pricing = { asOf: "", source: "", models: {} }
 
 /**
- * The prices that completions are billed with. OpenAI's, by default.
+ * Prices that go before those of the provider. Provide it for models that the provider does not list, or for prices
+ * from your own contract.
  *
- * **Example** (A model of one's own)
+ * **Example** (A model of your own)
  *
  * ```ts
  * import { Layer } from "effect"
@@ -100,7 +77,7 @@ export const openAi: Pricing = {
  * export const Prices = Layer.succeed(Pricing.CurrentPricing, {
  *   asOf: "2026-11-21",
  *   source: "our contract",
- *   models: { ...Pricing.openAi.models, "our-tune": { input: 0.3, output: 1.2 } }
+ *   models: { "our-tune": { input: 0.3, output: 1.2 } }
  * })
  * ```
  *
@@ -108,32 +85,36 @@ export const openAi: Pricing = {
  * @since 0.1.0
  */
 export const CurrentPricing: Context.Reference<Pricing> = Context.Reference("effect-instructor/llm/Pricing", {
-  defaultValue: () => openAi
+  defaultValue: () => empty
 })
 
 /**
- * The price of a model, or of the model it is a dated version of.
+ * The price of a model, or of the model that it is a dated version of, in the first of the tables that has it.
  *
  * **Example** (A dated version)
  *
  * ```ts
  * import { Pricing } from "effect-instructor"
+ * import { OpenAi } from "effect-instructor/openai"
  *
- * Pricing.priceOf(Pricing.openAi, "gpt-4.1-mini-2025-04-14")?.input // => 0.4
- * Pricing.priceOf(Pricing.openAi, "gpt-4.1-mega") // => undefined
+ * Pricing.priceOf([OpenAi.pricing], "gpt-4.1-mini-2025-04-14")?.input // => 0.4
+ * Pricing.priceOf([OpenAi.pricing], "gpt-4.1-mega") // => undefined
  * ```
  *
  * @category getters
  * @since 0.1.0
  */
-export const priceOf = ({ models }: Pricing, model: string): Price | undefined => {
-  if (Object.hasOwn(models, model)) return models[model]
+export const priceOf = (tables: ReadonlyArray<Pricing>, model: string): Price | undefined => {
   const undated = model.replace(/-\d{4}-\d{2}-\d{2}$/, "")
-  return Object.hasOwn(models, undated) ? models[undated] : undefined
+  for (const { models } of tables) {
+    if (Object.hasOwn(models, model)) return models[model]
+    if (Object.hasOwn(models, undated)) return models[undated]
+  }
+  return undefined
 }
 
 /**
- * The cost of a usage in US dollars at a price, in a service tier if it names one, or `undefined` where nobody knows.
+ * The cost of a usage in US dollars at a price, in a service tier if one is given; `undefined` where it is unknown.
  *
  * @category getters
  * @since 0.1.0
@@ -144,25 +125,25 @@ export const costOf = (price: Price, usage: Usage, serviceTier?: string): number
   if (usage.unreported > 0 || tier === undefined || batched && price.batch === undefined) return undefined
   const { cacheWriteTokens, cachedInputTokens, inputTokens, outputTokens } = usage
   const isLong = price.long !== undefined && inputTokens > price.long.above
-  // A server that counts cached tokens beside the others, and not among them, must not make any cost less than nothing.
+  // Some servers count cached tokens beside the others and not among them; the cost must not become negative for it.
   const plainInput = Math.max(0, inputTokens - cachedInputTokens - cacheWriteTokens)
   const input = plainInput * price.input +
     cachedInputTokens * (price.cachedInput ?? price.input) +
     cacheWriteTokens * (price.cacheWrite ?? price.input)
   const output = outputTokens * price.output
   return tier / 1_000_000 * (
-    input * (isLong ? price.long.input : 1) * share(usage.batchInputTokens, inputTokens, price.batch) +
-    output * (isLong ? price.long.output : 1) * share(usage.batchOutputTokens, outputTokens, price.batch)
+    input * (isLong ? price.long.input : 1) * batchFactor(usage.batchInputTokens, inputTokens, price.batch) +
+    output * (isLong ? price.long.output : 1) * batchFactor(usage.batchOutputTokens, outputTokens, price.batch)
   )
 }
 
 /**
- * The most that so many tokens can cost in US dollars, whatever the provider's prompt cache does.
+ * The most that a number of tokens can cost in US dollars, whatever the provider's prompt cache does.
  *
  * @category getters
  * @since 0.1.0
  */
-export const mostFor = (
+export const maximumCost = (
   price: Price,
   { inputTokens, outputTokens }: Pick<Usage, "inputTokens" | "outputTokens">,
   serviceTier?: string
@@ -173,8 +154,8 @@ export const mostFor = (
     serviceTier
   )
 
-/** What the price of batches makes of a sum, when this many of the tokens are billed at it. */
-const share = (batched: number, tokens: number, batch = 1): number =>
+/** The factor on a sum of which this many tokens are billed at the price of batches. */
+const batchFactor = (batched: number, tokens: number, batch = 1): number =>
   tokens === 0 ? 1 : 1 - Math.min(1, batched / tokens) * (1 - batch)
 
 const tierFactor = ({ batch, priority }: Price, serviceTier: string | undefined): number | undefined => {
@@ -194,17 +175,18 @@ const tierFactor = ({ batch, priority }: Price, serviceTier: string | undefined)
 }
 
 /**
- * A completion with its cost in its usage. Where the provider has told the cost itself, it stays.
+ * Adds the cost of a completion to its usage. A cost that the provider has reported itself is kept. `Llm.make` calls
+ * it; call it for completions that come another way.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const price = (pricing: Pricing, request: LlmRequest, completion: Completion): Completion => {
+export const price = (tables: ReadonlyArray<Pricing>, request: LlmRequest, completion: Completion): Completion => {
   const { usage } = completion
   if (usage.usd > 0 || usage.unpriced > 0 || totalTokens(usage) === 0) return completion
-  const price = priceOf(pricing, completion.model) ?? priceOf(pricing, request.model)
-  const usd = price === undefined
+  const found = priceOf(tables, completion.model) ?? priceOf(tables, request.model)
+  const usd = found === undefined
     ? undefined
-    : costOf(price, usage, completion.serviceTier ?? request.parameters.serviceTier)
+    : costOf(found, usage, completion.serviceTier ?? request.parameters.serviceTier)
   return { ...completion, usage: usd === undefined ? { ...usage, unpriced: 1 } : { ...usage, usd } }
 }

@@ -1,5 +1,5 @@
 /**
- * What completions cost, in tokens and in money.
+ * The usage of completions, in tokens and in money.
  *
  * @since 0.1.0
  */
@@ -8,8 +8,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /**
- * The usage of one completion, or of many added up. Zero never means "not known": completions whose provider told no
- * usage, or whose price nobody knows, are counted apart. A completion out of a cache uses nothing.
+ * The usage of one completion, or the sum over many. Zero never means "unknown": completions without a reported usage
+ * or a known price are counted apart. A completion from a cache uses nothing.
  *
  * @category models
  * @since 0.1.0
@@ -17,32 +17,34 @@ import * as Schema from "effect/Schema"
 export interface Usage extends Schema.Schema.Type<typeof Usage> {}
 
 /**
+ * The schema of `Usage`.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Usage = Schema.Struct({
   inputTokens: Schema.Natural,
-  /** Those of the input tokens that the provider had in its prompt cache. */
+  /** Input tokens that the provider read from its prompt cache. */
   cachedInputTokens: Schema.Natural,
-  /** Those of the input tokens that the provider wrote into its prompt cache, where it bills that apart. */
+  /** Input tokens that the provider wrote to its prompt cache, where it bills them separately. */
   cacheWriteTokens: Schema.Natural,
   outputTokens: Schema.Natural,
-  /** Those of the output tokens that went into reasoning. */
+  /** Output tokens spent on reasoning. */
   reasoningTokens: Schema.Natural,
-  /** Those of the input tokens that were billed at the price of batches. */
+  /** Input tokens billed at the price of batches. */
   batchInputTokens: Schema.Natural,
-  /** Those of the output tokens that were billed at the price of batches. */
+  /** Output tokens billed at the price of batches. */
   batchOutputTokens: Schema.Natural,
-  /** Completions whose provider told no usage. */
+  /** Completions without a reported usage. */
   unreported: Schema.Natural,
-  /** What is known of the cost, in US dollars. */
+  /** The known part of the cost, in US dollars. */
   usd: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
-  /** Completions whose cost is not known. `usd` is then but a part of the whole. */
+  /** Completions of unknown cost. With any, `usd` is less than the whole. */
   unpriced: Schema.Natural
 })
 
 /**
- * The usage of nothing.
+ * No usage: the start of a sum.
  *
  * @category constructors
  * @since 0.1.0
@@ -61,7 +63,7 @@ export const zero: Usage = {
 }
 
 /**
- * The usage of one completion whose provider did not report it.
+ * The usage of one completion whose provider did not report any.
  *
  * @category constructors
  * @since 0.1.0
@@ -69,7 +71,7 @@ export const zero: Usage = {
 export const unreported: Usage = { ...zero, unreported: 1, unpriced: 1 }
 
 /**
- * Adds two usages.
+ * The sum of two usages.
  *
  * **Example** (Summing up)
  *
@@ -101,7 +103,7 @@ export const add: {
 }))
 
 /**
- * Input and output tokens together.
+ * The sum of input and output tokens.
  *
  * @category getters
  * @since 0.1.0
@@ -110,9 +112,9 @@ export const totalTokens = (self: Pick<Usage, "inputTokens" | "outputTokens">): 
   self.inputTokens + self.outputTokens
 
 /**
- * The cost in US dollars, or nothing where a part of it is not known.
+ * The cost in US dollars, or `None` where a part of it is unknown.
  *
- * **Example** (A model nobody knows the price of)
+ * **Example** (A model without a known price)
  *
  * ```ts
  * import { Option } from "effect"

@@ -1,35 +1,25 @@
 /**
- * The messages of a request: what the user says, what the mode adds, and what to say when an answer was not valid.
- *
- * @since 0.1.0
+ * The messages of a request and of a reask: the user's prompt, and what the output mode adds to it.
  */
 import type * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
 import * as Predicate from "effect/Predicate"
 import type { Completion } from "../llm/Completion.ts"
-import type { Message, OutputFormat, ToolCall, UserPart } from "../llm/LlmRequest.ts"
-import * as AnswerIssue from "../output/AnswerIssue.ts"
+import type { JsonFormat, Message, ToolCall, UserPart } from "../llm/LlmRequest.ts"
+import * as AnswerIssue from "../answer/AnswerIssue.ts"
 
-/**
- * What a model is told when neither the extraction nor its prompt tells it anything.
- *
- * @category constants
- * @since 0.1.0
- */
-export const defaultInstructions =
+/** The system message of an extraction that has none of its own. */
+const defaultInstructions =
   "Extract the requested data from what the user gives you. Use only what is there: where something is not stated, " +
   "say so in the way the schema allows instead of making it up."
 
 /**
- * The messages for a prompt, `instructions` and all system messages merged into one at the start: servers differ on
- * where and how often they allow one, and the longer the unchanging beginning, the better prompt caches work.
- *
- * @category constructors
- * @since 0.1.0
+ * The messages for a prompt. Instructions and system messages become one message at the start: servers differ on where
+ * and how often they allow one, and the longer the common beginning of requests, the better prompt caches work.
  */
 export const fromPrompt = (prompt: Prompt.Prompt, options: {
   readonly instructions: string | undefined
-  readonly output: OutputFormat
+  readonly output: JsonFormat
 }): ReadonlyArray<Message> => {
   const system: Array<string> = []
   const rest: Array<Message> = []
@@ -44,7 +34,7 @@ export const fromPrompt = (prompt: Prompt.Prompt, options: {
   return content === "" ? rest : [{ role: "system", content }, ...rest]
 }
 
-const formatInstructions = ({ jsonSchema, mode }: OutputFormat): string => {
+const formatInstructions = ({ jsonSchema, mode }: JsonFormat): string => {
   switch (mode) {
     case "json_schema":
     case "tools":
@@ -100,14 +90,11 @@ const fileUrl = ({ data, mediaType }: Prompt.FilePart): string => {
 }
 
 /**
- * What to add to a request so that the model answers again: its last answer, and every issue with it. Asks for the
- * whole value again, unless an instruction says what else to ask for.
- *
- * @category constructors
- * @since 0.1.0
+ * The messages to add to a request for a reask: the last answer, with every issue. They ask for the whole value again,
+ * unless `instruction` asks for something else.
  */
 export const reask = (
-  output: OutputFormat,
+  output: JsonFormat,
   completion: Completion,
   issues: ReadonlyArray<AnswerIssue.AnswerIssue>,
   wrapper: string | undefined,
@@ -119,18 +106,20 @@ export const reask = (
       .map((issue) => `- ${AnswerIssue.format(issue)}`)
       .join("\n")
   }\n${instruction}`
-  if (output.mode === "tools" && completion.toolCalls.length > 0) {
+  const { providerData, text, toolCalls } = completion
+  const assistant = { role: "assistant" as const, content: text, ...(providerData !== undefined && { providerData }) }
+  if (output.mode === "tools" && toolCalls.length > 0) {
     return [
-      { role: "assistant", content: completion.text, toolCalls: completion.toolCalls },
-      ...completion.toolCalls.map((call): Message => ({ role: "tool", toolCallId: call.id, content: complaint }))
+      { ...assistant, toolCalls },
+      ...toolCalls.map((call): Message => ({ role: "tool", toolCallId: call.id, content: complaint }))
     ]
   }
-  return completion.text === ""
+  return text === "" && providerData === undefined
     ? [{ role: "user", content: complaint }]
-    : [{ role: "assistant", content: completion.text }, { role: "user", content: complaint }]
+    : [assistant, { role: "user", content: complaint }]
 }
 
-const wholeAgain = (output: OutputFormat): string => {
+const wholeAgain = (output: JsonFormat): string => {
   switch (output.mode) {
     case "json_schema":
       return "Answer again with the whole corrected value. Keep what was right."

@@ -1,8 +1,6 @@
 /**
- * A Schema, compiled for structured output: the JSON Schemas a model is asked to answer with, and the decoder of its
- * answer. Compiled once per schema and kept for as long as the schema is.
- *
- * @since 0.1.0
+ * A Schema, compiled for structured output: the JSON Schemas to ask with, and the decoder of the answer. Compiled once
+ * per schema and kept for as long as the schema is.
  */
 import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
@@ -12,41 +10,25 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { annotated, plain } from "./internal/jsonSchema.ts"
+import type { Accepted, Dialect, Document, Unsupported } from "./Dialect.ts"
+import { plainDocument, withDefinitions } from "./internal/jsonSchema.ts"
 import { toLenient } from "./internal/lenient.ts"
-import { toStrict, type Unsupported } from "./internal/strict.ts"
 import { toWire } from "./internal/wire.ts"
 
-/**
- * `strict` is what strict structured output and strict tools accept; `natural` is ordinary JSON Schema, for modes that
- * show it to the model as text.
- *
- * @category models
- * @since 0.1.0
- */
-type Form = "strict" | "natural"
-
-/**
- * @category models
- * @since 0.1.0
- */
 export interface ResponseSchema<out A, out RD = never> {
-  /** The key under which the value stands in an answer, when the value itself is no object. */
+  /** The key under which the value stands in an answer, when the value itself is not an object. */
   readonly wrapper: string | undefined
-  /** The JSON Schema to ask with, or where and why the schema has none in that form. */
-  readonly jsonSchema: (form: Form) => Result.Result<JsonSchema.JsonSchema, Unsupported>
+  /** Ordinary JSON Schema, for modes that show it to the model as text. */
+  readonly jsonSchema: JsonSchema.JsonSchema
+  /** The JSON Schema that a provider accepts, or where and why it accepts none. */
+  readonly accepted: (dialect: Dialect) => Result.Result<Accepted, Unsupported>
   /** Decodes an answer that was read as JSON, reporting every issue. */
   readonly decode: (answer: unknown) => Effect.Effect<A, SchemaIssue.Issue, RD>
-  /** Decodes the value itself, as it stands in a list, say, and under no wrapper of its own. */
+  /** Decodes the value itself, as an element of a list for example, without a wrapper of its own. */
   readonly decodeElement: (value: unknown) => Effect.Effect<A, SchemaIssue.Issue, RD>
 }
 
-/**
- * Compiles a schema, or tells where and why it cannot be asked for. The same schema gives the same result.
- *
- * @category constructors
- * @since 0.1.0
- */
+/** Compiles a schema, or reports where and why it has no JSON form. The same schema gives the same result. */
 export const make = <A, RD>(
   schema: Schema.ConstraintDecoder<A, RD>
 ): Result.Result<ResponseSchema<A, RD>, Unsupported> =>
@@ -61,11 +43,10 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       const wrapper = wrapperOf(codec)
       const document = toDocument(codec, wrapper)
       const decodeElement = makeDecode(codec)
-      const natural = Result.succeed(withDefinitions(document))
-      let strict: Result.Result<JsonSchema.JsonSchema, Unsupported> | undefined
       return {
         wrapper,
-        jsonSchema: (form: Form) => form === "natural" ? natural : strict ??= toStrict(document),
+        jsonSchema: withDefinitions(document),
+        accepted: memoize((dialect: Dialect) => dialect.accept(document)),
         decode: (answer) => decodeElement(unwrap(answer, wrapper)),
         decodeElement
       }
@@ -86,18 +67,15 @@ const encodedRoot = (ast: SchemaAST.AST): SchemaAST.AST => {
   return SchemaAST.isSuspend(encoded) ? encodedRoot(encoded.thunk()) : encoded
 }
 
-const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined) => {
+const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined): Document => {
   const wire = toWire(codec)
   const root = wrapper === undefined
     ? wire
     : new SchemaAST.Objects([new SchemaAST.PropertySignature(wrapper, wire)], [])
-  return plain(Schema.toJsonSchemaDocument(Schema.make(root), { onExcessProperty: "error" }))
+  return plainDocument(Schema.toJsonSchemaDocument(Schema.make(root), { onExcessProperty: "error" }))
 }
 
-const withDefinitions = ({ definitions, schema }: ReturnType<typeof toDocument>): JsonSchema.JsonSchema =>
-  Object.keys(definitions).length === 0 ? schema : { ...annotated(schema, {}), $defs: definitions }
-
-/** Nesting beyond this is not data but an attack on the stack, or a model that lost count. */
+/** Deeper nesting is not data: it is an attack on the stack, or a model that lost count. */
 const maxDepth = 256
 
 const unwrap = (answer: unknown, wrapper: string | undefined): unknown =>

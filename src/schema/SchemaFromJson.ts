@@ -8,8 +8,8 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as SchemaRepresentation from "effect/SchemaRepresentation"
+import type { Unsupported } from "./Dialect.ts"
 import { mapChildren, type Node } from "./internal/jsonSchema.ts"
-import type { Unsupported } from "./internal/strict.ts"
 
 /**
  * The schema of a JSON Schema document (draft 4 to 2020-12), or where and why it has none.

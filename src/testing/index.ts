@@ -9,6 +9,6 @@ export * as Fault from "./Fault.ts"
 /** A `Llm` that answers from a script. */
 export * as MockLlm from "./MockLlm.ts"
 /** A loopback server that speaks OpenAI's protocol. */
-export * as OpenAiSimulator from "./OpenAiSimulator.ts"
+export * as OpenAiSimulator from "./simulators/OpenAiSimulator.ts"
 /** What a fake model answers. */
 export * as Reply from "./Reply.ts"

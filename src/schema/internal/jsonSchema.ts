@@ -1,16 +1,12 @@
 /**
- * JSON Schema documents as Effect generates them, made plain: one description a node, no empty wrappers, definitions
+ * JSON Schema documents as Effect generates them, simplified: one description a node, no empty wrappers, definitions
  * only where they save something. The result means the same and costs a model fewer tokens.
  */
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Predicate from "effect/Predicate"
+import type { Document } from "../Dialect.ts"
 
 export type Node = JsonSchema.JsonSchema
-
-export interface Document {
-  readonly schema: Node
-  readonly definitions: Readonly<Record<string, Node>>
-}
 
 export const isNode = (u: unknown): u is Node => Predicate.isObject(u) && !Array.isArray(u)
 
@@ -68,7 +64,11 @@ export const annotated = (node: Node, from: Node, ...more: ReadonlyArray<string>
   return { ...node, ...(title !== undefined && { title }), ...(description !== "" && { description }) }
 }
 
-export const plain = (document: Document): Document => {
+/** A document with its definitions inside, as a provider takes it. */
+export const withDefinitions = ({ definitions, schema }: Document): Node =>
+  Object.keys(definitions).length === 0 ? schema : { ...annotated(schema, {}), $defs: definitions }
+
+export const plainDocument = (document: Document): Document => {
   const definitions = Object.fromEntries(
     Object.entries(document.definitions).map(([name, node]) => [name, plainNode(node)])
   )

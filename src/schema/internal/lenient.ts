@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { entryKeys, restKey } from "./strict.ts"
+import { entryKeys, restKey } from "./strictForm.ts"
 
 /** A codec with the same decoded side as a JSON codec, and a wider encoded one. */
 export const toLenient = (codec: SchemaAST.AST): SchemaAST.AST => {

@@ -7,11 +7,11 @@ import { Llm, type LlmRequest, Usage } from "effect-instructor"
 import type { Fault } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { APIError } from "openai"
-import { toReason } from "../../../src/openai/internal/error.ts"
-import { parseRateLimit } from "../../../src/openai/internal/rateLimit.ts"
-import * as Limiter from "../../../src/testing/internal/limiter.ts"
-import * as Slots from "../../../src/testing/internal/slots.ts"
-import * as Wire from "../../../src/testing/internal/wire.ts"
+import { toReason } from "../../../src/providers/openai/internal/error.ts"
+import { parseRateLimit } from "../../../src/providers/openai/internal/rateLimit.ts"
+import * as Limiter from "../../../src/testing/simulators/internal/limiter.ts"
+import * as Slots from "../../../src/testing/simulators/internal/slots.ts"
+import * as Wire from "../../../src/testing/simulators/internal/wire.ts"
 
 export interface Limits {
   readonly requestsPerMinute?: number | undefined

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import * as Csv from "../../../src/cli/internal/csv.ts"
+import * as Csv from "../../../src/cli/input/csv.ts"
 
 const read = (text: string, maxLength = 1000): ReadonlyArray<Csv.CsvRecord> => {
   const csv = Csv.make(maxLength)

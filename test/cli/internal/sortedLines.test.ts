@@ -1,7 +1,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
-import * as SortedLines from "../../../src/cli/internal/sortedLines.ts"
+import * as SortedLines from "../../../src/cli/output/sortedLines.ts"
 
 describe("sortedLines", () => {
   it.effect("puts lines of any length in order, those of one index as they came", () =>

@@ -1,0 +1,124 @@
+/**
+ * An extraction, compiled for the dialect of a provider: the request it makes of an input, and the meaning of an answer.
+ * What runs extractions works with this: the batch engines and the streams.
+ */
+import * as Prompt from "effect/ai/Prompt"
+import type * as Effect from "effect/Effect"
+import { memoize } from "effect/Function"
+import * as Result from "effect/Result"
+import type { Completion } from "../llm/Completion.ts"
+import type { Llm } from "../llm/Llm.ts"
+import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
+import * as Messages from "../prompt/Messages.ts"
+import type { Accepted, Dialect, Unsupported } from "../schema/Dialect.ts"
+import * as ResponseSchema from "../schema/ResponseSchema.ts"
+import { type ExtractionError, InvalidInput, UnsupportedSchema } from "./ExtractionError.ts"
+import * as Attempts from "./internal/attempts.ts"
+import type { Extraction, PromptInput } from "./internal/definition.ts"
+import type { Detailed } from "./internal/detailed.ts"
+import * as Failure from "./internal/failure.ts"
+import * as Step from "./internal/step.ts"
+
+export interface Compiled<out A, in Input, out R> {
+  readonly extraction: Extraction<A, Input, R>
+  readonly output: JsonFormat
+  readonly response: ResponseSchema.ResponseSchema<A, R>
+}
+
+/** Compiles an extraction, or reports why its schema cannot be sent. Equal arguments give the same result. */
+export const make = <A, Input, R>(
+  extraction: Extraction<A, Input, R>,
+  dialect: Dialect
+): Result.Result<Compiled<A, Input, R>, ExtractionError> =>
+  compile(dialect)(extraction) as Result.Result<Compiled<A, Input, R>, ExtractionError>
+
+const compile = memoize((dialect: Dialect) =>
+  memoize((extraction: Extraction<unknown, never, unknown>): Result.Result<
+    Compiled<unknown, never, unknown>,
+    ExtractionError
+  > =>
+    Result.flatMap(
+      response(extraction),
+      (response) =>
+        Result.map(acceptedIn(extraction.mode, response, dialect), ({ jsonSchema, strict }) => ({
+          extraction,
+          response,
+          output: toFormat(extraction, jsonSchema as JsonFormat["jsonSchema"], strict)
+        })).pipe(Result.mapError((unsupported) => unsupportedSchema(extraction.name, unsupported)))
+    )
+  )
+)
+
+/** A mode that shows the schema as text needs no dialect. */
+const acceptedIn = (
+  mode: OutputMode,
+  response: ResponseSchema.ResponseSchema<unknown, unknown>,
+  dialect: Dialect
+): Result.Result<{ readonly jsonSchema: object; readonly strict: boolean | undefined }, Unsupported> =>
+  mode === "json_schema" || mode === "tools"
+    ? response.accepted(dialect) as Result.Result<Accepted, Unsupported>
+    : Result.succeed({ jsonSchema: response.jsonSchema, strict: undefined })
+
+const toFormat = (
+  { description, mode, name }: Extraction<unknown, never, unknown>,
+  jsonSchema: JsonFormat["jsonSchema"],
+  strict: boolean | undefined
+): JsonFormat => ({
+  mode,
+  name: name.replace(/[^\w-]+/g, "_").slice(0, 64) || "Response",
+  ...(description !== undefined && { description }),
+  jsonSchema,
+  ...(strict !== undefined && { strict })
+})
+
+export const unsupportedSchema = (extraction: string, unsupported: Unsupported): ExtractionError =>
+  Failure.notSent(extraction, new UnsupportedSchema(unsupported))
+
+/** The request of an input. Nothing else builds one. A `prompt` that throws fails its own input and no other. */
+export const toRequest = <A, Input, R>(
+  { extraction, output }: Compiled<A, Input, R>,
+  input: Input,
+  defaultModel: string
+): Result.Result<LlmRequest, ExtractionError> =>
+  Result.try({
+    try: () => extraction.prompt(input),
+    catch: (cause) => `The prompt of the extraction threw: ${String(cause)}`
+  }).pipe(
+    Result.flatMap((prompt): Result.Result<PromptInput, string> => Result.isResult(prompt) ? prompt : Result.succeed(prompt)),
+    Result.flatMap((prompt) =>
+      Result.try({
+        try: () => Prompt.make(prompt),
+        catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
+      })
+    ),
+    Result.mapBoth({
+      onSuccess: (prompt) => ({
+        model: extraction.model ?? defaultModel,
+        messages: Messages.fromPrompt(prompt, { instructions: extraction.instructions, output }),
+        output,
+        parameters: extraction.parameters
+      }),
+      onFailure: (description) => Failure.notSent(extraction.name, new InvalidInput({ description }))
+    })
+  )
+
+/** The decoder of an extraction's answers, which no dialect changes. */
+export const response = <A, Input, R>(
+  { name, schema }: Extraction<A, Input, R>
+): Result.Result<ResponseSchema.ResponseSchema<A, R>, ExtractionError> =>
+  Result.mapError(ResponseSchema.make(schema), (unsupported) => unsupportedSchema(name, unsupported))
+
+/** Asks for a value until an answer is valid. */
+export const run: <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  llm: Llm["Service"],
+  request: LlmRequest
+) => Effect.Effect<Detailed<A>, ExtractionError, R> = Attempts.run
+
+/** The meaning of a completion of this extraction: a value, the next request, or a failure. */
+export const step: <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  invalid: Step.InvalidAttempts
+) => Effect.Effect<Step.Step<A>, never, R> = Step.make

@@ -1,0 +1,401 @@
+/**
+ * Extractions: a schema and how to ask for it. An extraction is a plain value; nothing happens until it meets an input.
+ *
+ * **Example** (Extracting a person)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
+ * const person = Extraction.make({ schema: Person })
+ *
+ * const program = Extraction.extract(person, "My name is John and I am 30 years old").pipe(
+ *   Effect.provide(MockLlm.layer([{ name: "John", age: 30 }]))
+ * )
+ *
+ * await Effect.runPromise(program) // => { name: "John", age: 30 }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import type * as JsonSchema from "effect/JsonSchema"
+import type * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as AnswerIssue from "../answer/AnswerIssue.ts"
+import { Llm } from "../llm/Llm.ts"
+import type { LlmRequest } from "../llm/LlmRequest.ts"
+import * as Dialect from "../schema/Dialect.ts"
+import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
+import * as Compiled from "./Compiled.ts"
+import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
+import { type Extraction, make, type Options, type Overrides, type PromptInput, resolve } from "./internal/definition.ts"
+import type { Detailed } from "./internal/detailed.ts"
+import { notSent } from "./internal/failure.ts"
+import * as Telemetry from "./internal/telemetry.ts"
+
+export {
+  /** @since 0.1.0 */
+  type Extraction,
+  /** @since 0.1.0 */
+  isExtraction,
+  /** @since 0.1.0 */
+  make,
+  /** @since 0.1.0 */
+  type Options,
+  /** @since 0.1.0 */
+  type Overrides,
+  /** @since 0.1.0 */
+  type PromptInput
+} from "./internal/definition.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Detailed
+} from "./internal/detailed.ts"
+
+export {
+  /** @since 0.1.0 */
+  metrics
+} from "./internal/metrics.ts"
+
+/**
+ * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it when the schema is a file or comes from
+ * another language; the value is plain JSON.
+ *
+ * **Example** (A schema from a file)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const document = { type: "object", properties: { city: { type: "string" } }, required: ["city"] }
+ *
+ * const program = Effect.gen(function*() {
+ *   const city = yield* Effect.fromResult(Extraction.fromJsonSchema(document, { name: "city" }))
+ *   return yield* Extraction.extract(city, "I live in Paris")
+ * }).pipe(Effect.provide(MockLlm.layer([{ city: "Paris" }])))
+ *
+ * await Effect.runPromise(program) // => { city: "Paris" }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromJsonSchema = <Input = PromptInput>(
+  document: unknown,
+  options?: Omit<Options<Schema.Json, Input>, "schema">
+): Result.Result<Extraction<Schema.Json, Input>, ExtractionError> =>
+  SchemaFromJson.make(document).pipe(
+    Result.map((schema) => make<Schema.Json, never, Input>({ ...options, schema })),
+    Result.mapError((unsupported) => Compiled.unsupportedSchema(options?.name ?? "Response", unsupported))
+  )
+
+const with_: {
+  (overrides: Overrides): <A, Input, R, Encoded>(
+    self: Extraction<A, Input, R, Encoded>
+  ) => Extraction<A, Input, R, Encoded>
+  <A, Input, R, Encoded>(
+    self: Extraction<A, Input, R, Encoded>,
+    overrides: Overrides
+  ): Extraction<A, Input, R, Encoded>
+} = dual(2, <A, Input, R, Encoded>(
+  self: Extraction<A, Input, R, Encoded>,
+  overrides: Overrides
+): Extraction<A, Input, R, Encoded> => {
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined)
+  return make({ ...self, ...Object.fromEntries(given) as Overrides })
+})
+
+export {
+  /**
+   * Changes options of an extraction. Use it for variants that share a schema and a prompt; options that are `undefined`
+   * stay as they are.
+   *
+   * **Example** (The same extraction on a larger model)
+   *
+   * ```ts
+   * import { Schema } from "effect"
+   * import { Extraction } from "effect-instructor"
+   *
+   * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }), maxAttempts: 1 })
+   * const careful = Extraction.with(city, { model: "large" })
+   *
+   * const changed = [careful.model, careful.maxAttempts] // => ["large", 1]
+   * ```
+   *
+   * @category combinators
+   * @since 0.1.0
+   */
+  with_ as with
+}
+
+/**
+ * Adapts an extraction to another input. Use it to extract from rows, documents or messages of your own. Return a failed
+ * `Result` with a description for an input that cannot be used: its extraction fails with `InvalidInput`.
+ *
+ * **Example** (Extracting from rows)
+ *
+ * ```ts
+ * import { Effect, Result, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }) })
+ * const ofRow = Extraction.mapInput(city, (row: { readonly bio: string }) =>
+ *   row.bio === "" ? Result.fail("The bio is empty") : row.bio
+ * )
+ *
+ * const program = Extraction.extract(ofRow, { bio: "" }).pipe(
+ *   Effect.catchReason("ExtractionError", "InvalidInput", ({ description }) => Effect.succeed(description)),
+ *   Effect.provide(MockLlm.layer([]))
+ * )
+ *
+ * await Effect.runPromise(program) // => "The bio is empty"
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const mapInput: {
+  <Input, Input2>(f: (input: Input2) => Input | Result.Result<Input, string>): <A, R, Encoded>(
+    self: Extraction<A, Input, R, Encoded>
+  ) => Extraction<A, Input2, R, Encoded>
+  <A, Input, R, Encoded, Input2>(
+    self: Extraction<A, Input, R, Encoded>,
+    f: (input: Input2) => Input | Result.Result<Input, string>
+  ): Extraction<A, Input2, R, Encoded>
+} = dual(2, <A, Input, R, Encoded, Input2>(
+  self: Extraction<A, Input, R, Encoded>,
+  f: (input: Input2) => Input | Result.Result<Input, string>
+): Extraction<A, Input2, R, Encoded> =>
+  make<A, R, Input2, Encoded>({
+    ...self,
+    prompt: (input) => {
+      const mapped = f(input)
+      if (!Result.isResult(mapped)) return self.prompt(mapped)
+      return Result.isFailure(mapped) ? Result.fail(mapped.failure) : self.prompt(mapped.success)
+    }
+  }))
+
+/**
+ * Makes a value optional: `None` where the model finds nothing. Use it for values that a text may not contain, so that
+ * the model can say so instead of inventing one.
+ *
+ * **Example** (A person, if there is one)
+ *
+ * ```ts
+ * import { Effect, Option, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
+ * const person = Extraction.option(Person)
+ *
+ * const program = Extraction.extract(person, "It rained all day").pipe(
+ *   Effect.provide(MockLlm.layer([{ result: null, reason: "no person is mentioned" }]))
+ * )
+ *
+ * await Effect.runPromise(program) // => Option.none()
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const option: {
+  <A, Input, R>(self: Extraction<A, Input, R>): Extraction<Option.Option<A>, Input, R>
+  <A, R>(self: Schema.ConstraintDecoder<A, R>): Extraction<Option.Option<A>, PromptInput, R>
+} = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>
+): Extraction<Option.Option<A>, Input, R> => {
+  const extraction = resolve<A, Input, R, unknown>(self)
+  return make({ ...extraction, schema: toOption(extraction.schema) })
+}
+
+const toOption = <A, R>(schema: Schema.ConstraintDecoder<A, R>): Schema.ConstraintDecoder<Option.Option<A>, R> =>
+  Schema.Struct({
+    result: Schema.OptionFromNullOr(schema).annotate({ description: "null when there is none to be found" }),
+    reason: Schema.optionalKey(Schema.NullOr(Schema.String)).annotate({ description: "why there is none" })
+  }).pipe(
+    Schema.decodeTo(
+      Schema.Option(Schema.toType(schema)),
+      SchemaTransformation.transform({
+        decode: ({ result }) => result,
+        encode: (result) => ({ result })
+      })
+    )
+  )
+
+/**
+ * The request that an extraction makes of an input. Use it to look at a request, or to send it in a way of your own.
+ *
+ * **Example** (A request without sending it)
+ *
+ * ```ts
+ * import { Result, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }), instructions: "Which city?" })
+ *
+ * const request = Extraction.toRequest(city, "I live in Paris", { model: "small" })
+ *
+ * Result.getOrThrow(request).messages // => [{ role: "system", content: "Which city?" }, { role: "user", content: "I live in Paris" }]
+ * ```
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toRequest = <A, Input, R>(
+  self: Extraction<A, Input, R>,
+  input: Input,
+  options: {
+    /** The model for an extraction that names none. */
+    readonly model: string
+    /**
+     * The dialect of JSON Schema that the provider accepts.
+     *
+     * @default "openai"
+     */
+    readonly dialect?: Dialect.Input | undefined
+  }
+): Result.Result<LlmRequest, ExtractionError> =>
+  Result.flatMap(
+    Compiled.make(self, Dialect.fromInput(options.dialect ?? "openai")),
+    (compiled) => Compiled.toRequest(compiled, input, options.model)
+  )
+
+/**
+ * The JSON Schema that an extraction sends. Use it to see what a model is asked for, or whether a provider accepts it.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const jsonSchema = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  /** `openai` by default. */
+  dialect: Dialect.Input = "openai"
+): Result.Result<JsonSchema.JsonSchema, ExtractionError> =>
+  Result.map(
+    Compiled.make(resolve<A, Input, R, unknown>(self), Dialect.fromInput(dialect)),
+    ({ output }) => output.jsonSchema
+  )
+
+/**
+ * Decodes the JSON of an answer as `extract` does, with every issue in the error. Use it for answers that were stored
+ * or that another program received.
+ *
+ * **Example** (A stored answer)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const day = Extraction.make({ schema: Schema.Struct({ day: Schema.DateFromString }) })
+ *
+ * const program = Effect.map(Extraction.decode(day, { day: "2026-11-24" }), ({ day }) => day.getUTCDate())
+ *
+ * await Effect.runPromise(program) // => 24
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  json: Schema.Json
+): Effect.Effect<A, ExtractionError, R> => {
+  const extraction = resolve<A, Input, R, unknown>(self)
+  const response = Compiled.response(extraction)
+  return Result.isFailure(response)
+    ? Effect.fail(response.failure)
+    : Effect.mapError(response.success.decode(json), (issue) =>
+      notSent(
+        extraction.name,
+        new InvalidOutput({ attempts: [{ text: JSON.stringify(json), issues: AnswerIssue.fromSchemaIssue(issue) }] })
+      ))
+}
+
+/**
+ * Extracts a value from an input. A bare schema in place of an extraction is asked for with every default.
+ *
+ * **Example** (A fallback when there is no valid answer)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "It rained").pipe(
+ *   Effect.catchReason("ExtractionError", "InvalidOutput", () => Effect.succeed({ city: "unknown" })),
+ *   Effect.provide(MockLlm.layer(() => ({ city: null })))
+ * )
+ *
+ * await Effect.runPromise(program) // => { city: "unknown" }
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const extract: {
+  <A, Input, R>(self: Extraction<A, Input, R>, input: Input): Effect.Effect<A, ExtractionError, Llm | R>
+  <A, R>(self: Schema.ConstraintDecoder<A, R>, input: PromptInput): Effect.Effect<A, ExtractionError, Llm | R>
+} = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  input: Input
+): Effect.Effect<A, ExtractionError, Llm | R> => Effect.map(extractDetailed<A, Input, R>(resolve(self), input), valueOf)
+
+const valueOf = <A>({ value }: Detailed<A>): A => value
+
+/**
+ * Extracts a value with its usage, its cost, its attempts and the completion. Use it to account for what a value cost.
+ *
+ * **Example** (The cost of a value)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const program = Extraction.extractDetailed(Schema.Struct({ city: Schema.String }), "I live in Paris").pipe(
+ *   Effect.map(({ attempts, usage, value }) => ({ ...value, attempts, tokens: usage.outputTokens })),
+ *   Effect.provide(MockLlm.layer([{ city: "Paris" }]))
+ * )
+ *
+ * await Effect.runPromise(program) // => { city: "Paris", attempts: 1, tokens: 4 }
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const extractDetailed: {
+  <A, Input, R>(self: Extraction<A, Input, R>, input: Input): Effect.Effect<Detailed<A>, ExtractionError, Llm | R>
+  <A, R>(self: Schema.ConstraintDecoder<A, R>, input: PromptInput): Effect.Effect<Detailed<A>, ExtractionError, Llm | R>
+} = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  input: Input
+): Effect.Effect<Detailed<A>, ExtractionError, Llm | R> =>
+  Llm.use((llm) => {
+    const compiled = Compiled.make(resolve<A, Input, R, unknown>(self), llm.dialect)
+    if (Result.isFailure(compiled)) return Effect.fail(compiled.failure)
+    const request = Compiled.toRequest(compiled.success, input, llm.model)
+    return Result.isFailure(request)
+      ? Effect.fail(request.failure)
+      : Compiled.run(compiled.success, llm, request.success)
+  })
+
+/**
+ * Whether spans carry the messages and answers themselves, as `gen_ai.input.messages` and `gen_ai.output.messages`. Set
+ * it only where traces may contain the texts of your users.
+ *
+ * @default false
+ * @category references
+ * @since 0.1.0
+ */
+export const RecordContent: Context.Reference<boolean> = Telemetry.RecordContent

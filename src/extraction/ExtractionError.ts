@@ -1,0 +1,366 @@
+/**
+ * Errors of an extraction: one `ExtractionError`, with the reason as a tagged value inside. Handle single reasons with
+ * `Effect.catchReason`.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as AnswerIssue from "../answer/AnswerIssue.ts"
+import { LlmError } from "../llm/LlmError.ts"
+import { Usage } from "../llm/Usage.ts"
+
+export {
+  /** @since 0.1.0 */
+  AnswerIssue,
+  /** @since 0.1.0 */
+  format as formatIssue
+} from "../answer/AnswerIssue.ts"
+
+/**
+ * The provider failed, after the retries of its governor. The error says how.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ProviderFailure
+  extends Schema.Error<ProviderFailure>("effect-instructor/ExtractionError/ProviderFailure")({
+    _tag: Schema.tag("ProviderFailure"),
+    error: LlmError
+  })
+{
+  override readonly cause = this.error
+
+  override get message(): string {
+    return this.error.message
+  }
+}
+
+/**
+ * The schema of `InvalidAttempt`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const InvalidAttempt = Schema.Struct({
+  text: Schema.String,
+  issues: Schema.Array(AnswerIssue.AnswerIssue)
+})
+
+/**
+ * An answer that did not decode, with every issue: what `InvalidOutput` lists.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InvalidAttempt extends Schema.Schema.Type<typeof InvalidAttempt> {}
+
+/**
+ * None of the answers decoded through the schema.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidOutput extends Schema.Error<InvalidOutput>("effect-instructor/ExtractionError/InvalidOutput")({
+  _tag: Schema.tag("InvalidOutput"),
+  attempts: Schema.NonEmptyArray(InvalidAttempt)
+}) {
+  /** The issues of the last attempt. */
+  get issues(): ReadonlyArray<AnswerIssue.AnswerIssue> {
+    return this.attempts[this.attempts.length - 1]!.issues
+  }
+
+  override get message(): string {
+    const count = this.attempts.length
+    const shown = this.issues.slice(0, 10).map((issue) => `\n- ${AnswerIssue.format(issue)}`).join("")
+    const more = this.issues.length > 10 ? `\n- and ${this.issues.length - 10} more` : ""
+    return `${
+      count === 1
+        ? "The answer does not match the schema"
+        : `None of ${count} answers matches the schema. Issues of the last one`
+    }:${shown}${more}\n` +
+      `Clarify the descriptions in the schema, relax the check that fails, or raise maxAttempts`
+  }
+}
+
+/**
+ * The answer was cut off at the token limit. Asking again would cut it off again.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Truncated extends Schema.Error<Truncated>("effect-instructor/ExtractionError/Truncated")({
+  _tag: Schema.tag("Truncated"),
+  /** The text that arrived. */
+  text: Schema.String,
+  /** The limit of the request, if it had one. */
+  maxTokens: Schema.optionalKey(Schema.Natural)
+}) {
+  override get message(): string {
+    return `The answer was cut off ${
+      this.maxTokens === undefined
+        ? "at the model's own token limit. Extract less at once"
+        : `at maxTokens (${this.maxTokens}). Raise it in parameters, or extract less at once`
+    }. ${this.text.length} characters arrived`
+  }
+}
+
+/**
+ * The model declined to answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Refused extends Schema.Error<Refused>("effect-instructor/ExtractionError/Refused")({
+  _tag: Schema.tag("Refused"),
+  /** The model's own words. */
+  refusal: Schema.String
+}) {
+  override get message(): string {
+    return `The model declined to answer: ${this.refusal}\nChange the instructions or the text, or use another model`
+  }
+}
+
+/**
+ * The provider's content filter stopped the answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ContentFiltered
+  extends Schema.Error<ContentFiltered>("effect-instructor/ExtractionError/ContentFiltered")({
+    _tag: Schema.tag("ContentFiltered"),
+    /** The text that arrived. */
+    text: Schema.String
+  })
+{
+  override get message(): string {
+    return `The provider's content filter stopped the answer after ${this.text.length} characters. ` +
+      `Change the text, or use another provider`
+  }
+}
+
+/**
+ * The provider does not accept the schema. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnsupportedSchema
+  extends Schema.Error<UnsupportedSchema>("effect-instructor/ExtractionError/UnsupportedSchema")({
+    _tag: Schema.tag("UnsupportedSchema"),
+    /** The place in the schema: `$` is its root, `[]` the elements of a list, `{}` the values of a record. */
+    path: Schema.String,
+    description: Schema.String
+  })
+{
+  override get message(): string {
+    return `The schema cannot be sent: at ${this.path}, ${this.description}`
+  }
+}
+
+/**
+ * The extraction's own `timeout` passed: attempts, retries and waits together.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/ExtractionError/TimedOut")({
+  _tag: Schema.tag("TimedOut"),
+  after: Schema.DurationFromMillis
+}) {
+  override get message(): string {
+    return `No valid answer within ${Duration.format(this.after)}. Raise timeout, or extract less at once`
+  }
+}
+
+/**
+ * The connection was lost inside a streamed answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Disconnected extends Schema.Error<Disconnected>("effect-instructor/ExtractionError/Disconnected")({
+  _tag: Schema.tag("Disconnected"),
+  /** The text that arrived. */
+  text: Schema.String,
+  error: LlmError
+}) {
+  override readonly cause = this.error
+
+  override get message(): string {
+    return `The connection was lost inside the answer, after ${this.text.length} characters: ${this.error.message}`
+  }
+}
+
+/**
+ * A streamed answer paused for longer than `idleTimeout`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Stalled extends Schema.Error<Stalled>("effect-instructor/ExtractionError/Stalled")({
+  _tag: Schema.tag("Stalled"),
+  /** The text that arrived. */
+  text: Schema.String,
+  after: Schema.DurationFromMillis
+}) {
+  override get message(): string {
+    return `The answer paused for ${Duration.format(this.after)} after ${this.text.length} characters. ` +
+      `Try again, or raise idleTimeout`
+  }
+}
+
+/**
+ * A streamed answer is longer, or nested deeper, than allowed. The rest was not read.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LimitExceeded extends Schema.Error<LimitExceeded>("effect-instructor/ExtractionError/LimitExceeded")({
+  _tag: Schema.tag("LimitExceeded"),
+  limit: Schema.Literals(["maxLength", "maxDepth"]),
+  maximum: Schema.Finite
+}) {
+  override get message(): string {
+    return this.limit === "maxLength"
+      ? `The answer is longer than ${this.maximum} characters. Extract less at once, or raise maxLength`
+      : `The answer is nested deeper than ${this.maximum} levels. Extract less at once, or raise maxDepth`
+  }
+}
+
+/**
+ * There is nothing to extract from: the prompt refused the input, or could not be made. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidInput extends Schema.Error<InvalidInput>("effect-instructor/ExtractionError/InvalidInput")({
+  _tag: Schema.tag("InvalidInput"),
+  description: Schema.String
+}) {
+  override get message(): string {
+    return this.description
+  }
+}
+
+/**
+ * The rest of the budget does not cover the next request, which was not sent. In a batch with a journal the item stays
+ * pending, for a run with a larger budget.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class BudgetExceeded extends Schema.Error<BudgetExceeded>("effect-instructor/ExtractionError/BudgetExceeded")({
+  _tag: Schema.tag("BudgetExceeded"),
+  description: Schema.String
+}) {
+  override get message(): string {
+    return this.description
+  }
+}
+
+/**
+ * The batch stopped before this item was finished, because of other items or its own `timeout`. The item itself has not
+ * failed: run it again.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Skipped extends Schema.Error<Skipped>("effect-instructor/ExtractionError/Skipped")({
+  _tag: Schema.tag("Skipped"),
+  /** Why the batch stopped. */
+  description: Schema.String
+}) {
+  override get message(): string {
+    return `Skipped: ${this.description}`
+  }
+}
+
+/**
+ * The schema of every reason, for code that stores or sends errors.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Reason = Schema.Union([
+  ProviderFailure,
+  InvalidOutput,
+  Truncated,
+  Refused,
+  ContentFiltered,
+  UnsupportedSchema,
+  InvalidInput,
+  TimedOut,
+  BudgetExceeded,
+  Disconnected,
+  Stalled,
+  LimitExceeded,
+  Skipped
+])
+
+/**
+ * Why an extraction gave no value.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * What every extraction fails with.
+ *
+ * **Example** (Another model for refusals)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
+ * const person = Extraction.make({ schema: Person, model: "small" })
+ * const careful = Extraction.with(person, { model: "large" })
+ *
+ * export const extract = (text: string) =>
+ *   Extraction.extract(person, text).pipe(
+ *     Effect.catchReason("ExtractionError", "Refused", () => Extraction.extract(careful, text))
+ *   )
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ExtractionError extends Schema.Error<ExtractionError>("effect-instructor/ExtractionError")({
+  _tag: Schema.tag("ExtractionError"),
+  /** The name of the extraction. */
+  extraction: Schema.String,
+  reason: Reason,
+  /** Completions received: a failure after the first attempt still cost them. */
+  attempts: Schema.Natural,
+  /** The usage of all of them. */
+  usage: Usage
+}) {
+  override readonly cause = this.reason
+
+  /**
+   * Whether every other input would fail for the same reason: a wrong key, an unknown model, an exhausted account or
+   * budget, an unsupported schema. A batch stops at such a failure.
+   */
+  get isUnrecoverable(): boolean {
+    return this.reason._tag === "UnsupportedSchema" ||
+      this.reason._tag === "BudgetExceeded" ||
+      this.reason._tag === "ProviderFailure" && this.reason.error.isUnrecoverable
+  }
+
+  override get message(): string {
+    return `Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`
+  }
+}
+
+/**
+ * Whether a value is an `ExtractionError`. Use it where errors of several kinds meet.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isExtractionError = (u: unknown): u is ExtractionError => Predicate.isTagged(u, "ExtractionError")

@@ -1,0 +1,86 @@
+/** Sends requests until an answer is valid, or the extraction has failed. */
+import * as Effect from "effect/Effect"
+import { CurrentCacheControl } from "../../middleware/cache/CacheControl.ts"
+import type { LlmError } from "../../llm/LlmError.ts"
+import type { LlmRequest } from "../../llm/LlmRequest.ts"
+import { withPriority } from "../../llm/Priority.ts"
+import * as Usage from "../../llm/Usage.ts"
+import type { Compiled } from "../Compiled.ts"
+import { ExtractionError, type Reason, TimedOut } from "../ExtractionError.ts"
+import type { Detailed } from "./detailed.ts"
+import { toReason } from "./failure.ts"
+import * as Step from "./step.ts"
+import * as Telemetry from "./telemetry.ts"
+
+export const run = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  llm: Telemetry.Completer<LlmError | Reason>,
+  request: LlmRequest
+): Effect.Effect<Detailed<A>, ExtractionError, R> =>
+  Effect.suspend(() => {
+    const { name, timeout } = compiled.extraction
+    const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
+    const asked = throughCache(compiled.extraction.cache, ask(compiled, llm, request, spent))
+    return Telemetry.extraction(
+      name,
+      spent,
+      timeout === undefined ? asked : Effect.timeoutOrElse(asked, {
+        duration: timeout,
+        orElse: () => Effect.fail(failure(compiled, spent, new TimedOut({ after: timeout })))
+      })
+    )
+  })
+
+/** Answers that led to nothing are not worth keeping: another run should get others. */
+const throughCache = <A, R>(
+  enabled: boolean,
+  ask: Effect.Effect<A, ExtractionError, R>
+): Effect.Effect<A, ExtractionError, R> => {
+  const answers: Array<Effect.Effect<void>> = []
+  return Effect.provideService(ask, CurrentCacheControl, {
+    enabled,
+    onAnswer: (forget) => answers.push(forget)
+  }).pipe(
+    Effect.tapError(({ reason }) =>
+      reason._tag === "InvalidOutput" ? Effect.forEach(answers, (forget) => forget, { discard: true }) : Effect.void
+    )
+  )
+}
+
+const failure = <A, Input, R>(
+  { extraction }: Compiled<A, Input, R>,
+  spent: Telemetry.Spent,
+  reason: Reason
+): ExtractionError => new ExtractionError({ extraction: extraction.name, reason, ...spent })
+
+const ask = Effect.fnUntraced(function*<A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  llm: Telemetry.Completer<LlmError | Reason>,
+  first: LlmRequest,
+  spent: Telemetry.Spent
+): Effect.fn.Return<Detailed<A>, ExtractionError, R> {
+  let request = first
+  let invalid: Step.InvalidAttempts = []
+  while (true) {
+    const asked = Telemetry.complete(llm, request, spent.attempts + 1)
+    // An item that was begun is finished before others begin.
+    const completion = yield* (spent.attempts === 0 ? asked : withPriority(asked, "high")).pipe(
+      Effect.mapError((error) => failure(compiled, spent, toReason(error)))
+    )
+    spent.attempts++
+    spent.usage = Usage.add(spent.usage, completion.usage)
+    const step = yield* Step.make(compiled, first, completion, invalid)
+    switch (step._tag) {
+      case "Valid": {
+        const { answer, value } = step
+        const { finishReason, model } = completion
+        return { value, answer, ...spent, model, finishReason, completion }
+      }
+      case "Failed":
+        return yield* failure(compiled, spent, step.reason)
+      case "Reask":
+        request = step.request
+        invalid = step.invalid
+    }
+  }
+})

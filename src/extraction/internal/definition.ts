@@ -1,0 +1,190 @@
+/** An extraction as a value. `Extraction` exports the public part of it. */
+import type * as Prompt from "effect/ai/Prompt"
+import * as Duration from "effect/Duration"
+import { memoize } from "effect/Function"
+import * as Pipeable from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import type { OutputMode, Parameters } from "../../llm/LlmRequest.ts"
+
+const TypeId = "~effect-instructor/Extraction"
+
+/**
+ * The input of an extraction without a `prompt` of its own: a text, or an `effect/ai` prompt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PromptInput = Prompt.RawInput
+
+/**
+ * A reusable description of what to extract. `A` is the value, `Input` what it is extracted from, `R` the services its
+ * schema needs, and `Encoded` the JSON form of the value. Make one with `make`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Extraction<out A, in Input = PromptInput, out R = never, out Encoded = unknown>
+  extends Pipeable.Pipeable
+{
+  readonly [TypeId]: typeof TypeId
+  readonly schema: Schema.ConstraintCodec<A, Encoded, R, unknown>
+  readonly name: string
+  readonly description: string | undefined
+  readonly instructions: string | undefined
+  readonly prompt: (input: Input) => PromptInput | Result.Result<PromptInput, string>
+  readonly mode: OutputMode
+  readonly model: string | undefined
+  readonly maxAttempts: number
+  readonly timeout: Duration.Duration | undefined
+  readonly cache: boolean
+  readonly parameters: Parameters
+}
+
+/**
+ * What `with` can change of an extraction, and `make` can set besides its schema and its prompt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Overrides {
+  /**
+   * The name of the value in requests, errors and spans.
+   *
+   * @default the schema's identifier or title
+   */
+  readonly name?: string | undefined
+  /**
+   * What the value is, for the model.
+   *
+   * @default the schema's description
+   */
+  readonly description?: string | undefined
+  /**
+   * The system message.
+   *
+   * @default to extract what is stated and to make nothing up, unless the prompt has a system message
+   */
+  readonly instructions?: string | undefined
+  /**
+   * How the schema reaches the model and the answer comes back.
+   *
+   * @default "json_schema"
+   */
+  readonly mode?: OutputMode | undefined
+  /**
+   * The model to ask.
+   *
+   * @default the model of the layer
+   */
+  readonly model?: string | undefined
+  /**
+   * The most completions for one input: the first one and the reasks. Retries after transport failures do not count.
+   *
+   * @default 3
+   */
+  readonly maxAttempts?: number | undefined
+  /** The most time for one input: attempts, retries and waits together. Unlimited by default. */
+  readonly timeout?: Duration.Input | undefined
+  /**
+   * Whether an `LlmCache` may answer the requests, and keep the answers.
+   *
+   * @default true
+   */
+  readonly cache?: boolean | undefined
+  /** Parameters of the request: the token limit of an answer, the temperature and others. */
+  readonly parameters?: Parameters | undefined
+}
+
+/**
+ * Everything that describes an extraction.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<out A, in Input = PromptInput, out R = never, out Encoded = unknown> extends Overrides {
+  /** Decodes the answer, with its transformations, checks and services. Its descriptions reach the model. */
+  readonly schema: Schema.ConstraintCodec<A, Encoded, R, unknown>
+  /**
+   * Turns an input into the messages to send. A `Result` that failed, with the reason as its failure, makes the
+   * extraction of this input fail with `InvalidInput` before anything is sent.
+   *
+   * @default the input itself, which has to be a text or a prompt
+   */
+  readonly prompt?: ((input: Input) => PromptInput | Result.Result<PromptInput, string>) | undefined
+}
+
+const Proto = {
+  [TypeId]: TypeId,
+  ...Pipeable.Prototype
+}
+
+/**
+ * Whether a value is an extraction. Use it where an extraction or a bare schema is accepted.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknown> => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Makes an extraction.
+ *
+ * **Example** (An extraction with options)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const Invoice = Schema.Struct({
+ *   number: Schema.String.annotate({ description: "as printed, with its dashes" }),
+ *   total: Schema.Finite.check(Schema.isGreaterThan(0))
+ * })
+ *
+ * export const invoice = Extraction.make({
+ *   schema: Invoice,
+ *   name: "invoice",
+ *   instructions: "Extract the invoice. Amounts are in euros.",
+ *   prompt: (scan: { readonly pages: ReadonlyArray<string> }) => scan.pages.join("\n"),
+ *   timeout: "1 minute",
+ *   parameters: { maxTokens: 500 }
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
+  options: Options<A, Input, R, Encoded>
+): Extraction<A, Input, R, Encoded> => {
+  const { ast } = options.schema
+  const annotations = { ...ast.annotations, ...SchemaAST.resolve(ast) }
+  const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
+  const described = [options.description, annotations["description"]].find(Predicate.isString)
+  const maxAttempts = Math.floor(options.maxAttempts ?? 3)
+  return Object.assign(Object.create(Proto), {
+    schema: options.schema,
+    name: named ?? "Response",
+    description: described,
+    instructions: options.instructions,
+    // Without a prompt of its own, Input is PromptInput.
+    prompt: options.prompt ?? ((input: Input) => input as PromptInput),
+    mode: options.mode ?? "json_schema",
+    model: options.model,
+    // Not Math.max, which passes on a NaN.
+    maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
+    timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
+    cache: options.cache ?? true,
+    parameters: options.parameters ?? {}
+  })
+}
+
+const fromSchema = memoize((schema: Schema.ConstraintCodec<unknown, unknown, unknown, unknown>) => make({ schema }))
+
+/** A bare schema is the extraction with every default. */
+export const resolve = <A, Input, R, Encoded>(
+  self: Extraction<A, Input, R, Encoded> | Schema.ConstraintCodec<A, Encoded, R, unknown>
+): Extraction<A, Input, R, Encoded> =>
+  isExtraction(self) ? self : fromSchema(self) as unknown as Extraction<A, Input, R, Encoded>

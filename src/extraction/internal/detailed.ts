@@ -1,0 +1,24 @@
+import type * as Schema from "effect/Schema"
+import type { Completion } from "../../llm/Completion.ts"
+import type { Usage } from "../../llm/Usage.ts"
+
+/**
+ * A value with its cost and its origin: what `extractDetailed` gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Detailed<out A> {
+  readonly value: A
+  /** The usage of all attempts together, with their cost: `usage.usd`, or `Usage.cost`. */
+  readonly usage: Usage
+  /** Completions received: 1 without a reask. */
+  readonly attempts: number
+  /** The model that gave the valid answer. */
+  readonly model: string
+  readonly finishReason: Completion["finishReason"]
+  /** The completion with the valid answer. */
+  readonly completion: Completion
+  /** The JSON that the value was decoded from. */
+  readonly answer: Schema.Json
+}

@@ -1,0 +1,16 @@
+/** How the failures of an extraction come about. */
+import { isLlmError, type LlmError } from "../../llm/LlmError.ts"
+import { zero } from "../../llm/Usage.ts"
+import { BudgetExceeded, ExtractionError, ProviderFailure, type Reason } from "../ExtractionError.ts"
+
+/** The reason for what a request failed with. */
+export const toReason = (error: LlmError | Reason): Reason => {
+  if (!isLlmError(error)) return error
+  return error.reason._tag === "BudgetExceededError"
+    ? new BudgetExceeded({ description: error.reason.description })
+    : new ProviderFailure({ error })
+}
+
+/** The error of an extraction that failed before anything was sent. */
+export const notSent = (extraction: string, reason: Reason): ExtractionError =>
+  new ExtractionError({ extraction, reason, attempts: 0, usage: zero })

@@ -1,0 +1,112 @@
+/**
+ * The meaning of a completion: a value, the next request, or the reason for a failure. Every way to run an extraction
+ * goes through it. It is pure, except for decoding, which a Schema may make effectful.
+ */
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import * as Answer from "../../answer/Answer.ts"
+import * as AnswerIssue from "../../answer/AnswerIssue.ts"
+import * as JsonText from "../../answer/JsonText.ts"
+import type { Completion } from "../../llm/Completion.ts"
+import type { LlmRequest, Parameters } from "../../llm/LlmRequest.ts"
+import * as Messages from "../../prompt/Messages.ts"
+import type { Compiled } from "../Compiled.ts"
+import {
+  ContentFiltered,
+  type InvalidAttempt,
+  InvalidOutput,
+  type Reason,
+  Refused,
+  Truncated
+} from "../ExtractionError.ts"
+
+export type InvalidAttempts = ReadonlyArray<InvalidAttempt>
+
+export type Step<A> =
+  | { readonly _tag: "Valid"; readonly value: A; readonly answer: Schema.Json }
+  | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly invalid: InvalidAttempts }
+  | { readonly _tag: "Failed"; readonly reason: Reason }
+
+/** `first` is the request without any reask, and `invalid` the attempts before this completion. */
+export const make = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  invalid: InvalidAttempts
+): Effect.Effect<Step<A>, never, R> => {
+  const answer = Answer.read(completion, compiled.output)
+  return Effect.map(decode(compiled, answer), (decoded): Step<A> => {
+    if (Result.isSuccess(decoded)) return { _tag: "Valid", ...decoded.success }
+    if (answer._tag !== "Complete") return { _tag: "Failed", reason: failureOf(answer, first.parameters) }
+    const issues = decoded.failure
+    const attempts: Arr.NonEmptyReadonlyArray<InvalidAttempt> = Arr.append(invalid, { text: answer.text, issues })
+    return attempts.length < compiled.extraction.maxAttempts
+      ? { _tag: "Reask", request: reask(compiled, first, completion, issues), invalid: attempts }
+      : { _tag: "Failed", reason: new InvalidOutput({ attempts }) }
+  })
+}
+
+/** The first request with the last answer and its issues. Earlier reasks are left out, so it does not grow. */
+export const reask = <A, Input, R>(
+  { output, response }: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  issues: ReadonlyArray<AnswerIssue.AnswerIssue>,
+  instruction?: string
+): LlmRequest => ({
+  ...first,
+  messages: [...first.messages, ...Messages.reask(output, completion, issues, response.wrapper, instruction)]
+})
+
+/** The reason for an answer that is not complete. */
+export const failureOf = (
+  answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
+  { maxTokens }: Parameters
+): Reason => {
+  switch (answer._tag) {
+    case "Truncated":
+      return new Truncated({ text: answer.text, ...(maxTokens !== undefined && { maxTokens }) })
+    case "Refused":
+      return new Refused({ refusal: answer.text })
+    case "Filtered":
+      return new ContentFiltered({ text: answer.text })
+  }
+}
+
+interface Decoded<A> {
+  readonly value: A
+  readonly answer: Schema.Json
+}
+
+/** The first of the values an answer may mean that decodes, or the issues of the likeliest. */
+const decode = Effect.fnUntraced(function*<A, Input, R>(
+  { response }: Compiled<A, Input, R>,
+  answer: Answer.Answer
+): Effect.fn.Return<Result.Result<Decoded<A>, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> {
+  let issues: ReadonlyArray<AnswerIssue.AnswerIssue> | undefined
+  for (const json of meanings(answer)) {
+    const decoded = yield* Effect.result(response.decode(json))
+    if (Result.isSuccess(decoded)) return Result.succeed({ value: decoded.success, answer: json })
+    issues ??= AnswerIssue.fromSchemaIssue(decoded.failure)
+  }
+  return Result.fail(issues ?? [{ path: [], message: noJson(answer.text) }])
+})
+
+// A truncated answer may still be whole. Repairing it would hide what is missing.
+const meanings = (answer: Answer.Answer): Iterable<Schema.Json> => {
+  switch (answer._tag) {
+    case "Complete":
+      return JsonText.candidates(answer.text)
+    case "Truncated":
+      return Option.toArray(JsonText.parse(answer.text))
+    case "Refused":
+    case "Filtered":
+      return []
+  }
+}
+
+const noJson = (text: string): string =>
+  text.trim() === "" ? "The answer is empty" : "The answer contains no JSON value"

@@ -1,0 +1,228 @@
+/**
+ * Errors of a language model provider: one `LlmError`, with the reason as a tagged value inside.
+ *
+ * The reasons are those of `effect/ai`'s `AiError`, and a few that it has no name for. Handle single ones with
+ * `Effect.catchReason`.
+ *
+ * @since 0.1.0
+ */
+import * as AiError from "effect/ai/AiError"
+import type * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { RateLimitWindow } from "./Completion.ts"
+import { Usage } from "./Usage.ts"
+
+/**
+ * The provider has no capacity for the request at the moment. Use it for a 503, 529 or 498; unlike a rate limit it says
+ * nothing about the account.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class OverloadedError extends Schema.Error<OverloadedError>("effect-instructor/LlmError/OverloadedError")({
+  _tag: Schema.tag("OverloadedError"),
+  description: Schema.String
+}) {
+  readonly isRetryable = true
+
+  override get message(): string {
+    return `The provider is overloaded: ${this.description}`
+  }
+}
+
+/**
+ * The request is larger than a whole rate limit or than the provider accepts at all. Waiting does not help; other,
+ * smaller requests are not affected.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RequestTooLargeError
+  extends Schema.Error<RequestTooLargeError>("effect-instructor/LlmError/RequestTooLargeError")({
+    _tag: Schema.tag("RequestTooLargeError"),
+    description: Schema.String
+  })
+{
+  readonly isRetryable = false
+
+  override get message(): string {
+    return `The request is too large: ${this.description}`
+  }
+}
+
+/**
+ * There is no such model, or nothing answers at this URL. Every request fails in the same way until the name of the
+ * model or the base URL is corrected.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotFoundError extends Schema.Error<NotFoundError>("effect-instructor/LlmError/NotFoundError")({
+  _tag: Schema.tag("NotFoundError"),
+  description: Schema.String
+}) {
+  readonly isRetryable = false
+
+  override get message(): string {
+    return `Not found: ${this.description}`
+  }
+}
+
+/**
+ * The answer broke off after it had begun: the provider failed, or the connection was lost. It may have been billed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class IncompleteResponseError
+  extends Schema.Error<IncompleteResponseError>("effect-instructor/LlmError/IncompleteResponseError")({
+    _tag: Schema.tag("IncompleteResponseError"),
+    description: Schema.String
+  })
+{
+  readonly isRetryable = true
+
+  override get message(): string {
+    return `The answer is incomplete: ${this.description}`
+  }
+}
+
+/**
+ * The rest of the budget does not cover the request, which was not sent. `LlmBudget` fails with it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class BudgetExceededError
+  extends Schema.Error<BudgetExceededError>("effect-instructor/LlmError/BudgetExceededError")({
+    _tag: Schema.tag("BudgetExceededError"),
+    description: Schema.String
+  })
+{
+  readonly isRetryable = false
+
+  override get message(): string {
+    return this.description
+  }
+}
+
+/**
+ * The schema of every reason, for code that stores or sends errors.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Reason = Schema.Union([
+  AiError.RateLimitError,
+  AiError.QuotaExhaustedError,
+  AiError.AuthenticationError,
+  AiError.ContentPolicyError,
+  AiError.InvalidRequestError,
+  AiError.InvalidUserInputError,
+  AiError.UnsupportedSchemaError,
+  AiError.InvalidResponseError,
+  AiError.InvalidOutputError,
+  AiError.InternalProviderError,
+  AiError.NetworkError,
+  AiError.UnknownError,
+  OverloadedError,
+  RequestTooLargeError,
+  NotFoundError,
+  IncompleteResponseError,
+  BudgetExceededError
+])
+
+/**
+ * Why a provider gave no completion.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * What `Llm.complete` and `Llm.stream` fail with.
+ *
+ * **Example** (A provider that asks for a pause)
+ *
+ * ```ts
+ * import { AiError } from "effect/ai"
+ * import { Duration } from "effect"
+ * import { LlmError } from "effect-instructor"
+ *
+ * const error = new LlmError.LlmError({
+ *   provider: "example",
+ *   reason: new AiError.RateLimitError({}),
+ *   serverDelay: Duration.seconds(2)
+ * })
+ *
+ * error.isRetryable // => true
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError")({
+  _tag: Schema.tag("LlmError"),
+  /** The provider's name, as in telemetry. */
+  provider: Schema.String,
+  reason: Reason,
+  /** The HTTP status, where there was a response. */
+  status: Schema.optionalKey(Schema.Int),
+  /** The provider's own code for the failure. */
+  code: Schema.optionalKey(Schema.String),
+  /** The provider's id of the request, to quote to its support. */
+  requestId: Schema.optionalKey(Schema.String),
+  /** The delay that the server asked for before the next try. */
+  serverDelay: Schema.optionalKey(Schema.DurationFromMillis),
+  /** The limit that refused the request: `growth` is one on how fast the rate may rise. */
+  limit: Schema.optionalKey(Schema.Literals(["requests", "tokens", "growth"])),
+  /** The state of the account's rate limits, where the refusal says. */
+  rateLimits: Schema.optionalKey(Schema.Array(RateLimitWindow)),
+  /** What the failed request used, where the provider says. */
+  usage: Schema.optionalKey(Usage)
+}) {
+  override readonly cause = this.reason
+
+  /** Whether the same request may succeed later. */
+  get isRetryable(): boolean {
+    return this.reason.isRetryable
+  }
+
+  /**
+   * Whether every other request would fail in the same way: a wrong key, an unknown model, an exhausted account or
+   * budget, a schema that the provider refuses.
+   */
+  get isUnrecoverable(): boolean {
+    switch (this.reason._tag) {
+      case "AuthenticationError":
+      case "QuotaExhaustedError":
+      case "UnsupportedSchemaError":
+      case "NotFoundError":
+      case "BudgetExceededError":
+        return true
+      case "NetworkError":
+        return this.reason.reason === "InvalidUrlError"
+      default:
+        return false
+    }
+  }
+
+  /** The delay that the server asked for, wherever the provider put it. */
+  get retryAfter(): Duration.Duration | undefined {
+    return this.serverDelay ?? (this.reason._tag === "RateLimitError" ? this.reason.retryAfter : undefined)
+  }
+
+  override get message(): string {
+    return `${this.provider}: ${this.reason.message}`
+  }
+}
+
+/**
+ * Whether a value is an `LlmError`. Use it where errors of several kinds meet.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isLlmError = (u: unknown): u is LlmError => Predicate.isTagged(u, "LlmError")

@@ -1,0 +1,132 @@
+/**
+ * The server-sent events of a streamed answer. Events are most of what a stream costs: the SDK's own reader takes
+ * several times as long for each and hands them out one at a time, and `effect/encoding/Sse` looks at every character.
+ * Here, all that one read of the connection brought is cut at its line ends and goes on together.
+ */
+import type * as AiError from "effect/ai/AiError"
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { APIError } from "openai"
+import type { CompletionPart } from "../../../llm/Completion.ts"
+import type { Collector } from "./stream.ts"
+import * as Template from "./template.ts"
+
+/** The most characters of one line: a whole answer in one event, and much more. */
+const maxLine = 64 * 1024 * 1024
+
+/** What each read of the connection adds. What arrived before a failure comes before the failure. */
+export const readParts = (
+  response: Response,
+  collector: Collector,
+  onError: (cause: unknown) => AiError.AiError
+): Stream.Stream<CompletionPart, AiError.AiError> => {
+  const { body } = response
+  if (body === null) return Stream.empty
+  const decoder = new TextDecoder()
+  const template = Template.make()
+  let parts: Array<CompletionPart> = []
+  let ended = false
+  let failure: AiError.AiError | undefined
+
+  const onEvent = (name: string, text: string): void => {
+    if (text === "[DONE]") {
+      ended = true
+      return
+    }
+    const piece = name === "" ? template.match(text) : undefined
+    if (piece !== undefined) {
+      collector.append(piece, parts)
+      return
+    }
+    const data = Result.try((): unknown => JSON.parse(text))
+    if (Result.isFailure(data)) {
+      failure = onError(data.failure)
+      return
+    }
+    const error = errorOf(name, data.success)
+    if (error !== undefined) failure = onError(new APIError(undefined, error, undefined, response.headers))
+    else {
+      collector.add(data.success, parts)
+      template.learn(text, data.success)
+    }
+  }
+
+  // The line that has not ended, in the pieces it came in, and the event that has not.
+  let pieces: Array<string> = []
+  let length = 0
+  let name = ""
+  let data: string | undefined
+
+  const onLine = (line: string): void => {
+    if (line === "") {
+      if (data !== undefined) onEvent(name, data)
+      name = ""
+      data = undefined
+    } else if (line.startsWith("data:")) {
+      const value = line.slice(line[5] === " " ? 6 : 5)
+      data = data === undefined ? value : `${data}\n${value}`
+    } else if (line.startsWith("event:")) name = line.slice(6).trim()
+  }
+
+  const feed = (chunk: string): void => {
+    // A line may also end in CR LF or CR; a CR at the end of a chunk waits for its LF.
+    const text = chunk.includes("\r") || pieces.at(-1)?.endsWith("\r") === true ? unix(pieces, chunk) : chunk
+    let at = 0
+    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", at)) {
+      if (ended || failure !== undefined) return
+      const line = text.slice(at, end)
+      if (pieces.length === 0) onLine(line)
+      else {
+        onLine(pieces.join("") + line)
+        pieces = []
+        length = 0
+      }
+      at = end + 1
+    }
+    if (at === text.length) return
+    pieces.push(text.slice(at))
+    length += text.length - at
+    if (length > maxLine) failure ??= onError(new Error("an event of the stream is too large"))
+  }
+
+  const chunks = Stream.fromReadableStream({ evaluate: () => body, onError })
+  return Stream.transformPull(chunks, (pull) => {
+    const next: Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, AiError.AiError> = Effect.suspend(() => {
+      if (failure !== undefined) return Effect.fail(failure)
+      return ended ? Cause.done() : Effect.flatMap(pull, take)
+    })
+    const take = (chunks: ReadonlyArray<Uint8Array>): typeof next => {
+      for (const chunk of chunks) feed(decoder.decode(chunk, { stream: true }))
+      if (!Arr.isArrayNonEmpty(parts)) return next
+      const out = parts
+      parts = []
+      return Effect.succeed(out)
+    }
+    return Effect.succeed(next)
+  })
+}
+
+/** A chunk with LF for every line end; what may be the first half of one goes back to wait for the second. */
+const unix = (pieces: Array<string>, chunk: string): string => {
+  const last = pieces.at(-1)
+  let text = chunk
+  if (last?.endsWith("\r") === true) {
+    pieces[pieces.length - 1] = last.slice(0, -1)
+    text = `\r${chunk}`
+  }
+  const held = text.endsWith("\r") ? text.slice(0, -1) : text
+  const out = held.replace(/\r\n?/g, "\n")
+  return held === text ? out : `${out}\r`
+}
+
+const errorOf = (event: string, data: unknown): object | undefined => {
+  const error = Predicate.isObject(data) ? data["error"] : undefined
+  if (Predicate.isObject(error)) return error
+  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: JSON.stringify(error) }
+  return event === "error" ? (Predicate.isObject(data) ? data : { message: String(data) }) : undefined
+}

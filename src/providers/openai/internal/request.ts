@@ -1,0 +1,121 @@
+/** `LlmRequest` → the body of `POST /chat/completions`. */
+import * as AiError from "effect/ai/AiError"
+import * as Result from "effect/Result"
+import type * as OpenAI from "openai"
+import type { LlmRequest, Message, OutputFormat, Parameters, UserPart } from "../../../llm/LlmRequest.ts"
+
+type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
+type MessageParam = OpenAI.OpenAI.ChatCompletionMessageParam
+type ContentPart = OpenAI.OpenAI.ChatCompletionContentPart
+
+/** Fails only for files that Chat Completions has no place for. */
+export const toBody = (request: LlmRequest): Result.Result<Body, AiError.InvalidUserInputError> => {
+  const messages: Array<MessageParam> = []
+  for (const message of request.messages) {
+    const param = toMessage(message)
+    if (Result.isFailure(param)) return Result.fail(param.failure)
+    messages.push(param.success)
+  }
+  return Result.succeed({
+    model: request.model,
+    messages,
+    ...toFormat(request.output),
+    ...toParameters(request.parameters)
+  })
+}
+
+const toFormat = (output: OutputFormat): Partial<Body> => {
+  switch (output.mode) {
+    case "json_schema":
+      return {
+        response_format: {
+          type: "json_schema",
+          json_schema: {
+            name: output.name,
+            ...(output.description !== undefined && { description: output.description }),
+            schema: output.jsonSchema,
+            strict: true
+          }
+        }
+      }
+    case "tools":
+      return {
+        tools: [{
+          type: "function",
+          function: {
+            name: output.name,
+            ...(output.description !== undefined && { description: output.description }),
+            parameters: output.jsonSchema,
+            strict: true
+          }
+        }],
+        tool_choice: { type: "function", function: { name: output.name } },
+        parallel_tool_calls: false
+      }
+    case "json":
+      return { response_format: { type: "json_object" } }
+    case "markdown":
+      return {}
+  }
+}
+
+const toParameters = (parameters: Parameters): Partial<Body> => ({
+  ...(parameters.maxTokens !== undefined && { max_completion_tokens: parameters.maxTokens }),
+  ...(parameters.temperature !== undefined && { temperature: parameters.temperature }),
+  ...(parameters.topP !== undefined && { top_p: parameters.topP }),
+  ...(parameters.seed !== undefined && { seed: parameters.seed }),
+  ...(parameters.stop !== undefined && { stop: [...parameters.stop] }),
+  ...(parameters.frequencyPenalty !== undefined && { frequency_penalty: parameters.frequencyPenalty }),
+  ...(parameters.presencePenalty !== undefined && { presence_penalty: parameters.presencePenalty }),
+  ...(parameters.reasoningEffort !== undefined && { reasoning_effort: parameters.reasoningEffort }),
+  ...(parameters.verbosity !== undefined && { verbosity: parameters.verbosity }),
+  ...(parameters.serviceTier !== undefined && { service_tier: parameters.serviceTier }),
+  ...(parameters.promptCacheKey !== undefined && { prompt_cache_key: parameters.promptCacheKey }),
+  ...parameters.extra
+  // Levels, verbosities and tiers are strings here: the SDK lists those it knew at its release, servers know others.
+} as Partial<Body>)
+
+const toMessage = (message: Message): Result.Result<MessageParam, AiError.InvalidUserInputError> => {
+  switch (message.role) {
+    case "system":
+      return Result.succeed({ role: "system", content: message.content })
+    case "assistant":
+      return Result.succeed({
+        role: "assistant",
+        content: message.content,
+        ...(message.toolCalls !== undefined && {
+          tool_calls: message.toolCalls.map((call) => ({
+            id: call.id,
+            type: "function" as const,
+            function: { name: call.name, arguments: call.arguments }
+          }))
+        })
+      })
+    case "tool":
+      return Result.succeed({ role: "tool", tool_call_id: message.toolCallId, content: message.content })
+    case "user":
+      return typeof message.content === "string"
+        ? Result.succeed({ role: "user", content: message.content })
+        : Result.map(Result.all(message.content.map(toPart)), (content) => ({ role: "user", content }))
+  }
+}
+
+const toPart = (part: UserPart): Result.Result<ContentPart, AiError.InvalidUserInputError> => {
+  if (part.type === "text") return Result.succeed({ type: "text", text: part.text })
+  if (part.mediaType.startsWith("image/")) return Result.succeed({ type: "image_url", image_url: { url: part.url } })
+  const data = /^data:[^,]*;base64,(.*)$/s.exec(part.url)?.[1]
+  if (data === undefined) {
+    return Result.fail(
+      new AiError.InvalidUserInputError({
+        description: `Chat Completions takes a file of type "${part.mediaType}" only as bytes, not by its URL. ` +
+          `Download it and pass its bytes`
+      })
+    )
+  }
+  const audio = /^audio\/(?:x-)?(wav|mp3|mpeg)$/.exec(part.mediaType)?.[1]
+  return Result.succeed(
+    audio === undefined
+      ? { type: "file", file: { filename: part.fileName ?? "file", file_data: part.url } }
+      : { type: "input_audio", input_audio: { data, format: audio === "wav" ? "wav" : "mp3" } }
+  )
+}

@@ -44,7 +44,8 @@ import { Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, type ExtractionError, type Llm } from "effect-instructor"
 import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
-import { MockLlm, OpenAiSimulator } from "effect-instructor/testing"
+import { MockLlm } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 const City = Schema.Struct({ city: Schema.String })
 const program: Effect.Effect<Array<{ readonly city: string }>, ExtractionError.ExtractionError, Llm.Llm> =

@@ -359,7 +359,7 @@ export const restore = <A, Input, R>(
   const response = Compiled.response(extraction)
   return Result.isFailure(response)
     ? Effect.succeed(Result.fail(response.failure))
-    : Records.toResult(extraction.name, response.success, record)
+    : Records.toResult(extraction, response.success, record)
 }
 
 /**

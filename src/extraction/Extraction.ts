@@ -322,7 +322,7 @@ export const decode = <A, Input, R>(
   const response = Compiled.response(extraction)
   return Result.isFailure(response)
     ? Effect.fail(response.failure)
-    : Effect.mapError(response.success.decode(json), (issue) =>
+    : Effect.mapError(response.success.decode(response.success.read(json, extraction.coerce)), (issue) =>
       notSent(
         extraction.name,
         new InvalidOutput({ attempts: [{ text: JSON.stringify(json), issues: AnswerIssue.fromSchemaIssue(issue) }] })

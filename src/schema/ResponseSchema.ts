@@ -5,15 +5,28 @@
 import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import type * as JsonSchema from "effect/JsonSchema"
-import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
+import type { Coercion } from "./Coercion.ts"
 import type { Accepted, Dialect, Document, Unsupported } from "./Dialect.ts"
 import { plainDocument, withDefinitions } from "./internal/jsonSchema.ts"
-import { toLenient } from "./internal/lenient.ts"
+import { toDecodable } from "./internal/decodable.ts"
+import * as Normalizer from "./internal/normalizer.ts"
+import * as Shape from "./internal/shape.ts"
 import { toWire } from "./internal/wire.ts"
+
+/** An answer in the ordinary form of its schema, ready to be decoded. */
+export interface Read {
+  readonly json: unknown
+  /** What was changed in it to read it. */
+  readonly coercions: ReadonlyArray<Coercion>
+  /** Why it cannot be an answer to this schema. */
+  readonly issue: SchemaIssue.Issue | undefined
+  /** Whether the answer as a whole is something else: an example, a note, another object. */
+  readonly isForeign: boolean
+}
 
 export interface ResponseSchema<out A, out RD = never> {
   /** The key under which the value stands in an answer, when the value itself is not an object. */
@@ -22,10 +35,12 @@ export interface ResponseSchema<out A, out RD = never> {
   readonly jsonSchema: JsonSchema.JsonSchema
   /** The JSON Schema that a provider accepts, or where and why it accepts none. */
   readonly accepted: (dialect: Dialect) => Result.Result<Accepted, Unsupported>
-  /** Decodes an answer that was read as JSON, reporting every issue. */
-  readonly decode: (answer: unknown) => Effect.Effect<A, SchemaIssue.Issue, RD>
-  /** Decodes the value itself, as an element of a list for example, without a wrapper of its own. */
-  readonly decodeElement: (value: unknown) => Effect.Effect<A, SchemaIssue.Issue, RD>
+  /** Reads an answer that was parsed as JSON; `coerces` allows values that are written in another way. */
+  readonly read: (answer: unknown, coerces: boolean) => Read
+  /** Reads the value itself, as an element of a list for example, without a wrapper of its own. */
+  readonly readElement: (value: unknown, coerces: boolean) => Read
+  /** Decodes what was read, reporting every issue. A schema that throws fails this answer alone. */
+  readonly decode: (read: Read) => Effect.Effect<A, SchemaIssue.Issue, RD>
 }
 
 /** Compiles a schema, or reports where and why it has no JSON form. The same schema gives the same result. */
@@ -42,13 +57,15 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       const codec = Schema.toCodecJson(Schema.make<Schema.Top>(ast)).ast
       const wrapper = wrapperOf(codec)
       const document = toDocument(codec, wrapper)
-      const decodeElement = makeDecode(codec)
+      const decodable = toDecodable(codec)
+      const shape = Shape.make(SchemaAST.toEncoded(decodable))
       return {
         wrapper,
         jsonSchema: withDefinitions(document),
         accepted: memoize((dialect: Dialect) => dialect.accept(document)),
-        decode: (answer) => decodeElement(unwrap(answer, wrapper)),
-        decodeElement
+        read: (answer, coerces) => readAnswer(shape, wrapper, answer, coerces),
+        readElement: (value, coerces) => readValue(shape, value, coerces),
+        decode: makeDecode(decodable)
       }
     },
     catch: (cause) => ({ path: "$", description: cause instanceof Error ? cause.message : String(cause) })
@@ -78,53 +95,64 @@ const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined): Document
 /** Deeper nesting is not data: it is an attack on the stack, or a model that lost count. */
 const maxDepth = 256
 
-const unwrap = (answer: unknown, wrapper: string | undefined): unknown =>
-  wrapper !== undefined && Predicate.isObject(answer) && Object.hasOwn(answer, wrapper) ? answer[wrapper] : answer
+/** The value of an answer, under the wrapper or without it, whichever of the two it fits. */
+const readAnswer = (shape: Shape.Shape, wrapper: string | undefined, answer: unknown, coerces: boolean): Read => {
+  if (wrapper === undefined) return readObject(shape, answer, coerces)
+  if (!Shape.isObject(answer) || !Object.hasOwn(answer, wrapper)) return readValue(shape, answer, coerces)
+  const isAlone = Object.keys(answer).length === 1
+  return isAlone || Shape.fit(shape, answer) === -1
+    ? readValue(shape, answer[wrapper], coerces)
+    : readValue(shape, answer, coerces)
+}
+
+/** An object, which a model may have put under a key of its own. */
+const readObject = (shape: Shape.Shape, answer: unknown, coerces: boolean): Read => {
+  const read = readValue(shape, answer, coerces)
+  if (!read.isForeign || !coerces || !Shape.isObject(answer)) return read
+  const [key, ...others] = Object.keys(answer)
+  const inside = key === undefined || others.length > 0 ? undefined : answer[key]
+  if (!Shape.isObject(inside) || Shape.fit(shape, inside) <= 0) return read
+  const value = readValue(shape, inside, coerces)
+  return { ...value, coercions: [{ path: [], kind: "wrapper" }, ...value.coercions] }
+}
+
+const readValue = (shape: Shape.Shape, value: unknown, coerces: boolean): Read => {
+  if (isDeeper(value, maxDepth)) {
+    return rejected(value, [], `Expected a value nested at most ${maxDepth} levels deep`)
+  }
+  const { coercions, foreign, json } = Normalizer.normalize(shape, value, coerces)
+  const [path] = foreign
+  return path === undefined
+    ? { json, coercions, issue: undefined, isForeign: !Shape.takesKind(shape, Shape.kindOf(json)) }
+    : {
+      ...rejected(json, path, "Expected an object with at least one of the keys of the schema"),
+      isForeign: path.length === 0
+    }
+}
+
+const rejected = (json: unknown, path: ReadonlyArray<string | number>, message: string): Read => {
+  const issue = new SchemaIssue.InvalidValue({ message }, json, {})
+  return {
+    json,
+    coercions: [],
+    issue: path.length === 0 ? issue : new SchemaIssue.Pointer(path, issue),
+    isForeign: false
+  }
+}
 
 const makeDecode = (codec: SchemaAST.AST) => {
-  const decode = Schema.decodeUnknownEffect(Schema.make<Schema.Top>(toLenient(codec)), { errors: "all" })
-  const bounded = isBounded(codec)
-  return (value: unknown): Effect.Effect<unknown, SchemaIssue.Issue, unknown> => {
-    if (!bounded && isDeeper(value, maxDepth)) {
-      const message = `Expected a value nested at most ${maxDepth} levels deep`
-      return Effect.fail(new SchemaIssue.InvalidValue({ message }, value, {}))
-    }
-    return Effect.mapError(decode(value), (error) => error.issue)
-  }
+  const decode = Schema.decodeUnknownEffect(Schema.make<Schema.Top>(codec), { errors: "all" })
+  return ({ issue, json }: Read): Effect.Effect<unknown, SchemaIssue.Issue, unknown> =>
+    issue !== undefined
+      ? Effect.fail(issue)
+      : decode(json).pipe(
+        Effect.mapError((error) => error.issue),
+        Effect.catchDefect((defect) =>
+          Effect.fail(new SchemaIssue.InvalidValue({ message: `The schema threw: ${String(defect)}` }, json, {}))
+        )
+      )
 }
 
-/** Whether the schema itself bounds how deep its values are. */
-const isBounded = (root: SchemaAST.AST): boolean => {
-  const seen = new Set<SchemaAST.AST>()
-  const visit = (ast: SchemaAST.AST): boolean => {
-    if (seen.has(ast)) return true
-    seen.add(ast)
-    switch (ast._tag) {
-      case "Suspend":
-      case "Any":
-      case "Unknown":
-      case "ObjectKeyword":
-      case "Declaration":
-        return false
-      case "Objects":
-        return ast.propertySignatures.every(({ type }) => visit(type)) &&
-          ast.indexSignatures.every(({ type }) => visit(type))
-      case "Arrays":
-        return ast.elements.every(visit) && ast.rest.every(visit)
-      case "Union":
-        return ast.types.every(visit)
-      default:
-        return true
-    }
-  }
-  return visit(SchemaAST.toEncoded(root))
-}
-
-const isDeeper = (value: unknown, levels: number): boolean => {
-  let layer: Array<unknown> = [value]
-  for (let level = 0; layer.length > 0; level++) {
-    if (level > levels) return true
-    layer = layer.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : [])
-  }
-  return false
-}
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" && value !== null &&
+  (levels === 0 || (Array.isArray(value) ? value : Object.values(value)).some((inner) => isDeeper(inner, levels - 1)))

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as AnswerIssue from "../../answer/AnswerIssue.ts"
-import type { Detailed } from "../../extraction/Extraction.ts"
+import type { Detailed, Extraction } from "../../extraction/Extraction.ts"
 import { ExtractionError, InvalidOutput } from "../../extraction/ExtractionError.ts"
 import type { ResponseSchema } from "../../schema/ResponseSchema.ts"
 import type { JournalRecord } from "../Journal.ts"
@@ -31,7 +31,7 @@ export const toRecord = <A, In>(
  * it invalid, and then the result is `InvalidOutput`.
  */
 export const toResult = <A, R>(
-  extraction: string,
+  { coerce, name: extraction }: Pick<Extraction<A, never, R>, "coerce" | "name">,
   response: ResponseSchema<A, R>,
   { answer, attempts, error, status, usage }: JournalRecord
 ): Effect.Effect<Result.Result<A, ExtractionError>, never, R> => {
@@ -41,7 +41,7 @@ export const toResult = <A, R>(
       () => notSent(extraction, "The journal's record of this failure cannot be read. Run the item again")
     )))
   }
-  return Effect.mapError(response.decode(answer ?? null), (issue) =>
+  return Effect.mapError(response.decode(response.read(answer ?? null, coerce)), (issue) =>
     new ExtractionError({
       extraction,
       reason: new InvalidOutput({

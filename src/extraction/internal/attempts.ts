@@ -72,9 +72,9 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
     const step = yield* Step.make(compiled, first, completion, invalid)
     switch (step._tag) {
       case "Valid": {
-        const { answer, value } = step
+        const { answer, coercions, value } = step
         const { finishReason, model } = completion
-        return { value, answer, ...spent, model, finishReason, completion }
+        return { value, answer, coercions, ...spent, model, finishReason, completion }
       }
       case "Failed":
         return yield* failure(compiled, spent, step.reason)

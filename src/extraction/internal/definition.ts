@@ -40,6 +40,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly maxAttempts: number
   readonly timeout: Duration.Duration | undefined
   readonly cache: boolean
+  readonly coerce: boolean
   readonly parameters: Parameters
 }
 
@@ -94,6 +95,13 @@ export interface Overrides {
    * @default true
    */
   readonly cache?: boolean | undefined
+  /**
+   * Whether values that are written in another way are accepted where exactly one reading exists: a literal in another
+   * case, a number as text, one value for a list of one, a key in another case. `Detailed.coercions` reports them.
+   *
+   * @default true
+   */
+  readonly coerce?: boolean | undefined
   /** Parameters of the request: the token limit of an answer, the temperature and others. */
   readonly parameters?: Parameters | undefined
 }
@@ -177,6 +185,7 @@ export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
     maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     cache: options.cache ?? true,
+    coerce: options.coerce ?? true,
     parameters: options.parameters ?? {}
   })
 }

@@ -1,6 +1,7 @@
 import type * as Schema from "effect/Schema"
 import type { Completion } from "../../llm/Completion.ts"
 import type { Usage } from "../../llm/Usage.ts"
+import type { Coercion } from "../../schema/Coercion.ts"
 
 /**
  * A value with its cost and its origin: what `extractDetailed` gives.
@@ -19,6 +20,8 @@ export interface Detailed<out A> {
   readonly finishReason: Completion["finishReason"]
   /** The completion with the valid answer. */
   readonly completion: Completion
-  /** The JSON that the value was decoded from. */
+  /** The JSON of the answer, as the model wrote it. */
   readonly answer: Schema.Json
+  /** Values that the model wrote in another way than the schema asks for. */
+  readonly coercions: ReadonlyArray<Coercion>
 }

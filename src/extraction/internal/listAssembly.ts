@@ -125,7 +125,7 @@ export const settle = Effect.fnUntraced(function*<A, Input, R>(
     const position = reading.placed
     const index = place(list, reading)
     if (index === undefined) return
-    const decoded = yield* decode(list.element, text)
+    const decoded = yield* decode(list, text)
     if (Result.isSuccess(decoded)) {
       list.out.push({ index, text, result: Result.succeed(decoded.success) })
     } else if (list.maxAttempts > 1) {
@@ -155,13 +155,13 @@ const failed = ({ index, issues, text }: Pick<Invalid, "index" | "issues" | "tex
   )
 })
 
-const decode = <A, R>(
-  element: ResponseSchema<A, R>,
+const decode = <A, Input, R>(
+  { compiled: { extraction }, element }: ListAssembly<A, Input, R>,
   text: string
 ): Effect.Effect<Result.Result<A, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> => {
   const [json] = JsonText.candidates(text)
   if (json === undefined) return Effect.succeed(Result.fail([{ path: [], message: "Expected a JSON value" }]))
-  return Effect.match(element.decodeElement(json), {
+  return Effect.match(element.decode(element.readElement(json, extraction.coerce)), {
     onSuccess: Result.succeed,
     onFailure: (issue) => Result.fail(AnswerIssue.fromSchemaIssue(issue))
   })

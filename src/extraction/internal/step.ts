@@ -13,6 +13,7 @@ import * as JsonText from "../../answer/JsonText.ts"
 import type { Completion } from "../../llm/Completion.ts"
 import type { LlmRequest, Parameters } from "../../llm/LlmRequest.ts"
 import * as Messages from "../../prompt/Messages.ts"
+import type { Coercion } from "../../schema/Coercion.ts"
 import type { Compiled } from "../Compiled.ts"
 import {
   ContentFiltered,
@@ -26,7 +27,7 @@ import {
 export type InvalidAttempts = ReadonlyArray<InvalidAttempt>
 
 export type Step<A> =
-  | { readonly _tag: "Valid"; readonly value: A; readonly answer: Schema.Json }
+  | { readonly _tag: "Valid" } & Decoded<A>
   | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly invalid: InvalidAttempts }
   | { readonly _tag: "Failed"; readonly reason: Reason }
 
@@ -79,24 +80,28 @@ export const failureOf = (
 interface Decoded<A> {
   readonly value: A
   readonly answer: Schema.Json
+  readonly coercions: ReadonlyArray<Coercion>
 }
 
-/** The first of the values an answer may mean that decodes, or the issues of the likeliest. */
-const decode = Effect.fnUntraced(function*<A, Input, R>(
-  { response }: Compiled<A, Input, R>,
+type Issues = ReadonlyArray<AnswerIssue.AnswerIssue>
+
+/** Decodes the last JSON value in an answer that is about the schema at all. One before it is a draft or an example. */
+const decode = <A, Input, R>(
+  { extraction, response }: Compiled<A, Input, R>,
   answer: Answer.Answer
-): Effect.fn.Return<Result.Result<Decoded<A>, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> {
-  let issues: ReadonlyArray<AnswerIssue.AnswerIssue> | undefined
-  for (const json of meanings(answer)) {
-    const decoded = yield* Effect.result(response.decode(json))
-    if (Result.isSuccess(decoded)) return Result.succeed({ value: decoded.success, answer: json })
-    issues ??= AnswerIssue.fromSchemaIssue(decoded.failure)
-  }
-  return Result.fail(issues ?? [{ path: [], message: noJson(answer.text) }])
-})
+): Effect.Effect<Result.Result<Decoded<A>, Issues>, never, R> => {
+  const values = meanings(answer)
+  if (values.length === 0) return Effect.succeed(Result.fail([{ path: [], message: noJson(answer.text) }]))
+  const reads = values.map((json) => ({ json, read: response.read(json, extraction.coerce) }))
+  const { json, read } = reads.find(({ read }) => !read.isForeign) ?? reads[0]!
+  return Effect.match(response.decode(read), {
+    onSuccess: (value) => Result.succeed({ value, answer: json, coercions: read.coercions }),
+    onFailure: (issue) => Result.fail(AnswerIssue.fromSchemaIssue(issue))
+  })
+}
 
 // A truncated answer may still be whole. Repairing it would hide what is missing.
-const meanings = (answer: Answer.Answer): Iterable<Schema.Json> => {
+const meanings = (answer: Answer.Answer): ReadonlyArray<Schema.Json> => {
   switch (answer._tag) {
     case "Complete":
       return JsonText.candidates(answer.text)

@@ -80,7 +80,7 @@ const restored = Effect.fnUntraced(function*<A, Input, In, R>(
 ): Effect.fn.Return<Item<A, In> | undefined, BatchError, R> {
   const record = yield* Effect.mapError(journal!.read(claim), journalFailure)
   if (Option.isNone(record)) return undefined
-  const result = yield* toResult(extraction.name, response, record.value)
+  const result = yield* toResult(extraction, response, record.value)
   if (record.value.status === "ok" && Result.isFailure(result)) return undefined
   feed?.restored(item.index, item.id)
   return finished(item, { ...record.value, result, restored: true })

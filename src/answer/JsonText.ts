@@ -105,4 +105,5 @@ const beginsJson = (text: string, at: number): boolean => {
 const belongsToObject = (text: string, at: number): boolean => /["']\s*:\s*$/.test(text.slice(Math.max(0, at - 20), at))
 
 /** Whether JSON goes on after a block, which then was not the whole. */
-const continues = (text: string, end: number): boolean => /^\s*(?:[,:]?\s*["'{[]|[}\]:,])/.test(text.slice(end, end + 200))
+const continues = (text: string, end: number): boolean =>
+  /^\s*(?:[,:]?\s*["'{[]|[}\]:,])/.test(text.slice(end, end + 200))

@@ -3,17 +3,20 @@
  * per schema and kept for as long as the schema is.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { memoize } from "effect/Function"
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaParser from "effect/SchemaParser"
 import type { Coercion } from "./Coercion.ts"
 import type { Accepted, Dialect, Document, Unsupported } from "./Dialect.ts"
+import { toJson, withDecidedUnions } from "./internal/decodable.ts"
 import { plainDocument, withDefinitions } from "./internal/jsonSchema.ts"
-import { toDecodable } from "./internal/decodable.ts"
 import * as Normalizer from "./internal/normalizer.ts"
+import * as Ordinary from "./internal/ordinary.ts"
 import * as Shape from "./internal/shape.ts"
 import { toWire } from "./internal/wire.ts"
 
@@ -57,15 +60,15 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       const codec = Schema.toCodecJson(Schema.make<Schema.Top>(ast)).ast
       const wrapper = wrapperOf(codec)
       const document = toDocument(codec, wrapper)
-      const decodable = toDecodable(codec)
-      const shape = Shape.make(SchemaAST.toEncoded(decodable))
+      const json = toJson(codec)
+      const shape = Shape.make(SchemaAST.toEncoded(json))
       return {
         wrapper,
         jsonSchema: withDefinitions(document),
         accepted: memoize((dialect: Dialect) => dialect.accept(document)),
         read: (answer, coerces) => readAnswer(shape, wrapper, answer, coerces),
         readElement: (value, coerces) => readValue(shape, value, coerces),
-        decode: makeDecode(decodable)
+        decode: makeDecode(withDecidedUnions(json))
       }
     },
     catch: (cause) => ({ path: "$", description: cause instanceof Error ? cause.message : String(cause) })
@@ -117,6 +120,9 @@ const readObject = (shape: Shape.Shape, answer: unknown, coerces: boolean): Read
 }
 
 const readValue = (shape: Shape.Shape, value: unknown, coerces: boolean): Read => {
+  if (Ordinary.isOrdinary(shape, value, maxDepth)) {
+    return { json: value, coercions: [], issue: undefined, isForeign: false }
+  }
   if (isDeeper(value, maxDepth)) {
     return rejected(value, [], `Expected a value nested at most ${maxDepth} levels deep`)
   }
@@ -141,16 +147,18 @@ const rejected = (json: unknown, path: ReadonlyArray<string | number>, message: 
 }
 
 const makeDecode = (codec: SchemaAST.AST) => {
-  const decode = Schema.decodeUnknownEffect(Schema.make<Schema.Top>(codec), { errors: "all" })
-  return ({ issue, json }: Read): Effect.Effect<unknown, SchemaIssue.Issue, unknown> =>
-    issue !== undefined
-      ? Effect.fail(issue)
-      : decode(json).pipe(
-        Effect.mapError((error) => error.issue),
-        Effect.catchDefect((defect) =>
-          Effect.fail(new SchemaIssue.InvalidValue({ message: `The schema threw: ${String(defect)}` }, json, {}))
-        )
-      )
+  const decode = SchemaParser.decodeUnknownEffect(Schema.make<Schema.Top>(codec), { errors: "all" })
+  return ({ issue, json }: Read): Effect.Effect<unknown, SchemaIssue.Issue, unknown> => {
+    if (issue !== undefined) return Effect.fail(issue)
+    const threw = (defect: unknown): Effect.Effect<never, SchemaIssue.Issue> =>
+      Effect.fail(new SchemaIssue.InvalidValue({ message: `The schema threw: ${String(defect)}` }, json, {}))
+    // A decoder without effects has decoded, or thrown, when it returns.
+    const decoded = Result.try(() => decode(json))
+    if (Result.isFailure(decoded)) return threw(decoded.failure)
+    return Exit.isExit(decoded.success) && Exit.isSuccess(decoded.success)
+      ? decoded.success
+      : Effect.catchDefect(decoded.success, threw)
+  }
 }
 
 const isDeeper = (value: unknown, levels: number): boolean =>

@@ -1,6 +1,6 @@
 /**
- * A JSON codec as the decoder of answers: of a union it takes the member that uses most of a value, JSON numbers are
- * numbers, and dates exist.
+ * A JSON codec as the decoder of answers: JSON numbers are numbers, dates exist, and a union takes the member that uses
+ * most of a value.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -8,24 +8,41 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as IsoDate from "./isoDate.ts"
 import * as Shape from "./shape.ts"
 
-export const toDecodable = (codec: SchemaAST.AST): SchemaAST.AST => {
+/** A codec whose encoded side is what JSON can say: numbers that are finite, and dates that exist. */
+export const toJson = (codec: SchemaAST.AST): SchemaAST.AST =>
+  rewrite(codec, (ast) => {
+    if (isJsonNumber(ast)) return copy(ast, { encoding: undefined })
+    return SchemaAST.isString(ast) && IsoDate.isExpected(ast)
+      ? Schema.make<Schema.String>(ast).check(IsoDate.check).ast
+      : ast
+  })
+
+/** A codec whose unions take the member that uses most of a value, and not the first that decodes. */
+export const withDecidedUnions = (codec: SchemaAST.AST): SchemaAST.AST =>
+  rewrite(codec, (ast) => {
+    if (!SchemaAST.isUnion(ast)) return ast
+    const types = decided(ast.types)
+    return types === ast.types ? ast : copy(ast, { types })
+  })
+
+/** Applies `f` to every node of a codec that a JSON value passes through, after the nodes below it. */
+const rewrite = (root: SchemaAST.AST, f: (ast: SchemaAST.AST) => SchemaAST.AST): SchemaAST.AST => {
   const done = new Map<SchemaAST.AST, SchemaAST.AST>()
   const go = (ast: SchemaAST.AST): SchemaAST.AST => {
     const known = done.get(ast)
     if (known !== undefined) return known
-    const out = rewrite(ast, go)
+    const out = f(rewriteBelow(ast, go))
     done.set(ast, out)
     return out
   }
-  return go(codec)
+  return go(root)
 }
 
 type Go = (ast: SchemaAST.AST) => SchemaAST.AST
 
-const rewrite = (ast: SchemaAST.AST, go: Go): SchemaAST.AST => {
+const rewriteBelow = (ast: SchemaAST.AST, go: Go): SchemaAST.AST => {
   if (ast.encoding !== undefined) {
     const last = ast.encoding[ast.encoding.length - 1]!
-    if (isJsonNumber(ast, last.to)) return copy(ast, { encoding: undefined })
     const to = go(last.to)
     return to === last.to
       ? ast
@@ -51,13 +68,11 @@ const rewrite = (ast: SchemaAST.AST, go: Go): SchemaAST.AST => {
       return elements === ast.elements && rest === ast.rest ? ast : copy(ast, { elements, rest })
     }
     case "Union": {
-      const types = decided(mapOrSame(ast.types, go))
+      const types = mapOrSame(ast.types, go)
       return types === ast.types ? ast : copy(ast, { types })
     }
     case "Suspend":
       return new SchemaAST.Suspend(() => go(ast.thunk()), ast.annotations, undefined, undefined, ast.context)
-    case "String":
-      return IsoDate.isExpected(ast) ? Schema.make<Schema.String>(ast).check(IsoDate.check).ast : ast
     default:
       return ast
   }
@@ -73,8 +88,10 @@ const mapOrSame = <A>(as: ReadonlyArray<A>, f: (a: A) => A): ReadonlyArray<A> =>
 }
 
 // Effect's JSON codec also accepts the strings "NaN", "Infinity" and "-Infinity", for which JSON has no numbers.
-const isJsonNumber = (ast: SchemaAST.AST, end: SchemaAST.AST): boolean =>
-  SchemaAST.isNumber(ast) && SchemaAST.isUnion(end) && end.types.some(SchemaAST.isNumber)
+const isJsonNumber = (ast: SchemaAST.AST): boolean => {
+  const end = ast.encoding?.[ast.encoding.length - 1]!.to
+  return SchemaAST.isNumber(ast) && end !== undefined && SchemaAST.isUnion(end) && end.types.some(SchemaAST.isNumber)
+}
 
 /**
  * The members of a union, each restricted to the values that it uses most of. A union takes its first member that
@@ -88,14 +105,17 @@ const decided = (types: ReadonlyArray<SchemaAST.AST>): ReadonlyArray<SchemaAST.A
   const rivals = shapes.filter((_, i) => overlapping[i])
   return types.map((type, i) => {
     if (!overlapping[i]) return type
-    const check = Schema.makeFilter((json: unknown) => {
+    // Of the value as it comes: a check of the member itself would see it without the keys that the member does not know.
+    const usesMost = Schema.Unknown.check(Schema.makeFilter((json) => {
       const own = Shape.fit(shapes[i]!, json)
-      return own === -1 || rivals.every((rival) => Shape.fit(rival, json) <= own)
-    })
-    const restricted = Schema.make<Schema.Top>(encoded[i]!).check(check).ast
-    return SchemaAST.decodeTo(restricted, type, SchemaTransformation.passthrough())
+      return rivals.every((rival) => Shape.fit(rival, json) <= own)
+    }, { message: lessFitting }))
+    return SchemaAST.decodeTo(usesMost.ast, type, SchemaTransformation.passthrough())
   })
 }
+
+/** The issue of a member of a union that another one fits better: nothing to report. */
+export const lessFitting = "Another member of the union uses more of the value"
 
 /** Whether one object could be read as either of two members. */
 const overlap = (a: SchemaAST.AST, b: SchemaAST.AST): boolean => {

@@ -113,7 +113,8 @@ const toNumber = (text: string): number | undefined => {
 }
 
 /** Whether a whole number has more digits than a double holds. */
-const isInexact = (text: string, value: number): boolean => Number.isInteger(value) && !Number.isSafeInteger(value) &&
+const isInexact = (text: string, value: number): boolean =>
+  Number.isInteger(value) && !Number.isSafeInteger(value) &&
   !/[eE.]/.test(text)
 
 const readList = ({ element }: Shape.List, json: unknown, reading: Reading): unknown => {
@@ -233,9 +234,8 @@ const renameKeys = (
 
 const foldKey = (key: string): string => key.toLowerCase().replace(/[\s_-]/g, "")
 
-const readUnion = ({ members }: Shape.Union, json: unknown, reading: Reading): unknown => {
-  const kind = Shape.kindOf(json)
-  const candidates = members.filter((member) => Shape.takesKind(member, kind))
+const readUnion = ({ byKind, members }: Shape.Union, json: unknown, reading: Reading): unknown => {
+  const candidates = byKind[Shape.kindOf(json)]
   if (candidates.length === 1 && candidates[0]!._tag !== "Literals") {
     const [member] = candidates
     if (!reading.coerces || Shape.fit(member!, json) >= 0 || members.length === 1) return read(member!, json, reading)

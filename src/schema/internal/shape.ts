@@ -51,6 +51,7 @@ export interface Tuple {
 }
 
 export interface Property {
+  readonly name: string
   readonly shape: () => Shape
   readonly isOptional: boolean
   /** Whether `null` can only mean that an optional value is missing. */
@@ -60,6 +61,10 @@ export interface Property {
 export interface Struct {
   readonly _tag: "Struct"
   readonly properties: ReadonlyMap<string, Property>
+  /** The same, for loops. */
+  readonly list: ReadonlyArray<Property>
+  /** Whether a property has the name of a member of every object. */
+  readonly hasInheritedNames: boolean
   /** The values of keys that are not properties. */
   readonly others: (() => Shape) | undefined
 }
@@ -67,6 +72,8 @@ export interface Struct {
 export interface Union {
   readonly _tag: "Union"
   readonly members: ReadonlyArray<Shape>
+  /** The members that take each kind of value. */
+  readonly byKind: Readonly<Record<Kind, ReadonlyArray<Shape>>>
 }
 
 const anything: Anything = { _tag: "Anything" }
@@ -139,16 +146,17 @@ const struct = (ast: SchemaAST.Objects, later: (ast: SchemaAST.AST) => () => Sha
   }
   const [index] = ast.indexSignatures
   if (ast.propertySignatures.length === 0 && index === undefined) return anything
+  const list = ast.propertySignatures.map(({ name, type }): Property => ({
+    name: String(name),
+    shape: later(type),
+    isOptional: SchemaAST.isOptional(type),
+    nullIsMissing: SchemaAST.isOptional(type) && !acceptsNull(type, new Set())
+  }))
   return {
     _tag: "Struct",
-    properties: new Map(ast.propertySignatures.map(({ name, type }) => [
-      String(name),
-      {
-        shape: later(type),
-        isOptional: SchemaAST.isOptional(type),
-        nullIsMissing: SchemaAST.isOptional(type) && !acceptsNull(type, new Set())
-      }
-    ])),
+    properties: new Map(list.map((property) => [property.name, property])),
+    list,
+    hasInheritedNames: list.some(({ name }) => name in Object.prototype),
     others: index && later(index.type)
   }
 }
@@ -179,7 +187,20 @@ const union = (members: ReadonlyArray<Shape>): Shape => {
   const literals = flat.flatMap((member) => member._tag === "Literals" ? member.values : [])
   const others = flat.filter((member) => member._tag !== "Literals")
   const all = literals.length === 0 ? others : [{ _tag: "Literals" as const, values: literals }, ...others]
-  return all.length === 1 ? all[0]! : { _tag: "Union", members: all }
+  if (all.length === 1) return all[0]!
+  const taking = (kind: Kind): ReadonlyArray<Shape> => all.filter((member) => takesKind(member, kind))
+  return {
+    _tag: "Union",
+    members: all,
+    byKind: {
+      null: taking("null"),
+      boolean: taking("boolean"),
+      number: taking("number"),
+      string: taking("string"),
+      list: taking("list"),
+      object: taking("object")
+    }
+  }
 }
 
 /** Whether a value of this kind can have the shape, in the ordinary form or in the strict one. */

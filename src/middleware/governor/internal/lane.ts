@@ -47,21 +47,23 @@ export interface Lane<A extends FairQueue.Waiting> {
   trouble: { readonly since: number; readonly error: LlmError } | undefined
   /** The error that fails every request until `pausedUntil`: the wait is longer than the governor may wait. */
   exhausted: LlmError | undefined
-  /** The share of the limits in use. */
+  /** The share of the limits in use: when it was last computed, when it was cut, and whether for growing too fast. */
   share: number
   shareAt: number
-  shareGrowth: number
+  cutAt: number
+  isGrowthLimited: boolean
   /** Why the first in the queue waits. */
   blocked: Block | undefined
 }
 
-/** After a refusal that reports no limit: a fifth less, which is back within five minutes. */
+/** After a refusal that reports no limit: a fifth less. It grows by 5 % a minute at first, and ever faster. */
 const shareAfterRefusal = 0.8
 const shareGrowth = Math.log(1.05) / 60_000
+const accelerationMillis = 60_000
 /** After a refusal for growing too fast: OpenAI lets a rate grow by half in a quarter of an hour. */
 const shareAfterGrowth = 0.5
 const slowGrowth = Math.log(1.5) / (15 * 60_000)
-const leastShare = 0.01
+const leastShare = 0.1
 
 /** The pause after a refusal without a delay of the server's, doubled with each episode. */
 const backoffMillis = 500
@@ -97,13 +99,15 @@ export const make = <A extends FairQueue.Waiting>(model: string, configured: {
   exhausted: undefined,
   share: 1,
   shareAt: 0,
-  shareGrowth,
+  cutAt: 0,
+  isGrowthLimited: false,
   blocked: undefined
 })
 
 const advance = <A extends FairQueue.Waiting>(lane: Lane<A>, at: number): void => {
   if (lane.share < 1) {
-    lane.share = Math.min(1, lane.share * Math.exp(lane.shareGrowth * (at - lane.shareAt)))
+    const growth = lane.isGrowthLimited ? slowGrowth : shareGrowth * (1 + (at - lane.cutAt) / accelerationMillis)
+    lane.share = Math.min(1, lane.share * Math.exp(growth * (at - lane.shareAt)))
     lane.shareAt = at
   }
   RateLimits.advance(lane.limits, at, lane.share)
@@ -158,11 +162,12 @@ export const answered = <A extends FairQueue.Waiting>(
 ): void => {
   lane.refusals = 0
   lane.trouble = undefined
-  if (windows !== undefined) {
+  const hasReports = windows !== undefined && windows.length > 0
+  if (hasReports) {
     advance(lane, at)
     for (const window of windows) RateLimits.observe(lane.limits, window, mark, at, false)
   }
-  RateLimits.answered(lane.limits, cost, at)
+  RateLimits.answered(lane.limits, cost, at, hasReports)
 }
 
 /** A request was refused for a rate limit. Returns whether a limit that the refusal reports explains it. */
@@ -183,16 +188,18 @@ export const refused = <A extends FairQueue.Waiting>(
   if (mark.episode !== lane.episode) return isExplained
   lane.episode++
   lane.inEpisode = 0
-  lane.refusals++
-  if (error.limit === "growth") cutShare(lane, at, shareAfterGrowth, slowGrowth)
-  else if (!isExplained) cutShare(lane, at, shareAfterRefusal, shareGrowth)
+  // Without an answer in between, the pace was not tried again.
+  if (lane.refusals++ > 0) return isExplained
+  if (error.limit === "growth") cutShare(lane, at, shareAfterGrowth, true)
+  else if (!isExplained) cutShare(lane, at, shareAfterRefusal, false)
   return isExplained
 }
 
-const cutShare = <A extends FairQueue.Waiting>(lane: Lane<A>, at: number, by: number, growth: number): void => {
+const cutShare = <A extends FairQueue.Waiting>(lane: Lane<A>, at: number, by: number, isGrowth: boolean): void => {
   lane.share = Math.max(leastShare, lane.share * by)
   lane.shareAt = at
-  lane.shareGrowth = growth
+  lane.cutAt = at
+  lane.isGrowthLimited = isGrowth
 }
 
 /**

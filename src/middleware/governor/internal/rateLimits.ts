@@ -30,11 +30,18 @@ export interface RateLimits {
   readonly answered: { requests: number; inputTokens: number; outputTokens: number }
   past: Totals
   recent: Totals
+  /** Answers in a row without a report. */
+  silent: number
 }
+
+/** After so many answers without a report, what was reported before is forgotten. */
+const maxSilent = 5
 
 /** Numbers from servers are clamped: ten years, and a limit that no account has. */
 const maxMillis = 10 * 365 * 86_400_000
 const maxLimit = 1e12
+/** A window that claims to reset later than this does not say when it is reset. */
+const maxResetMillis = 31 * 86_400_000
 
 const periodMillis = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }
 /** How far an invented limit may be exceeded before it is refuted. Our count of tokens may exceed the server's. */
@@ -61,7 +68,8 @@ export const make = (configured: {
     firstAt: undefined,
     answered: { requests: 0, inputTokens: 0, outputTokens: 0 },
     past: nothing,
-    recent: nothing
+    recent: nothing,
+    silent: 0
   }
 }
 
@@ -133,18 +141,26 @@ export const spend = (self: RateLimits, cost: Cost, at: number): void => {
 }
 
 /** Counts a request as answered, after its reports were observed. */
-export const answered = (self: RateLimits, cost: Cost, at: number): void => {
+export const answered = (self: RateLimits, cost: Cost, at: number, hasReports: boolean): void => {
   self.answered.requests++
   self.answered.inputTokens += cost.inputTokens
   self.answered.outputTokens += cost.outputTokens
+  self.silent = hasReports ? 0 : self.silent + 1
+  if (self.silent === maxSilent) return forget(self)
   for (const mirror of self.mirrors) {
     if (mirror.isProvisional && isRefuted(self, mirror.unit, mirror.reported!, at)) RateMirror.forget(mirror)
   }
 }
 
+/** Forgets what answers reported. What refusals reported stands until it is refuted. */
+const forget = (self: RateLimits): void => {
+  for (const mirror of self.mirrors) if (!mirror.isProvisional) RateMirror.forget(mirror)
+  self.quotas.length = 0
+}
+
 /**
- * Learns from a report in the answer to the request that this mark belongs to. Returns whether the report is credible.
- * Only right after `advance`.
+ * Learns from a report in the answer to the request that this mark belongs to. Returns whether the report explains a
+ * refusal: it is credible, and sets the pace from now on. Only right after `advance`.
  */
 export const observe = (
   self: RateLimits,
@@ -165,7 +181,7 @@ export const observe = (
   if (!isRefusal) mirror.isProvisional = false
   else if (mirror.reported === undefined) mirror.isProvisional = true
   RateMirror.observe(mirror, report, mark.at, spent)
-  return true
+  return !RateMirror.isFast(mirror)
 }
 
 /** Starts the limits afresh after a refusal. */
@@ -196,9 +212,14 @@ const toReport = ({ limit, period, remaining, resetAfter, unit }: RateLimitWindo
       period,
       limit: Math.min(limit, maxLimit),
       remaining: Math.min(Math.max(0, remaining), limit, maxLimit),
-      resetMillis: toMillis(resetAfter) ?? 0
+      resetMillis: toReset(resetAfter)
     }
     : undefined
+
+const toReset = (resetAfter: Duration.Duration): number => {
+  const millis = toMillis(resetAfter) ?? 0
+  return millis > maxResetMillis ? 0 : millis
+}
 
 /** A window that takes clearly longer to reset than a minute is a quota, whatever period it claims. */
 const isLong = ({ period, resetMillis }: Report): boolean =>
@@ -261,12 +282,13 @@ export const known = (
 > => [
   ...self.mirrors.filter((mirror) => RateMirror.limit(mirror) !== Infinity).map((mirror) => {
     const scale = mirror.period === "second" ? 60 : 1
+    const limit = RateMirror.limit(mirror) / scale
     const remaining = RateMirror.remaining(mirror)
     return {
       unit: mirror.unit,
       period: mirror.period,
-      limit: RateMirror.limit(mirror) / scale,
-      remaining: remaining === undefined ? undefined : Math.floor(remaining / scale)
+      limit,
+      remaining: remaining === undefined ? undefined : Math.min(limit, Math.floor(remaining / scale))
     }
   }),
   ...self.quotas.filter(({ limit }) => limit !== Infinity).map((quota) => ({

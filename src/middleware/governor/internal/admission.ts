@@ -160,13 +160,7 @@ const learn = (self: Dispatch.Dispatch, job: Job.Job, error: LlmError, at: numbe
   if (!error.isRetryable) return CircuitBreaker.succeeded(circuit)
   const weight = error.reason._tag === "OverloadedError" ? 1 : failureWeight
   ConcurrencyWindow.refused(window, job.windowGeneration, self.inFlight, weight)
-  const hasTripped = CircuitBreaker.failed(
-    circuit,
-    { key: job, number: job.order, error },
-    at,
-    Dispatch.random(self)
-  )
-  if (hasTripped) ConcurrencyWindow.reset(window)
+  if (CircuitBreaker.failed(circuit, job, error, at, Dispatch.random(self))) ConcurrencyWindow.reset(window)
   pauseForServer(self, job.lane, error, RateLimits.toMillis(error.retryAfter), at)
 }
 

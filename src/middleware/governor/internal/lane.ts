@@ -218,4 +218,4 @@ export const pauseMillis = <A extends FairQueue.Waiting>(
 
 /** The nth delay of an exponential backoff, with a jitter of a fifth in both directions. */
 export const backoff = (baseMillis: number, n: number, random: number): number =>
-  Math.ceil(Math.min(maxBackoffMillis, baseMillis * 2 ** Math.min(Math.max(0, n - 1), 20)) * (0.8 + 0.4 * random))
+  Math.round(Math.min(maxBackoffMillis, baseMillis * 2 ** Math.min(Math.max(0, n - 1), 20)) * (0.8 + 0.4 * random))

@@ -1,22 +1,58 @@
-/** A chat completion as the wire has it → `Completion`. What servers leave out or get wrong is told, never guessed. */
+/** A chat completion on the wire → `Completion`. What a server omits or gets wrong is reported, never guessed. */
+import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import type { Completion } from "../../../llm/Completion.ts"
+import type { LlmError } from "../../../llm/LlmError.ts"
 import type { ToolCall } from "../../../llm/LlmRequest.ts"
 import * as Usage from "../../../llm/Usage.ts"
-import { parseRateLimit, type ResponseHeaders } from "./rateLimit.ts"
+import { type Context, fail } from "./context.ts"
+import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
 
-/** The completion, or in words what is wrong with the response. */
-export const fromResponse = (
-  body: unknown,
+/** The completion in the body of a response with status 200. */
+export const fromText = (
+  text: string,
+  headers: ResponseHeaders,
+  requestedModel: string,
+  context: Context
+): Result.Result<Completion, LlmError> => {
+  const parsed = parseBody(text, headers)
+  if (Result.isFailure(parsed)) return invalid("the response is not valid JSON", context)
+  const body = parsed.success
+  if (!Predicate.isObject(body)) {
+    return invalid(
+      `the server answered with ${
+        Predicate.isString(body) ? "something that is not JSON" : "an empty body"
+      }. Check the base URL`,
+      context
+    )
+  }
+  const completion = fromBody(body, headers, requestedModel)
+  return typeof completion === "string"
+    ? invalid(completion, context, reported(body["usage"]))
+    : Result.succeed(completion)
+}
+
+/** JSON where the server says so, and otherwise the text. */
+const parseBody = (text: string, headers: ResponseHeaders): Result.Result<unknown, unknown> =>
+  text === ""
+    ? Result.succeed(undefined)
+    : /^[^;]*(?:application\/json|\+json\s*(?:;|$))/i.test(headers.get("content-type") ?? "")
+    ? Result.try((): unknown => JSON.parse(text))
+    : Result.succeed(text)
+
+const invalid = (problem: string, context: Context, usage?: Usage.Usage): Result.Result<never, LlmError> =>
+  Result.fail(
+    fail(context, new AiError.InvalidResponseError({ description: `${problem} (POST ${context.url})` }), usage)
+  )
+
+/** The completion, or what is wrong with the body. */
+const fromBody = (
+  body: { readonly [key: string]: unknown },
   headers: ResponseHeaders,
   requestedModel: string
 ): Completion | string => {
-  if (!Predicate.isObject(body)) {
-    return `the server answered with ${
-      Predicate.isString(body) ? "something that is not JSON" : "an empty body"
-    }. Check the base URL`
-  }
   const choices = body["choices"]
   if (!Array.isArray(choices)) return `the response has no "choices". Check the base URL`
   const choice: unknown = choices[0]
@@ -24,7 +60,7 @@ export const fromResponse = (
   const message = choice["message"]
   if (!Predicate.isObject(message)) return `the first choice has no "message"`
   const refusal = message["refusal"]
-  const rateLimit = parseRateLimit(headers)
+  const rateLimits = readWindows(headers)
   const serviceTier = string(body["service_tier"])
   return {
     id: string(body["id"]) ?? "",
@@ -35,13 +71,13 @@ export const fromResponse = (
     finishReason: finishReason(choice["finish_reason"]),
     usage: usage(body["usage"]),
     ...(serviceTier !== undefined && { serviceTier }),
-    ...(rateLimit !== undefined && { rateLimit })
+    ...(rateLimits !== undefined && { rateLimits })
   }
 }
 
 const string = (value: unknown): string | undefined => Predicate.isString(value) ? value : undefined
 
-/** Content is a string; some servers send the list of text parts that requests may have. */
+/** Content is a string, but some servers send a list of text parts, as requests may contain. */
 export const contentText = (content: unknown): string => {
   if (Predicate.isString(content)) return content
   if (!Array.isArray(content)) return ""
@@ -54,10 +90,10 @@ const toolCalls = (calls: unknown): ReadonlyArray<ToolCall> => {
     if (!Predicate.hasProperty(call, "function") || !Predicate.isObject(call.function)) return []
     const args = call.function["arguments"]
     return [{
-      // The id links a call to its result; a server that gives none still wants one back.
+      // The id links a call to its result. A server that sends none still expects one in the next request.
       id: (Predicate.hasProperty(call, "id") ? string(call.id) : undefined) || `call_${index}`,
       name: string(call.function["name"]) ?? "",
-      // A string on OpenAI's wire; some servers send the object itself.
+      // OpenAI sends a string, some servers the object itself.
       arguments: Predicate.isString(args) ? args : args === undefined || args === null ? "" : JSON.stringify(args)
     }]
   })
@@ -93,6 +129,12 @@ export const usage = (value: unknown): Usage.Usage => {
     outputTokens: natural(value["completion_tokens"]),
     reasoningTokens: natural(detail(value["completion_tokens_details"], "reasoning_tokens"))
   }
+}
+
+/** The usage, or `undefined` where the server did not report it. */
+export const reported = (value: unknown): Usage.Usage | undefined => {
+  const used = usage(value)
+  return used.unreported > 0 ? undefined : used
 }
 
 const detail = (details: unknown, key: string): unknown => Predicate.isObject(details) ? details[key] : undefined

@@ -1,6 +1,6 @@
-/** The `x-ratelimit-*` and `retry-after*` headers. */
+/** Reads the `x-ratelimit-*` and `retry-after*` headers. */
 import * as Duration from "effect/Duration"
-import type { RateLimit, RateLimitWindow } from "../../../llm/Completion.ts"
+import type { RateLimitWindow } from "../../../llm/Completion.ts"
 
 /** The part of the Fetch API's `Headers` that is read here. */
 export interface ResponseHeaders {
@@ -11,7 +11,7 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 
 /** A duration as Go prints it: `12ms`, `1.5s`, `6m0s`, `1h2m3s`. */
 export const parseGoDuration = (text: string): Duration.Duration | undefined => {
-  // Hot: two of them stand in the headers of every answer.
+  // Hot: the headers of every answer contain two of them.
   const part = /(\d+(?:\.\d+)?)(ms|[smhd])/y
   let millis = 0
   let end = 0
@@ -22,22 +22,22 @@ export const parseGoDuration = (text: string): Duration.Duration | undefined => 
   return end > 0 && end === text.length ? Duration.millis(millis) : undefined
 }
 
-export const parseRateLimit = (headers: ResponseHeaders): RateLimit | undefined => {
-  const requests = parseWindow(headers, "requests")
-  const tokens = parseWindow(headers, "tokens")
-  return requests === undefined && tokens === undefined
-    ? undefined
-    : { ...(requests !== undefined && { requests }), ...(tokens !== undefined && { tokens }) }
+/** The rate limits that the headers report, or `undefined` if they report none. OpenAI's limits are per minute. */
+export const readWindows = (headers: ResponseHeaders): ReadonlyArray<RateLimitWindow> | undefined => {
+  const requests = readWindow(headers, "requests")
+  const tokens = readWindow(headers, "tokens")
+  if (requests === undefined) return tokens === undefined ? undefined : [tokens]
+  return tokens === undefined ? [requests] : [requests, tokens]
 }
 
-const parseWindow = (headers: ResponseHeaders, kind: "requests" | "tokens"): RateLimitWindow | undefined => {
-  const limit = number(headers.get(`x-ratelimit-limit-${kind}`))
-  const remaining = number(headers.get(`x-ratelimit-remaining-${kind}`))
+const readWindow = (headers: ResponseHeaders, unit: "requests" | "tokens"): RateLimitWindow | undefined => {
+  const limit = number(headers.get(`x-ratelimit-limit-${unit}`))
+  const remaining = number(headers.get(`x-ratelimit-remaining-${unit}`))
   // Some gateways send -1 or 0 for "no limit".
   if (limit === undefined || remaining === undefined || limit <= 0 || remaining < 0) return undefined
-  const reset = headers.get(`x-ratelimit-reset-${kind}`) ?? ""
+  const reset = headers.get(`x-ratelimit-reset-${unit}`) ?? ""
   const resetAfter = parseGoDuration(reset) ?? seconds(number(reset)) ?? Duration.zero
-  return { limit, remaining, resetAfter }
+  return { unit, period: "minute", limit, remaining, resetAfter }
 }
 
 const number = (text: string | null): number | undefined => {
@@ -49,13 +49,13 @@ const number = (text: string | null): number | undefined => {
 const seconds = (value: number | undefined): Duration.Duration | undefined =>
   value === undefined || value < 0 ? undefined : Duration.seconds(value)
 
-/** How long the server asks to wait: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date. */
-export const parseRetryAfter = (headers: ResponseHeaders, nowMillis: number): Duration.Duration | undefined => {
+/** The delay that the server asks for: `retry-after-ms`, or `retry-after` in seconds or as an HTTP date. */
+export const readRetryAfter = (headers: ResponseHeaders, nowMillis: number): Duration.Duration | undefined => {
   const millis = number(headers.get("retry-after-ms"))
   if (millis !== undefined && millis >= 0) return Duration.millis(millis)
   const text = headers.get("retry-after")
-  const wait = seconds(number(text))
-  if (wait !== undefined || text === null) return wait
+  const delay = seconds(number(text))
+  if (delay !== undefined || text === null) return delay
   const at = Date.parse(text)
   return Number.isNaN(at) ? undefined : Duration.millis(Math.max(0, at - nowMillis))
 }

@@ -1,0 +1,15 @@
+/** What every part of the provider knows about the server it talks to. */
+import { LlmError, type Reason } from "../../../llm/LlmError.ts"
+import type { Usage } from "../../../llm/Usage.ts"
+
+export interface Context {
+  /** The provider's name. */
+  readonly provider: string
+  /** The URL of the requests, without credentials and query. */
+  readonly url: string
+  /** Removes secrets from a text that came from the server or from the transport. */
+  readonly scrub: (text: string) => string
+}
+
+export const fail = ({ provider }: Context, reason: Reason, usage?: Usage): LlmError =>
+  new LlmError({ provider, reason, ...(usage !== undefined && { usage }) })

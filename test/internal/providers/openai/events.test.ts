@@ -28,7 +28,7 @@ const Piece = Schema.Array(
 const Event = Schema.Struct({
   piece: Piece,
   kind: Schema.Literals(["text", "text", "text", "call", "other call", "named call", "both", "nothing"]),
-  padding: Schema.Literals(["", "", "", "x", "content\":\"a"]),
+  padding: Schema.Literals(["", "", "", "x", "a", "b", "content\":\"a"]),
   id: Schema.Literals(["1", "1", "1", "2"]),
   usage: Schema.Literals([0, 0, 0, 7])
 })
@@ -140,5 +140,21 @@ describe("streamed events", () => {
         7
       )
       assert.deepStrictEqual(parts[0], { _tag: "TextDelta", delta: "a" })
+    }))
+
+  it.effect("are not confused by another field that equals the piece of an earlier event", () =>
+    Effect.gen(function*() {
+      const event = (content: string, padding: string) =>
+        `data: ${JSON.stringify({ choices: [{ delta: { content } }], padding })}\n\n`
+      const parts = yield* served(
+        [event("a", "a"), event("a", "b"), event("a", "c"), "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"]
+          .join(""),
+        1000
+      )
+      assert.deepStrictEqual(parts.slice(0, -1), [
+        { _tag: "TextDelta", delta: "a" },
+        { _tag: "TextDelta", delta: "a" },
+        { _tag: "TextDelta", delta: "a" }
+      ])
     }))
 })

@@ -51,6 +51,9 @@ describe("OpenAi completions", () => {
       }],
       ["no usage", {}, { usage: Usage.unreported }],
       ["absurd usage", { usage: { prompt_tokens: -1, completion_tokens: "5" } }, { usage: Usage.unreported }],
+      ["a usage beyond any model", { usage: { prompt_tokens: 1e300, completion_tokens: 9e15 } }, {
+        usage: Usage.unreported
+      }],
       ["text in parts", { message: { content: [{ type: "text", text: "a" }, { type: "text", text: "b" }] } }, {
         text: "ab"
       }],

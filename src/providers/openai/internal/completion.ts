@@ -139,6 +139,10 @@ export const reported = (value: unknown): Usage.Usage | undefined => {
 
 const detail = (details: unknown, key: string): unknown => Predicate.isObject(details) ? details[key] : undefined
 
-const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+/** More tokens than this are no usage of one request, and sums of them could exceed the safe integers. */
+const maxTokens = 1_000_000_000
+
+const isNatural = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= maxTokens
 
 const natural = (value: unknown): number => isNatural(value) ? value : 0

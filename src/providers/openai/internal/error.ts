@@ -8,7 +8,7 @@ import * as LlmError from "../../../llm/LlmError.ts"
 import type { Usage } from "../../../llm/Usage.ts"
 import * as Connection from "./connection.ts"
 import { type Context, fail } from "./context.ts"
-import { parseGoDuration, readRetryAfter, readWindows } from "./rateLimit.ts"
+import { clampLevel, parseGoDuration, readRetryAfter, readWindows } from "./rateLimit.ts"
 
 /** A failure before the answer had begun. */
 export const toError = (cause: unknown, context: Context, nowMillis: number): LlmError.LlmError =>
@@ -201,16 +201,16 @@ const windowIn = (message: string): RateLimitWindow | undefined => {
   const match = /(requests|tokens) per (sec|min|hour|day).*?Limit:? ([\d,]+), Used:? ([\d,]+)/.exec(message)
   if (match === null) return undefined
   const period = periods[match[2] as keyof typeof periods]
-  const limit = count(match[3]!)
-  const used = Math.min(limit, count(match[4]!))
+  const quoted = count(match[3]!)
+  const { limit, remaining } = clampLevel(quoted, quoted - count(match[4]!))
   if (limit === 0) return undefined
   return {
     unit: match[1] as "requests" | "tokens",
     period,
     limit,
-    remaining: limit - used,
+    remaining,
     // The window refills at a constant rate.
-    resetAfter: Duration.times(Duration.fromInputUnsafe(`1 ${period}`), used / limit)
+    resetAfter: Duration.times(Duration.fromInputUnsafe(`1 ${period}`), (limit - remaining) / limit)
   }
 }
 

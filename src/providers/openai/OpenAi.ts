@@ -18,12 +18,13 @@ import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { Pricing } from "../../llm/Pricing.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import type * as Dialect from "../../schema/Dialect.ts"
+import { problemOf, publicUrl } from "./internal/baseUrl.ts"
 import * as Client from "./internal/client.ts"
 import * as ConfigSources from "./internal/config.ts"
 import { type Connection, makeComplete, makeStream } from "./internal/llm.ts"
 import { openAiPricing } from "./internal/prices.ts"
 import * as Request from "./internal/request.ts"
-import { makeScrub, publicUrl } from "./internal/secrets.ts"
+import { makeScrub } from "./internal/secrets.ts"
 
 /**
  * The model for extractions when neither the extraction nor the layer names one. It is small, current, and supports
@@ -303,10 +304,12 @@ const fromClient = (
   abortedBy: Connection["abortedBy"]
 ): Llm.Llm["Service"] => {
   const provider = options?.provider ?? "openai"
+  const url = `${publicUrl(client.baseURL).replace(/\/$/, "")}/chat/completions`
   const connection: Connection = {
     client,
     provider,
-    url: `${publicUrl(client.baseURL).replace(/\/$/, "")}/chat/completions`,
+    url,
+    problem: problemOf(client.baseURL, url),
     scrub: makeScrub([client.apiKey, client.adminAPIKey].filter(Predicate.isString)),
     timeout: Duration.fromInputUnsafe(options?.requestTimeout ?? "10 minutes"),
     abortedBy

@@ -183,7 +183,10 @@ describe("OpenAi errors", () => {
       ["a page", "<html></html>", "text/html", "not JSON"],
       ["nothing", "", "application/json", "an empty body"],
       ["half of its JSON", "{\"choices\":[{\"mess", "application/json", "not valid JSON"],
-      ["null", "null", "application/json", "empty body"]
+      ["null", "null", "application/json", "the response is null, not a chat completion"],
+      ["a list", "[]", "application/json", "the response is a list, not"],
+      ["a number", "1e999", "application/json", "the response is a number, not"],
+      ["a string", "\"hi\"", "application/json", "the response is a string, not"]
     ] as const
   ) {
     it.live(`reports a 200 with ${name} as an InvalidResponseError`, () =>
@@ -191,6 +194,35 @@ describe("OpenAi errors", () => {
         const error = yield* failWith(Fault.respond({ status: 200, body, contentType }))
         assert.strictEqual(error.reason._tag, "InvalidResponseError")
         assert.include(error.message, said)
+      }))
+  }
+
+  for (const contentType of ["text/plain", "application/octet-stream", ""]) {
+    it.live(`accepts a completion with the content type "${contentType}"`, () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* complete).text, "hi")
+      }).pipe(
+        Effect.provide(bare({
+          answer: () => Fault.respond({ status: 200, contentType, body: `{"choices":[{"message":{"content":"hi"}}]}` })
+        }))
+      ))
+  }
+
+  for (
+    const [name, location] of [
+      ["an invalid URL", "http://["],
+      ["another scheme", "ftp://example.com/"],
+      ["itself", "/v1/chat/completions"],
+      ["nowhere", undefined]
+    ] as const
+  ) {
+    it.live(`fails one request, not the run, for a redirect to ${name}`, () =>
+      Effect.gen(function*() {
+        const error = yield* failWith(
+          Fault.respond({ status: 307, body: "", headers: location === undefined ? {} : { location } })
+        )
+        assert.strictEqual(error.reason._tag, "InvalidResponseError")
+        assert.isFalse(error.isUnrecoverable)
       }))
   }
 

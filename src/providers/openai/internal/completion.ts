@@ -10,37 +10,36 @@ import * as Usage from "../../../llm/Usage.ts"
 import { type Context, fail } from "./context.ts"
 import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
 
-/** The completion in the body of a response with status 200. */
+/** The completion in the body of a response with status 200. The content type does not matter, the JSON does. */
 export const fromText = (
   text: string,
   headers: ResponseHeaders,
   requestedModel: string,
   context: Context
 ): Result.Result<Completion, LlmError> => {
-  const parsed = parseBody(text, headers)
-  if (Result.isFailure(parsed)) return invalid("the response is not valid JSON", context)
+  const parsed = Result.try((): unknown => JSON.parse(text))
+  if (Result.isFailure(parsed)) return invalid(describeBroken(text), context)
   const body = parsed.success
-  if (!Predicate.isObject(body)) {
-    return invalid(
-      `the server answered with ${
-        Predicate.isString(body) ? "something that is not JSON" : "an empty body"
-      }. Check the base URL`,
-      context
-    )
-  }
+  if (!Predicate.isObject(body)) return invalid(`the response is ${kindOf(body)}, not a chat completion`, context)
   const completion = fromBody(body, headers, requestedModel)
   return typeof completion === "string"
     ? invalid(completion, context, reported(body["usage"]))
     : Result.succeed(completion)
 }
 
-/** JSON where the server says so, and otherwise the text. */
-const parseBody = (text: string, headers: ResponseHeaders): Result.Result<unknown, unknown> =>
-  text === ""
-    ? Result.succeed(undefined)
-    : /^[^;]*(?:application\/json|\+json\s*(?:;|$))/i.test(headers.get("content-type") ?? "")
-    ? Result.try((): unknown => JSON.parse(text))
-    : Result.succeed(text)
+const describeBroken = (text: string): string => {
+  const start = text.trimStart()[0]
+  if (start === undefined) return "the response has an empty body"
+  return start === "{" || start === "["
+    ? "the response is not valid JSON"
+    : "the server answered with something that is not JSON. Check the base URL"
+}
+
+const kindOf = (value: unknown): string => {
+  if (value === null) return "null"
+  if (Array.isArray(value)) return "a list"
+  return `a ${typeof value}`
+}
 
 const invalid = (problem: string, context: Context, usage?: Usage.Usage): Result.Result<never, LlmError> =>
   Result.fail(

@@ -2,17 +2,20 @@
 import * as AiError from "effect/ai/AiError"
 import * as Predicate from "effect/Predicate"
 import { APIConnectionTimeoutError } from "openai"
+import type * as LlmError from "../../../llm/LlmError.ts"
 import type { Context } from "./context.ts"
 
-export const toReason = (cause: unknown, { scrub, url }: Context): AiError.NetworkError => {
-  const description = describe(cause)
-  return new AiError.NetworkError({
-    reason: /invalid url|unknown scheme|includes credentials/i.test(description) ? "InvalidUrlError" : "TransportError",
-    method: "POST",
-    url,
-    description: scrub(description)
-  })
+export const toReason = (cause: unknown, { scrub, url }: Context): LlmError.Reason => {
+  const description = scrub(describe(cause))
+  // The base URL has been checked, so what `fetch` rejects is where a redirect leads.
+  return redirectProblem.test(description)
+    ? new AiError.InvalidResponseError({
+      description: `the server redirects to where no request can be sent: ${description} (POST ${url})`
+    })
+    : new AiError.NetworkError({ reason: "TransportError", method: "POST", url, description })
 }
+
+const redirectProblem = /redirect|invalid url|url scheme|cross origin/i
 
 export const describe = (cause: unknown): string =>
   cause instanceof APIConnectionTimeoutError ? "the request timed out" : innermost(cause)

@@ -7,6 +7,8 @@ export interface Context {
   readonly provider: string
   /** The URL of the requests, without credentials and query. */
   readonly url: string
+  /** Why no request can be sent, if none can. */
+  readonly problem: Reason | undefined
   /** Removes secrets from a text that came from the server or from the transport. */
   readonly scrub: (text: string) => string
 }

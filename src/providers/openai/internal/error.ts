@@ -165,6 +165,7 @@ const classify = (facts: Facts): LlmError.Reason => {
     case 409:
       return new AiError.InternalProviderError({ description })
     default:
+      if (status < 400) return new AiError.InvalidResponseError({ description })
       return status >= 500 ? new AiError.InternalProviderError({ description }) : invalidRequest(facts)
   }
 }

@@ -14,7 +14,7 @@ import { fromText } from "./completion.ts"
 import { type Context, fail } from "./context.ts"
 import { incomplete, toError, toErrorInside } from "./error.ts"
 import { readParts } from "./events.ts"
-import { toBody } from "./request.ts"
+import { type Body, toBody } from "./request.ts"
 import { makeCollector } from "./stream.ts"
 
 export interface Connection extends Context {
@@ -44,6 +44,12 @@ const timedOut = (connection: Connection): LlmError =>
     })
   )
 
+const encode = (request: LlmRequest, connection: Connection): Result.Result<Body, LlmError> => {
+  const { problem } = connection
+  if (problem !== undefined) return Result.fail(fail(connection, problem))
+  return Result.mapError(toBody(request), (reason) => fail(connection, reason))
+}
+
 export const makeComplete = (connection: Connection): Llm["Service"]["complete"] => {
   const { abortedBy, client } = connection
   const options = requestOptions(connection)
@@ -53,8 +59,8 @@ export const makeComplete = (connection: Connection): Llm["Service"]["complete"]
     Clock.clockWith((clock) => Effect.fail(toError(cause, connection, clock.currentTimeMillisUnsafe())))
 
   return (request) => {
-    const body = toBody(request)
-    if (Result.isFailure(body)) return Effect.fail(fail(connection, body.failure))
+    const body = encode(request, connection)
+    if (Result.isFailure(body)) return Effect.fail(body.failure)
     // Hot. With `chat.completions.create`, `withResponse` and `Effect.timeoutOrElse` the SDK and Effect take 70 µs more
     // of 290 for the same: a body written with an observer, two more timers, a race of two fibers.
     return Effect.callback<Completion, LlmError>((resume) => {
@@ -89,14 +95,13 @@ export const makeStream = (connection: Connection): Llm["Service"]["stream"] => 
   const options = requestOptions(connection)
 
   const open = Effect.fnUntraced(function*(request: LlmRequest) {
-    const body = toBody(request)
-    if (Result.isFailure(body)) return yield* Effect.fail(fail(connection, body.failure))
+    const body = yield* Effect.fromResult(encode(request, connection))
     const signal = yield* Effect.abortSignal
     const clock = yield* Clock.Clock
     const response = yield* Effect.tryPromise({
       try: () =>
         client.chat.completions.create(
-          { ...body.success, stream: true, stream_options: { include_usage: true } },
+          { ...body, stream: true, stream_options: { include_usage: true } },
           { ...options, signal }
         ).asResponse(),
       catch: (cause) => toError(cause, connection, clock.currentTimeMillisUnsafe())

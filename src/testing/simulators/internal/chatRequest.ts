@@ -22,14 +22,12 @@ export type Body = SimulatedRequest["body"]
 
 type Node = { readonly [key: string]: unknown }
 
-const isNode = (u: unknown): u is Node => Predicate.isObject(u) && !Array.isArray(u)
-
 /** The request, or the message of a 400. */
 export const read = (bodyText: string, index: number): ChatRequest | string => {
   const parsed = Result.try(() => JSON.parse(bodyText) as unknown)
   if (Result.isFailure(parsed)) return "We could not parse the JSON body of your request."
   const body = parsed.success
-  if (!isNode(body)) return "The body of your request is not a JSON object."
+  if (!Predicate.isObject(body)) return "The body of your request is not a JSON object."
   const { model } = body
   if (!Predicate.isString(model)) return "you must provide a model parameter"
   const messages = messagesOf(body)
@@ -50,7 +48,7 @@ export const read = (bodyText: string, index: number): ChatRequest | string => {
     choices: Predicate.isNumber(n) ? n : 1,
     stop: Predicate.isString(stop) ? [stop] : Array.isArray(stop) ? stop.filter(Predicate.isString) : [],
     maxTokens: maxTokensOf(body),
-    includesUsage: isNode(stream_options) && stream_options["include_usage"] === true,
+    includesUsage: Predicate.isObject(stream_options) && stream_options["include_usage"] === true,
     promptTokens: messages.reduce<number>((sum, message) => sum + 4 + Reply.estimateTokens(messageText(message)), 3)
   }
 }
@@ -58,10 +56,10 @@ export const read = (bodyText: string, index: number): ChatRequest | string => {
 export const messagesOf = (body: Body): ReadonlyArray<unknown> =>
   Array.isArray(body["messages"]) ? body["messages"] : []
 
-const roleOf = (message: unknown): unknown => isNode(message) ? message["role"] : undefined
+const roleOf = (message: unknown): unknown => Predicate.isObject(message) ? message["role"] : undefined
 
 export const messageText = (message: unknown): string => {
-  if (!isNode(message)) return ""
+  if (!Predicate.isObject(message)) return ""
   const content = message["content"]
   if (Predicate.isString(content)) return content
   if (!Array.isArray(content)) return ""
@@ -71,7 +69,7 @@ export const messageText = (message: unknown): string => {
 
 const formatMode = (body: Body): OutputMode => {
   const format = body["response_format"]
-  const type = isNode(format) ? format["type"] : undefined
+  const type = Predicate.isObject(format) ? format["type"] : undefined
   return type === "json_schema" ? "json_schema" : type === "json_object" ? "json" : "markdown"
 }
 
@@ -79,10 +77,10 @@ const schemaOf = (body: Body, tool: string | undefined): Node | undefined => {
   const format = body["response_format"]
   const schema = tool !== undefined
     ? functionsOf(body).find(({ name }) => name === tool)?.["parameters"]
-    : isNode(format) && isNode(format["json_schema"])
+    : Predicate.isObject(format) && Predicate.isObject(format["json_schema"])
     ? format["json_schema"]["schema"]
     : undefined
-  return isNode(schema) ? schema : undefined
+  return Predicate.isObject(schema) ? schema : undefined
 }
 
 /** `max_tokens` is the older name. */
@@ -95,13 +93,17 @@ const maxTokensOf = (body: Body): number | undefined => {
 export const functionsOf = (body: Body): ReadonlyArray<Node> => {
   const { tools } = body
   if (!Array.isArray(tools)) return []
-  return tools.flatMap((tool: unknown) => isNode(tool) && isNode(tool["function"]) ? [tool["function"]] : [])
+  return tools.flatMap((tool: unknown) =>
+    Predicate.isObject(tool) && Predicate.isObject(tool["function"]) ? [tool["function"]] : []
+  )
 }
 
 /** The function that `tool_choice` names, if it names one. */
 export const chosenFunction = (body: Body): string | undefined => {
   const choice = body["tool_choice"]
-  const name = isNode(choice) && isNode(choice["function"]) ? choice["function"]["name"] : undefined
+  const name = Predicate.isObject(choice) && Predicate.isObject(choice["function"])
+    ? choice["function"]["name"]
+    : undefined
   return Predicate.isString(name) ? name : undefined
 }
 

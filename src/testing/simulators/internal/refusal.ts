@@ -56,7 +56,9 @@ const complainOfCount = (param: string, value: unknown): Complaint | undefined =
   if (value === undefined || value === null) return undefined
   if (!Number.isInteger(value)) return { message: `Invalid type for '${param}': expected an integer.`, param }
   return Number(value) >= 1 ? undefined : {
-    message: `Invalid '${param}': integer below minimum value. Expected a value >= 1, but got ${Number(value)} instead.`,
+    message: `Invalid '${param}': integer below minimum value. Expected a value >= 1, but got ${
+      Number(value)
+    } instead.`,
     param
   }
 }

@@ -6,8 +6,6 @@ import * as Predicate from "effect/Predicate"
 
 type Node = { readonly [key: string]: unknown }
 
-const isNode = (u: unknown): u is Node => Predicate.isObject(u) && !Array.isArray(u)
-
 const keywords = new Set([
   "type",
   "enum",
@@ -46,7 +44,7 @@ type Path = ReadonlyArray<string>
 
 /** OpenAI's complaint about a schema, or `undefined` if it accepts it. */
 export const complain = (root: unknown): string | undefined => {
-  if (!isNode(root)) return "schema must be a JSON object"
+  if (!Predicate.isObject(root)) return "schema must be a JSON object"
   if (root["anyOf"] !== undefined) return "schema must not have 'anyOf' at the top level."
   if (root["type"] !== "object") {
     return `schema must be a JSON Schema of 'type: "object"', got 'type: ${JSON.stringify(root["type"] ?? null)}'.`
@@ -56,7 +54,7 @@ export const complain = (root: unknown): string | undefined => {
     first(["$defs", "definitions"], (key) => {
       const definitions = root[key]
       return first(
-        Object.entries(isNode(definitions) ? definitions : {}),
+        Object.entries(Predicate.isObject(definitions) ? definitions : {}),
         ([name, child]) => visit(check, child, [key, name], 0)
       )
     }) ??
@@ -73,7 +71,7 @@ const at = (path: Path, message: string): string =>
   `In context=(${path.map((key) => `'${key}'`).join(", ")}${path.length === 1 ? "," : ""}), ${message}`
 
 const visit = (check: Check, node: unknown, path: Path, depth: number): string | undefined => {
-  if (!isNode(node)) return at(path, "schema must be an object.")
+  if (!Predicate.isObject(node)) return at(path, "schema must be an object.")
   const unknown = Object.keys(node).find((key) => !keywords.has(key) && !(node === check.root && key === "$schema"))
   if (unknown !== undefined) return at(path, `'${unknown}' is not permitted.`)
   if (node["$ref"] !== undefined) return visitReference(check, node, path)
@@ -132,7 +130,7 @@ const visitObject = (check: Check, node: Node, path: Path, depth: number): strin
   if (node["additionalProperties"] !== false) {
     return at(path, "'additionalProperties' is required to be supplied and to be false.")
   }
-  const properties = isNode(node["properties"]) ? Object.entries(node["properties"]) : []
+  const properties = Predicate.isObject(node["properties"]) ? Object.entries(node["properties"]) : []
   const required = Array.isArray(node["required"]) ? node["required"] : []
   check.totals.properties += properties.length
   check.totals.characters += properties.reduce((sum, [name]) => sum + name.length, 0)
@@ -155,10 +153,10 @@ const resolves = (root: Node, ref: string): boolean => {
   let node: unknown = root
   for (const token of ref.slice(2).split("/")) {
     const key = decodeURIComponent(token).replaceAll("~1", "/").replaceAll("~0", "~")
-    if (!isNode(node) || !Object.hasOwn(node, key)) return false
+    if (!Predicate.isObject(node) || !Object.hasOwn(node, key)) return false
     node = node[key]
   }
-  return isNode(node)
+  return Predicate.isObject(node)
 }
 
 const first = <A>(

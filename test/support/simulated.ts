@@ -9,14 +9,14 @@ type ClientOptions = Omit<OpenAi.Options, "baseUrl">
 export const governed = (options: OpenAiSimulator.Options, client?: ClientOptions) =>
   OpenAiSimulator.layerLlm({
     ...options,
-    connect: (baseUrl) => Layer.provide(OpenAi.layer({ ...client, baseUrl }), transport.layer)
+    connect: (baseUrl) => withTransport(OpenAi.layer({ ...client, baseUrl }))
   })
 
 /** The provider alone, which does not retry. */
 export const bare = (options: OpenAiSimulator.Options, client?: ClientOptions) =>
   OpenAiSimulator.layerLlm({
     ...options,
-    connect: (baseUrl) => Layer.provide(OpenAi.layerProvider({ ...client, baseUrl }), transport.layer)
+    connect: (baseUrl) => withTransport(OpenAi.layerProvider({ ...client, baseUrl }))
   })
 
 /** The transport of the SDK: the built-in `fetch`, unless a test file chooses another. */
@@ -25,5 +25,8 @@ const transport: { layer: Layer.Layer<never> } = { layer: Layer.empty }
 export const useTransport = (layer: Layer.Layer<never>): void => {
   transport.layer = layer
 }
+
+export const withTransport = <A, E>(layer: Layer.Layer<A, E>): Layer.Layer<A, E> =>
+  Layer.provide(layer, transport.layer)
 
 export const ledger = OpenAiSimulator.OpenAiSimulator.use((simulator) => simulator.ledger)

@@ -220,7 +220,7 @@ export const layerProvider = (options: ClientOptions): Layer.Layer<Llm.Llm> =>
     Llm.Llm,
     Effect.map(Fetch, (fetch) => {
       const client = Client.make({ ...options, baseUrl: options.baseUrl ?? defaultBaseUrl }, fetch)
-      return fromClient(client, options, Client.pastSdk)
+      return fromClient(client, options, Client.pastSdk, fetch)
     })
   )
 
@@ -301,7 +301,8 @@ export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason
 const fromClient = (
   client: OpenAI,
   options: ProviderOptions | undefined,
-  abortedBy: Connection["abortedBy"]
+  abortedBy: Connection["abortedBy"],
+  fetch?: typeof globalThis.fetch
 ): Llm.Llm["Service"] => {
   const provider = options?.provider ?? "openai"
   const url = `${publicUrl(client.baseURL).replace(/\/$/, "")}/chat/completions`
@@ -312,6 +313,8 @@ const fromClient = (
     problem: problemOf(client.baseURL, url),
     scrub: makeScrub([client.apiKey, client.adminAPIKey].filter(Predicate.isString)),
     timeout: Duration.fromInputUnsafe(options?.requestTimeout ?? "10 minutes"),
+    server: { answered: false, probed: false },
+    fetch,
     abortedBy
   }
   return Llm.make({

@@ -3,7 +3,6 @@ import { Duration, Effect, Fiber } from "effect"
 import type { LlmError } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { Fault } from "effect-instructor/testing"
-import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { inspect } from "node:util"
 import { complete, person } from "../../support/people.ts"
 import { bare, ledger } from "../../support/simulated.ts"
@@ -239,16 +238,6 @@ describe("OpenAi errors", () => {
         assert.isTrue(error.isRetryable)
       }))
   }
-
-  it.live("reports a refused connection as a NetworkError with the URL", () =>
-    Effect.gen(function*() {
-      const { baseUrl } = yield* Effect.scoped(OpenAiSimulator.make({ answer: () => person }))
-      const error = yield* Effect.flip(complete).pipe(Effect.provide(OpenAi.layerProvider({ baseUrl })))
-      assert.strictEqual(error.reason._tag, "NetworkError")
-      assert.isTrue(error.isRetryable)
-      assert.include(error.message, "ECONNREFUSED")
-      assert.include(error.message, `${baseUrl}/chat/completions`)
-    }))
 
   for (const baseUrl of ["localhost:1/v1", "not a url", "http://user:password@127.0.0.1:1/v1?key=hidden"]) {
     it.live(`reports an invalid base URL as an InvalidUrlError that is not retried: ${baseUrl}`, () =>

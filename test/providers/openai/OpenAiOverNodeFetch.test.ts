@@ -5,6 +5,7 @@ import { useTransport } from "../../support/simulated.ts"
 
 useTransport(Layer.orDie(NodeFetch.layer()))
 await import("./OpenAi.completions.test.ts")
+await import("./OpenAi.connections.test.ts")
 await import("./OpenAi.errors.test.ts")
 await import("./OpenAi.layers.test.ts")
 await import("./OpenAi.requests.test.ts")

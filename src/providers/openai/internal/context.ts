@@ -9,8 +9,17 @@ export interface Context {
   readonly url: string
   /** Why no request can be sent, if none can. */
   readonly problem: Reason | undefined
+  readonly server: ServerState
   /** Removes secrets from a text that came from the server or from the transport. */
   readonly scrub: (text: string) => string
+}
+
+/** What has been learned about a server. */
+export interface ServerState {
+  /** Whether it has answered any request with HTTP. */
+  answered: boolean
+  /** Whether it has been asked for TLS. */
+  probed: boolean
 }
 
 export const fail = ({ provider }: Context, reason: Reason, usage?: Usage): LlmError =>

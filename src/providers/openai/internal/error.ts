@@ -50,6 +50,9 @@ const contentCodes = new Set(["content_filter", "content_policy_violation", "mod
 /** 498 and 529 are what some gateways and providers answer instead of 503. */
 const overloadedStatuses = new Set([498, 503, 529])
 
+/** How nginx and Go answer a request without TLS where they expect it. */
+const plainHttpRefused = /plain HTTP request was sent to HTTPS port|sent an HTTP request to an HTTPS server/
+
 interface Facts {
   readonly status: number | undefined
   readonly code: string | undefined
@@ -63,13 +66,16 @@ interface Facts {
 
 const response = (error: APIError, context: Context, nowMillis: number, usage?: Usage): LlmError.LlmError => {
   const { headers, status } = error
+  context.server.answered = true
   const facts = readFacts(error, context, nowMillis)
   const code = facts.code ?? facts.type
   const limit = readLimit(facts)
   const rateLimits = readAllWindows(headers, facts.message)
   return new LlmError.LlmError({
     provider: context.provider,
-    reason: obey(headers?.get("x-should-retry"), classify(facts), facts),
+    reason: plainHttpRefused.test(facts.message)
+      ? Connection.unreachable(Connection.needsTls, context)
+      : obey(headers?.get("x-should-retry"), classify(facts), facts),
     ...(status !== undefined && { status }),
     ...(code !== undefined && { code }),
     ...(Predicate.isString(error.requestID) && { requestId: context.scrub(error.requestID) }),

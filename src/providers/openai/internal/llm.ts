@@ -3,6 +3,7 @@ import * as AiError from "effect/ai/AiError"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { OpenAI } from "openai"
@@ -16,10 +17,13 @@ import { incomplete, toError, toErrorInside } from "./error.ts"
 import { readParts } from "./events.ts"
 import { type Body, toBody } from "./request.ts"
 import { makeCollector } from "./stream.ts"
+import * as TlsProbe from "./tlsProbe.ts"
 
 export interface Connection extends Context {
   readonly client: OpenAI
   readonly timeout: Duration.Duration
+  /** The `fetch` of the client, where it is known. */
+  readonly fetch: typeof globalThis.fetch | undefined
   /** The options that abort a request of the SDK together with a signal. */
   readonly abortedBy: (signal: AbortSignal) => OpenAI.RequestOptions
 }
@@ -50,13 +54,18 @@ const encode = (request: LlmRequest, connection: Connection): Result.Result<Body
   return Result.mapError(toBody(request), (reason) => fail(connection, reason))
 }
 
+const failed = (connection: Connection) => (cause: unknown): Effect.Effect<never, LlmError> =>
+  Effect.flatMap(
+    Clock.currentTimeMillis,
+    (now) =>
+      Effect.flatMap(TlsProbe.explain(toError(cause, connection, now), connection, connection.fetch), Effect.fail)
+  )
+
 export const makeComplete = (connection: Connection): Llm["Service"]["complete"] => {
   const { abortedBy, client } = connection
   const options = requestOptions(connection)
+  const onFailure = failed(connection)
   const millis = Math.min(Duration.toMillis(connection.timeout), maxTimer)
-
-  const failed = (cause: unknown): Effect.Effect<never, LlmError> =>
-    Clock.clockWith((clock) => Effect.fail(toError(cause, connection, clock.currentTimeMillisUnsafe())))
 
   return (request) => {
     const body = encode(request, connection)
@@ -76,12 +85,13 @@ export const makeComplete = (connection: Connection): Llm["Service"]["complete"]
       }
       client.post("/chat/completions", { body: body.success, ...options, ...abortedBy(controller.signal) })
         .asResponse()
-        .then((response) =>
-          response.text().then((text) =>
+        .then((response) => {
+          connection.server.answered = true
+          return response.text().then((text) =>
             settle(Effect.fromResult(fromText(text, response.headers, request.model, connection)))
           )
-        )
-        .catch((cause: unknown) => settle(failed(cause)))
+        })
+        .catch((cause: unknown) => settle(onFailure(cause)))
       return Effect.sync(() => {
         clearTimeout(timer)
         controller.abort()
@@ -104,13 +114,15 @@ export const makeStream = (connection: Connection): Llm["Service"]["stream"] => 
           { ...body, stream: true, stream_options: { include_usage: true } },
           { ...options, signal }
         ).asResponse(),
-      catch: (cause) => toError(cause, connection, clock.currentTimeMillisUnsafe())
+      catch: identity
     }).pipe(
+      Effect.catch(failed(connection)),
       Effect.timeoutOrElse({
         duration: connection.timeout,
         orElse: () => Effect.fail(timedOut(connection))
       })
     )
+    connection.server.answered = true
     const collector = makeCollector(response.headers, request.model)
     const parts = readParts(
       response,

@@ -8,7 +8,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Fetch } from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import type { OpenAI } from "openai"
@@ -24,7 +23,7 @@ import * as ConfigSources from "./internal/config.ts"
 import { type Connection, makeComplete, makeStream } from "./internal/llm.ts"
 import { openAiPricing } from "./internal/prices.ts"
 import * as Request from "./internal/request.ts"
-import { makeScrub } from "./internal/secrets.ts"
+import * as Secrets from "./internal/secrets.ts"
 
 /**
  * The model for extractions when neither the extraction nor the layer names one. It is small, current, and supports
@@ -305,13 +304,14 @@ const fromClient = (
   fetch?: typeof globalThis.fetch
 ): Llm.Llm["Service"] => {
   const provider = options?.provider ?? "openai"
-  const url = `${publicUrl(client.baseURL).replace(/\/$/, "")}/chat/completions`
+  const secrets = Secrets.make(client)
+  const url = secrets.redact(`${publicUrl(client.baseURL).replace(/\/$/, "")}/chat/completions`)
   const connection: Connection = {
     client,
     provider,
     url,
     problem: problemOf(client.baseURL, url),
-    scrub: makeScrub([client.apiKey, client.adminAPIKey].filter(Predicate.isString)),
+    secrets,
     timeout: Duration.fromInputUnsafe(options?.requestTimeout ?? "10 minutes"),
     server: { answered: false, probed: false },
     fetch,

@@ -9,6 +9,7 @@ import type { ToolCall } from "../../../llm/LlmRequest.ts"
 import * as Usage from "../../../llm/Usage.ts"
 import { type Context, fail } from "./context.ts"
 import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
+import type { Secrets } from "./secrets.ts"
 
 /** The completion in the body of a response with status 200. The content type does not matter, the JSON does. */
 export const fromText = (
@@ -21,7 +22,7 @@ export const fromText = (
   if (Result.isFailure(parsed)) return invalid(describeBroken(text), context)
   const body = parsed.success
   if (!Predicate.isObject(body)) return invalid(`the response is ${kindOf(body)}, not a chat completion`, context)
-  const completion = fromBody(body, headers, requestedModel)
+  const completion = fromBody(body, headers, requestedModel, context.secrets)
   return typeof completion === "string"
     ? invalid(completion, context, reported(body["usage"]))
     : Result.succeed(completion)
@@ -50,7 +51,8 @@ const invalid = (problem: string, context: Context, usage?: Usage.Usage): Result
 const fromBody = (
   body: { readonly [key: string]: unknown },
   headers: ResponseHeaders,
-  requestedModel: string
+  requestedModel: string,
+  { redact }: Secrets
 ): Completion | string => {
   const choices = body["choices"]
   if (!Array.isArray(choices)) return `the response has no "choices". Check the base URL`
@@ -61,15 +63,16 @@ const fromBody = (
   const refusal = message["refusal"]
   const rateLimits = readWindows(headers)
   const serviceTier = string(body["service_tier"])
+  const model = string(body["model"]) ?? requestedModel
   return {
-    id: string(body["id"]) ?? "",
-    model: string(body["model"]) ?? requestedModel,
+    id: redact(string(body["id"]) ?? ""),
+    model: model === requestedModel ? model : redact(model),
     text: contentText(message["content"]),
-    toolCalls: toolCalls(message["tool_calls"]),
-    ...(Predicate.isString(refusal) && refusal !== "" && { refusal }),
+    toolCalls: toolCalls(message["tool_calls"], redact),
+    ...(Predicate.isString(refusal) && refusal !== "" && { refusal: redact(refusal) }),
     finishReason: finishReason(choice["finish_reason"]),
     usage: usage(body["usage"]),
-    ...(serviceTier !== undefined && { serviceTier }),
+    ...(serviceTier !== undefined && { serviceTier: redact(serviceTier) }),
     ...(rateLimits !== undefined && { rateLimits })
   }
 }
@@ -83,14 +86,14 @@ export const contentText = (content: unknown): string => {
   return content.map((part) => Predicate.hasProperty(part, "text") ? string(part.text) ?? "" : "").join("")
 }
 
-const toolCalls = (calls: unknown): ReadonlyArray<ToolCall> => {
+const toolCalls = (calls: unknown, redact: Secrets["redact"]): ReadonlyArray<ToolCall> => {
   if (!Array.isArray(calls)) return []
   return calls.flatMap((call: unknown, index) => {
     if (!Predicate.hasProperty(call, "function") || !Predicate.isObject(call.function)) return []
     const args = call.function["arguments"]
     return [{
       // The id links a call to its result. A server that sends none still expects one in the next request.
-      id: (Predicate.hasProperty(call, "id") ? string(call.id) : undefined) || `call_${index}`,
+      id: redact((Predicate.hasProperty(call, "id") ? string(call.id) : undefined) || `call_${index}`),
       name: string(call.function["name"]) ?? "",
       // OpenAI sends a string, some servers the object itself.
       arguments: Predicate.isString(args) ? args : args === undefined || args === null ? "" : JSON.stringify(args)

@@ -8,7 +8,7 @@ import type { Context } from "./context.ts"
 export const toReason = (cause: unknown, context: Context): LlmError.Reason => {
   const { url } = context
   const failure = innermost(cause)
-  const description = context.scrub(failure.message)
+  const description = context.secrets.scrub(failure.message)
   const hindrance = hindranceOf(failure, description, context)
   if (hindrance !== undefined) return unreachable(hindrance, context)
   if (invalidHeader.test(description)) {

@@ -1,6 +1,7 @@
 /** What every part of the provider knows about the server it talks to. */
 import { LlmError, type Reason } from "../../../llm/LlmError.ts"
 import type { Usage } from "../../../llm/Usage.ts"
+import type { Secrets } from "./secrets.ts"
 
 export interface Context {
   /** The provider's name. */
@@ -10,8 +11,7 @@ export interface Context {
   /** Why no request can be sent, if none can. */
   readonly problem: Reason | undefined
   readonly server: ServerState
-  /** Removes secrets from a text that came from the server or from the transport. */
-  readonly scrub: (text: string) => string
+  readonly secrets: Secrets
 }
 
 /** What has been learned about a server. */

@@ -31,7 +31,9 @@ const isResponse = (cause: unknown): cause is APIError =>
 export const incomplete = (description: string, context: Context, usage?: Usage): LlmError.LlmError =>
   fail(
     context,
-    new LlmError.IncompleteResponseError({ description: `${context.scrub(description)} (POST ${context.url})` }),
+    new LlmError.IncompleteResponseError({
+      description: `${context.secrets.scrub(description)} (POST ${context.url})`
+    }),
     usage
   )
 
@@ -78,7 +80,7 @@ const response = (error: APIError, context: Context, nowMillis: number, usage?: 
       : obey(headers?.get("x-should-retry"), classify(facts), facts),
     ...(status !== undefined && { status }),
     ...(code !== undefined && { code }),
-    ...(Predicate.isString(error.requestID) && { requestId: context.scrub(error.requestID) }),
+    ...(Predicate.isString(error.requestID) && { requestId: context.secrets.scrub(error.requestID) }),
     ...(facts.delay !== undefined && { serverDelay: facts.delay }),
     ...(limit !== undefined && { limit }),
     ...(rateLimits !== undefined && { rateLimits }),
@@ -86,7 +88,7 @@ const response = (error: APIError, context: Context, nowMillis: number, usage?: 
   })
 }
 
-const readFacts = (error: APIError, { scrub, url }: Context, nowMillis: number): Facts => {
+const readFacts = (error: APIError, { secrets: { scrub }, url }: Context, nowMillis: number): Facts => {
   const read = (value: unknown): string | undefined => {
     const string = text(value)
     return string === undefined ? undefined : scrub(string)

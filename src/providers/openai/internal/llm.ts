@@ -123,7 +123,7 @@ export const makeStream = (connection: Connection): Llm["Service"]["stream"] => 
       })
     )
     connection.server.answered = true
-    const collector = makeCollector(response.headers, request.model)
+    const collector = makeCollector(response.headers, request.model, connection.secrets)
     const parts = readParts(
       response,
       collector,

@@ -4,6 +4,7 @@ import type { Completion, CompletionPart } from "../../../llm/Completion.ts"
 import * as Usage from "../../../llm/Usage.ts"
 import { contentText, finishReason, usage } from "./completion.ts"
 import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
+import type { Secrets } from "./secrets.ts"
 import type { Piece } from "./template.ts"
 
 /** Collects chunks into a completion. */
@@ -18,7 +19,11 @@ export interface Collector {
   readonly usage: () => Usage.Usage | undefined
 }
 
-export const makeCollector = (headers: ResponseHeaders, requestedModel: string): Collector => {
+export const makeCollector = (
+  headers: ResponseHeaders,
+  requestedModel: string,
+  { redact }: Secrets
+): Collector => {
   const rateLimits = readWindows(headers)
   const text: Array<string> = []
   const refusal: Array<string> = []
@@ -78,18 +83,18 @@ export const makeCollector = (headers: ResponseHeaders, requestedModel: string):
     },
     finish: () =>
       reason === undefined ? undefined : {
-        id,
-        model,
+        id: redact(id),
+        model: model === requestedModel ? model : redact(model),
         text: text.join(""),
         toolCalls: Array.from(calls, ([index, { args, id, name }]) => ({
-          id: id || `call_${index}`,
+          id: redact(id || `call_${index}`),
           name,
           arguments: args.join("")
         })),
-        ...(refusal.length > 0 && { refusal: refusal.join("") }),
+        ...(refusal.length > 0 && { refusal: redact(refusal.join("")) }),
         finishReason: finishReason(reason),
         usage: used,
-        ...(serviceTier !== undefined && { serviceTier }),
+        ...(serviceTier !== undefined && { serviceTier: redact(serviceTier) }),
         ...(rateLimits !== undefined && { rateLimits })
       }
   }

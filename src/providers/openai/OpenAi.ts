@@ -17,7 +17,7 @@ import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { Pricing } from "../../llm/Pricing.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import type * as Dialect from "../../schema/Dialect.ts"
-import { problemOf, publicUrl } from "./internal/baseUrl.ts"
+import { hintFor, problemOf, publicUrl } from "./internal/baseUrl.ts"
 import * as Client from "./internal/client.ts"
 import * as ConfigSources from "./internal/config.ts"
 import { type Connection, makeComplete, makeStream } from "./internal/llm.ts"
@@ -311,6 +311,7 @@ const fromClient = (
     provider,
     url,
     problem: problemOf(client.baseURL, url),
+    baseUrlHint: secrets.redact(hintFor(client.baseURL)),
     secrets,
     timeout: Duration.fromInputUnsafe(options?.requestTimeout ?? "10 minutes"),
     server: { answered: false, probed: false },

@@ -6,18 +6,9 @@ import * as http from "node:http"
 import * as https from "node:https"
 import * as net from "node:net"
 import { cert, key } from "../../support/certificate.ts"
+import { listen } from "../../support/listen.ts"
 import { complete, person } from "../../support/people.ts"
 import { bare, withTransport } from "../../support/simulated.ts"
-
-/** A server on a port of the loopback interface that stops with its scope. */
-const listen = (server: net.Server) =>
-  Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.on("tlsClientError", () => {})
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as net.AddressInfo).port)))
-    }),
-    () => Effect.sync(() => server.close())
-  )
 
 const failTo = (baseUrl: string) =>
   Effect.flip(complete).pipe(Effect.provide(withTransport(OpenAi.layerProvider({ baseUrl }))))

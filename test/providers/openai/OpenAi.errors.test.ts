@@ -1,13 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber } from "effect"
+import { Duration, Effect, Fiber, Redacted } from "effect"
 import type { LlmError } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { Fault } from "effect-instructor/testing"
+import * as http from "node:http"
 import { inspect } from "node:util"
+import { listen } from "../../support/listen.ts"
 import { complete, person } from "../../support/people.ts"
-import { bare, ledger } from "../../support/simulated.ts"
+import { bare, ledger, withTransport } from "../../support/simulated.ts"
 
-const failWith = (fault: Fault.Fault) => Effect.flip(complete).pipe(Effect.provide(bare({ answer: () => fault })))
+const failWith = (fault: Fault.Fault) =>
+  Effect.flip(complete).pipe(Effect.provide(bare({ answer: () => fault }, { apiKey: Redacted.make("any-key") })))
 
 describe("OpenAi errors", () => {
   for (
@@ -180,8 +183,6 @@ describe("OpenAi errors", () => {
       ["another API's answer", "{\"answer\":42}", "application/json", "Check the base URL"],
       ["a choice without a message", "{\"choices\":[{}]}", "application/json", "has no \"message\""],
       ["a page", "<html></html>", "text/html", "not JSON"],
-      ["nothing", "", "application/json", "an empty body"],
-      ["half of its JSON", "{\"choices\":[{\"mess", "application/json", "not valid JSON"],
       ["null", "null", "application/json", "the response is null, not a chat completion"],
       ["a list", "[]", "application/json", "the response is a list, not"],
       ["a number", "1e999", "application/json", "the response is a number, not"],
@@ -195,6 +196,58 @@ describe("OpenAi errors", () => {
         assert.include(error.message, said)
       }))
   }
+
+  for (
+    const [name, body, contentType, said] of [
+      ["no body", "", "application/json", "an empty body"],
+      ["spaces as its body", " \n\n ", "text/plain", "an empty body"],
+      ["half of its JSON", "{\"choices\":[{\"mess", "text/plain", "not valid JSON"],
+      ["a word in place of JSON", "oops", "application/json", "not valid JSON"]
+    ] as const
+  ) {
+    it.live(`retries a 200 with ${name}, as an IncompleteResponseError`, () =>
+      Effect.gen(function*() {
+        const error = yield* failWith(Fault.respond({ status: 200, body, contentType }))
+        assert.strictEqual(error.reason._tag, "IncompleteResponseError")
+        assert.isTrue(error.isRetryable)
+        assert.include(error.message, said)
+      }))
+  }
+
+  it.live("suspects a base URL without /v1 when the server does not answer as Chat Completions does", () =>
+    Effect.gen(function*() {
+      const port = yield* listen(http.createServer((request, response) => {
+        if (request.url?.startsWith("/page/") === true) response.setHeader("content-type", "text/html").end("<html>")
+        else response.writeHead(404).end("404 page not found")
+      }))
+      const message = (path: string) =>
+        Effect.flip(complete).pipe(
+          Effect.map((error) => error.message),
+          Effect.provide(withTransport(OpenAi.layerProvider({ baseUrl: `http://127.0.0.1:${port}${path}` })))
+        )
+      for (const path of ["", "/", "/page/"]) {
+        assert.include(yield* message(path), `Check the base URL: http://127.0.0.1:${port}${path || "/"} has no "/v1"`)
+      }
+      for (const path of ["/v1", "/openai/v1beta", "/page/v1"]) {
+        const shown = yield* message(path)
+        assert.include(shown, "Check the base URL")
+        assert.notInclude(shown, "has no")
+      }
+    }))
+
+  it.live("does not suspect the base URL when the model does not exist", () =>
+    Effect.gen(function*() {
+      assert.notInclude(
+        (yield* failWith(Fault.error(404, { message: "no such model", code: "model_not_found" }))).message,
+        "base URL"
+      )
+    }))
+
+  it.live("says that a key is missing when none was given", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(complete)
+      assert.strictEqual(error.reason._tag === "AuthenticationError" ? error.reason.kind : "", "MissingKey")
+    }).pipe(Effect.provide(bare({ answer: () => person, apiKey: "right" }))))
 
   for (const contentType of ["text/plain", "application/octet-stream", ""]) {
     it.live(`accepts a completion with the content type "${contentType}"`, () =>

@@ -55,12 +55,23 @@ describe("OpenAi layers", () => {
       assert.strictEqual((yield* sentTo(layer, {})).url, "http://localhost:1/v1/chat/completions")
     }))
 
-  it.effect("layerConfig names the variable that is missing", () =>
+  it.effect("layerConfig says in one sentence which variable is missing", () =>
     Effect.gen(function*() {
-      for (const env of [{}, { OPENAI_API_KEY: "" }]) {
-        const error = yield* Effect.flip(sentTo(OpenAi.layerConfig(), env as Record<string, string>))
-        assert.include(String(error), "OPENAI_API_KEY")
+      const failed = (options: OpenAi.ConfigOptions, env: Record<string, string>) =>
+        Effect.map(Effect.flip(sentTo(OpenAi.layerConfig(options), env)), String)
+      for (const env of [{}, { OPENAI_API_KEY: "" }, { MY_KEY: "sk-2" }]) {
+        assert.strictEqual(
+          yield* failed({}, env as Record<string, string>),
+          "ConfigError(SourceError: There is no API key: set OPENAI_API_KEY, or set OPENAI_BASE_URL to a server that " +
+            "needs none)"
+        )
       }
+      assert.include(yield* failed({ apiKey: Config.Redacted("MY_KEY") }, {}), "set MY_KEY,")
+      assert.include(
+        yield* failed({ apiKey: Config.nested(Config.Redacted("KEY"), "TEAM") }, {}),
+        "set TEAM_KEY,"
+      )
+      assert.include(yield* failed({}, { OPENAI_API_KEY: "  " }), "There is no API key")
     }))
 
   it.live("layer retries, and layerProvider does not", () =>

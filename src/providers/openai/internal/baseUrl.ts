@@ -25,3 +25,9 @@ const describe = (url: URL | undefined): string | undefined => {
     ? undefined
     : "the base URL contains credentials; send them in a header instead"
 }
+
+/** What to check when a server answers, but not as Chat Completions does. */
+export const hintFor = (baseUrl: string): string =>
+  /\/(?:v\d|openai)/.test(parse(baseUrl)?.pathname ?? "")
+    ? "Check the base URL"
+    : `Check the base URL: ${publicUrl(baseUrl)} has no "/v1", which most servers expect at its end`

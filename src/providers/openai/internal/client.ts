@@ -10,10 +10,12 @@ export interface Options {
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
+/** The SDK requires a key, even for servers that need none. */
+export const noKey = "none"
+
 export const make = (options: Options, fetch: typeof globalThis.fetch): OpenAI =>
   new OpenAI({
-    // The SDK requires a key, even for servers that need none.
-    apiKey: options.apiKey === undefined ? "none" : Redacted.value(options.apiKey),
+    apiKey: options.apiKey === undefined ? noKey : Redacted.value(options.apiKey),
     adminAPIKey: null,
     organization: options.organization ?? null,
     project: options.project ?? null,

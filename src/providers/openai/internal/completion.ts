@@ -8,6 +8,7 @@ import type { LlmError } from "../../../llm/LlmError.ts"
 import type { ToolCall } from "../../../llm/LlmRequest.ts"
 import * as Usage from "../../../llm/Usage.ts"
 import { type Context, fail } from "./context.ts"
+import { incomplete } from "./error.ts"
 import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
 import type { Secrets } from "./secrets.ts"
 
@@ -19,7 +20,7 @@ export const fromText = (
   context: Context
 ): Result.Result<Completion, LlmError> => {
   const parsed = Result.try((): unknown => JSON.parse(text))
-  if (Result.isFailure(parsed)) return invalid(describeBroken(text), context)
+  if (Result.isFailure(parsed)) return Result.fail(unreadable(text, headers, context))
   const body = parsed.success
   if (!Predicate.isObject(body)) return invalid(`the response is ${kindOf(body)}, not a chat completion`, context)
   const completion = fromBody(body, headers, requestedModel, context.secrets)
@@ -28,12 +29,13 @@ export const fromText = (
     : Result.succeed(completion)
 }
 
-const describeBroken = (text: string): string => {
+/** JSON that is broken or missing may arrive whole the next time; a page comes from a server of another kind. */
+const unreadable = (text: string, headers: ResponseHeaders, context: Context): LlmError => {
   const start = text.trimStart()[0]
-  if (start === undefined) return "the response has an empty body"
-  return start === "{" || start === "["
-    ? "the response is not valid JSON"
-    : "the server answered with something that is not JSON. Check the base URL"
+  if (start === undefined) return incomplete("the response has an empty body", context)
+  return start === "{" || start === "[" || /json/i.test(headers.get("content-type") ?? "")
+    ? incomplete("the response is not valid JSON", context)
+    : fail(context, invalidResponse("the server answered with something that is not JSON", context))
 }
 
 const kindOf = (value: unknown): string => {
@@ -43,9 +45,10 @@ const kindOf = (value: unknown): string => {
 }
 
 const invalid = (problem: string, context: Context, usage?: Usage.Usage): Result.Result<never, LlmError> =>
-  Result.fail(
-    fail(context, new AiError.InvalidResponseError({ description: `${problem} (POST ${context.url})` }), usage)
-  )
+  Result.fail(fail(context, invalidResponse(problem, context), usage))
+
+const invalidResponse = (problem: string, { baseUrlHint, url }: Context): AiError.InvalidResponseError =>
+  new AiError.InvalidResponseError({ description: `${problem} (POST ${url}). ${baseUrlHint}` })
 
 /** The completion, or what is wrong with the body. */
 const fromBody = (
@@ -55,7 +58,7 @@ const fromBody = (
   { redact }: Secrets
 ): Completion | string => {
   const choices = body["choices"]
-  if (!Array.isArray(choices)) return `the response has no "choices". Check the base URL`
+  if (!Array.isArray(choices)) return `the response has no "choices"`
   const choice: unknown = choices[0]
   if (!Predicate.isObject(choice)) return `"choices" is empty`
   const message = choice["message"]

@@ -11,6 +11,8 @@ export interface Context {
   /** Why no request can be sent, if none can. */
   readonly problem: Reason | undefined
   readonly server: ServerState
+  /** What to say where the base URL may be wrong. */
+  readonly baseUrlHint: string
   readonly secrets: Secrets
 }
 

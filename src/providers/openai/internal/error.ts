@@ -77,7 +77,7 @@ const response = (error: APIError, context: Context, nowMillis: number, usage?: 
     provider: context.provider,
     reason: plainHttpRefused.test(facts.message)
       ? Connection.unreachable(Connection.needsTls, context)
-      : obey(headers?.get("x-should-retry"), classify(facts), facts),
+      : obey(headers?.get("x-should-retry"), classify(facts, context), facts),
     ...(status !== undefined && { status }),
     ...(code !== undefined && { code }),
     ...(Predicate.isString(error.requestID) && { requestId: context.secrets.scrub(error.requestID) }),
@@ -140,7 +140,7 @@ const obey = (
   return reason
 }
 
-const classify = (facts: Facts): LlmError.Reason => {
+const classify = (facts: Facts, { baseUrlHint, secrets }: Context): LlmError.Reason => {
   const { code, description, message, status, type } = facts
   if (quotaCodes.has(code ?? "") || quotaCodes.has(type ?? "") || status === 402) {
     return new AiError.QuotaExhaustedError({ http: { body: message } })
@@ -158,12 +158,15 @@ const classify = (facts: Facts): LlmError.Reason => {
     case 401:
       return new AiError.AuthenticationError({
         description,
-        kind: message.includes("didn't provide an API key") ? "MissingKey" : "InvalidKey"
+        kind: !secrets.exist() || message.includes("didn't provide an API key") ? "MissingKey" : "InvalidKey"
       })
     case 403:
       return new AiError.AuthenticationError({ description, kind: "InsufficientPermissions" })
     case 404:
-      return new LlmError.NotFoundError({ description })
+      // OpenAI has a code for a model that does not exist. Without it, there may be nothing at this path.
+      return new LlmError.NotFoundError({
+        description: code === "model_not_found" ? description : `${description}. ${baseUrlHint}`
+      })
     case 413:
       return new LlmError.RequestTooLargeError({ description })
     case 429:

@@ -10,8 +10,11 @@ import * as RegEx from "effect/RegExp"
 import * as Result from "effect/Result"
 import type { OpenAI } from "openai"
 import { publicUrl } from "./baseUrl.ts"
+import { noKey } from "./client.ts"
 
 export interface Secrets {
+  /** Whether the client has any secret. */
+  readonly exist: () => boolean
   /** Removes the client's secrets. */
   readonly redact: (text: string) => string
   /** Removes also what looks like a key or like credentials in a URL, and control characters. Use it for messages. */
@@ -28,17 +31,23 @@ export const make = (client: OpenAI): Secrets => {
   let last: string | null | undefined
   let pattern: RegExp | undefined
 
-  const redact = (text: string): string => {
+  const current = (): RegExp | undefined => {
     const key = client.apiKey
     if (key !== last) {
       last = key
-      if (key !== null) remember(keys, key)
+      if (key !== null && key !== noKey) remember(keys, key)
       pattern = toPattern([...fixed, ...keys].filter(Predicate.isString))
     }
+    return pattern
+  }
+
+  const redact = (text: string): string => {
+    const pattern = current()
     return pattern === undefined ? text : text.replace(pattern, mark)
   }
 
   return {
+    exist: () => current() !== undefined,
     redact,
     scrub: (text) =>
       redact(text)

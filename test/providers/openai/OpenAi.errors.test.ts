@@ -214,6 +214,21 @@ describe("OpenAi errors", () => {
       }))
   }
 
+  for (
+    const [body, tag] of [
+      [`{"error":{"message":"upstream timed out","code":504}}`, "InternalProviderError"],
+      [`{"error":{"message":"slow down","code":429}}`, "RateLimitError"],
+      [`{"error":{"message":"no such model","code":404}}`, "NotFoundError"],
+      [`{"error":"out of memory"}`, "InternalProviderError"],
+      [`{"error":null,"choices":[]}`, "InvalidResponseError"]
+    ] as const
+  ) {
+    it.live(`reports the error in a 200 as ${tag}: ${body}`, () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* failWith(Fault.respond({ status: 200, body }))).reason._tag, tag)
+      }))
+  }
+
   it.live("suspects a base URL without /v1 when the server does not answer as Chat Completions does", () =>
     Effect.gen(function*() {
       const port = yield* listen(http.createServer((request, response) => {

@@ -3,6 +3,7 @@ import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import { APIError } from "openai"
 import type { Completion } from "../../../llm/Completion.ts"
 import type { LlmError } from "../../../llm/LlmError.ts"
 import type { ToolCall } from "../../../llm/LlmRequest.ts"
@@ -15,18 +16,28 @@ import type { Secrets } from "./secrets.ts"
 /** The completion in the body of a response with status 200. The content type does not matter, the JSON does. */
 export const fromText = (
   text: string,
-  headers: ResponseHeaders,
+  headers: Headers,
   requestedModel: string,
   context: Context
-): Result.Result<Completion, LlmError> => {
+): Result.Result<Completion, LlmError | APIError> => {
   const parsed = Result.try((): unknown => JSON.parse(text))
   if (Result.isFailure(parsed)) return Result.fail(unreadable(text, headers, context))
   const body = parsed.success
   if (!Predicate.isObject(body)) return invalid(`the response is ${kindOf(body)}, not a chat completion`, context)
+  const error = errorIn(body, false)
+  if (error !== undefined) return Result.fail(new APIError(undefined, error, undefined, headers))
   const completion = fromBody(body, headers, requestedModel, context.secrets)
   return typeof completion === "string"
     ? invalid(completion, context, reported(body["usage"]))
     : Result.succeed(completion)
+}
+
+/** The error in a body or in an event. Some servers send one with the status 200. */
+export const errorIn = (data: unknown, isError: boolean): object | undefined => {
+  const error = Predicate.isObject(data) ? data["error"] : undefined
+  if (Predicate.isObject(error)) return error
+  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: JSON.stringify(error) }
+  return isError ? (Predicate.isObject(data) ? data : { message: String(data) }) : undefined
 }
 
 /** JSON that is broken or missing may arrive whole the next time; a page comes from a server of another kind. */

@@ -8,13 +8,13 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { APIError } from "openai"
 import type { CompletionPart } from "../../../llm/Completion.ts"
 import type { LlmError } from "../../../llm/LlmError.ts"
+import { errorIn } from "./completion.ts"
 import type { Collector } from "./stream.ts"
 import * as Template from "./template.ts"
 
@@ -50,7 +50,7 @@ export const readParts = (
       failure = onError(data.failure)
       return
     }
-    const error = errorOf(name, data.success)
+    const error = errorIn(data.success, name === "error")
     if (error !== undefined) failure = onError(new APIError(undefined, error, undefined, response.headers))
     else {
       collector.add(data.success, parts)
@@ -124,11 +124,4 @@ const unix = (pieces: Array<string>, chunk: string): string => {
   const held = text.endsWith("\r") ? text.slice(0, -1) : text
   const out = held.replace(/\r\n?/g, "\n")
   return held === text ? out : `${out}\r`
-}
-
-const errorOf = (event: string, data: unknown): object | undefined => {
-  const error = Predicate.isObject(data) ? data["error"] : undefined
-  if (Predicate.isObject(error)) return error
-  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: JSON.stringify(error) }
-  return event === "error" ? (Predicate.isObject(data) ? data : { message: String(data) }) : undefined
 }

@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import type { OpenAI } from "openai"
 import type { Completion, CompletionPart } from "../../../llm/Completion.ts"
 import type { Llm } from "../../../llm/Llm.ts"
-import type { LlmError } from "../../../llm/LlmError.ts"
+import { isLlmError, type LlmError } from "../../../llm/LlmError.ts"
 import type { LlmRequest } from "../../../llm/LlmRequest.ts"
 import { fromText } from "./completion.ts"
 import { type Context, fail } from "./context.ts"
@@ -65,6 +65,11 @@ export const makeComplete = (connection: Connection): Llm["Service"]["complete"]
   const { abortedBy, client } = connection
   const options = requestOptions(connection)
   const onFailure = failed(connection)
+  const read = (text: string, headers: Headers, model: string): Effect.Effect<Completion, LlmError> =>
+    Result.match(fromText(text, headers, model, connection), {
+      onSuccess: Effect.succeed,
+      onFailure: (error) => isLlmError(error) ? Effect.fail(error) : onFailure(error)
+    })
   const millis = Math.min(Duration.toMillis(connection.timeout), maxTimer)
 
   return (request) => {
@@ -87,9 +92,7 @@ export const makeComplete = (connection: Connection): Llm["Service"]["complete"]
         .asResponse()
         .then((response) => {
           connection.server.answered = true
-          return response.text().then((text) =>
-            settle(Effect.fromResult(fromText(text, response.headers, request.model, connection)))
-          )
+          return response.text().then((text) => settle(read(text, response.headers, request.model)))
         })
         .catch((cause: unknown) => settle(onFailure(cause)))
       return Effect.sync(() => {

@@ -75,7 +75,7 @@ const toPattern = (secrets: ReadonlyArray<string>): RegExp | undefined => {
   const forms = new Set(secrets.flatMap(partsOf).flatMap(formsOf).filter((form) => form !== ""))
   if (forms.size === 0) return undefined
   // The longest first: a form may be the beginning of another.
-  const sources = [...forms].sort((a, b) => b.length - a.length).map((form) =>
+  const sources = [...forms].toSorted((a, b) => b.length - a.length).map((form) =>
     form.length >= distinctive ? RegEx.escape(form) : `(?<![\\w-])${RegEx.escape(form)}(?![\\w-])`
   )
   return new RegExp(sources.join("|"), "g")

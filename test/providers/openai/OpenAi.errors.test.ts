@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Redacted } from "effect"
-import type { LlmError } from "effect-instructor"
+import { type LlmError, Usage } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { Fault } from "effect-instructor/testing"
 import * as http from "node:http"
@@ -228,6 +228,14 @@ describe("OpenAi errors", () => {
         assert.strictEqual((yield* failWith(Fault.respond({ status: 200, body }))).reason._tag, tag)
       }))
   }
+
+  it.live("reports the usage of an answer that it cannot read", () =>
+    Effect.gen(function*() {
+      const body = `{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}`
+      const error = yield* failWith(Fault.respond({ status: 200, body }))
+      assert.strictEqual(error.reason._tag, "InvalidResponseError")
+      assert.deepStrictEqual(error.usage, { ...Usage.zero, inputTokens: 5, outputTokens: 2 })
+    }))
 
   it.live("suspects a base URL without /v1 when the server does not answer as Chat Completions does", () =>
     Effect.gen(function*() {

@@ -200,7 +200,7 @@ describe("OpenAiSimulator", () => {
         contents[index] += delta.content ?? ""
       }
       assert.deepStrictEqual(contents, ["hello", "hello"])
-      assert.strictEqual((yield* post({ ...chat, n: 0 })).status, 400)
+      for (const n of [0, 129, 1.5, "2"]) assert.strictEqual((yield* post({ ...chat, n })).status, 400)
     }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hello" }))))
 
   it.live("calls the tool that tool_choice names, and answers in text after the result of a tool", () =>

@@ -42,25 +42,22 @@ export const refuseModel = (model: string, { models }: Options): Fault.Respond |
     code: "model_not_found"
   })
 
-const complainOfParameters = (body: Body): Complaint | undefined => {
-  const { max_completion_tokens, max_tokens, n, stop } = body
-  return complainOfCount("n", n) ??
-    complainOfCount("max_completion_tokens", max_completion_tokens) ??
-    complainOfCount("max_tokens", max_tokens) ??
+const complainOfParameters = ({ max_completion_tokens, max_tokens, n, stop }: Body): Complaint | undefined =>
+  complainOfCount("n", n, 128) ??
+    complainOfCount("max_completion_tokens", max_completion_tokens, Infinity) ??
+    complainOfCount("max_tokens", max_tokens, Infinity) ??
     (Array.isArray(stop) && stop.length > 4
       ? { message: "Invalid 'stop': array too long. Expected an array with maximum length 4.", param: "stop" }
       : undefined)
-}
 
-const complainOfCount = (param: string, value: unknown): Complaint | undefined => {
+const complainOfCount = (param: string, value: unknown, maximum: number): Complaint | undefined => {
   if (value === undefined || value === null) return undefined
-  if (!Number.isInteger(value)) return { message: `Invalid type for '${param}': expected an integer.`, param }
-  return Number(value) >= 1 ? undefined : {
-    message: `Invalid '${param}': integer below minimum value. Expected a value >= 1, but got ${
-      Number(value)
-    } instead.`,
-    param
+  if (!Predicate.isNumber(value) || !Number.isInteger(value)) {
+    return { message: `Invalid type for '${param}': expected an integer.`, param }
   }
+  if (value >= 1 && value <= maximum) return undefined
+  const [side, bound] = value < 1 ? ["below minimum", ">= 1"] : ["above maximum", `<= ${maximum}`]
+  return { message: `Invalid '${param}': integer ${side} value. Expected a value ${bound}, but got ${value}.`, param }
 }
 
 const complainOfFormat = (body: Body): Complaint | undefined => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Completion, LlmRequest } from "effect-instructor"
 import { Usage } from "effect-instructor"
-import * as Answer from "../../src/answer/Answer.ts"
+import * as Answer from "../../../src/answer/Answer.ts"
 
 const completion = (options: Partial<Completion.Completion>): Completion.Completion => ({
   id: "c",

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import * as JsonText from "../../src/answer/JsonText.ts"
+import * as JsonText from "../../../src/answer/JsonText.ts"
 
 const first = (text: string): unknown => Array.from(JsonText.candidates(text))[0]
 const all = (text: string): ReadonlyArray<unknown> => Array.from(JsonText.candidates(text))

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import * as ResponseSchema from "../../src/schema/ResponseSchema.ts"
-import * as SchemaFromJson from "../../src/schema/SchemaFromJson.ts"
-import { complain } from "../../src/testing/simulators/internal/strictSchema.ts"
-import * as Corpus from "../support/corpus.ts"
+import * as ResponseSchema from "../../../src/schema/ResponseSchema.ts"
+import * as SchemaFromJson from "../../../src/schema/SchemaFromJson.ts"
+import { complain } from "../../../src/testing/simulators/internal/strictSchema.ts"
+import * as Corpus from "../../support/corpus.ts"
 
 interface Row {
   readonly id: string

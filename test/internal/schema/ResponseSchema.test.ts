@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
-import * as AnswerIssue from "../../src/answer/AnswerIssue.ts"
-import * as ResponseSchema from "../../src/schema/ResponseSchema.ts"
-import { complain } from "../../src/testing/simulators/internal/strictSchema.ts"
-import { sample, toStrictForm } from "../support/schemaSpec.ts"
+import * as AnswerIssue from "../../../src/answer/AnswerIssue.ts"
+import * as ResponseSchema from "../../../src/schema/ResponseSchema.ts"
+import { complain } from "../../../src/testing/simulators/internal/strictSchema.ts"
+import { sample, toStrictForm } from "../../support/schemaSpec.ts"
 
 const compile = <A, RD>(schema: Schema.ConstraintDecoder<A, RD>) => Result.getOrThrow(ResponseSchema.make(schema))
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Completion, LlmRequest } from "effect-instructor"
 import { Usage } from "effect-instructor"
 import { Prompt } from "effect/ai"
-import * as Messages from "../../src/prompt/Messages.ts"
+import * as Messages from "../../../src/prompt/Messages.ts"
 
 const output = (mode: LlmRequest.OutputMode): LlmRequest.OutputFormat => ({
   mode,

@@ -1,6 +1,7 @@
 /**
  * Writes `etc/api/*.api.md`, the public API as reviewers read it: every export of every entry point with its signature,
- * module by module, in the order of the source. Without `--update` it fails where a report is out of date.
+ * module by module, in the order of the source; and the `exports` of the package. Without `--update` it fails where one
+ * of them is out of date.
  *
  * It reads the declarations in `dist`, so build first. `@microsoft/api-extractor` would do, but it sorts the members of
  * all modules into one list and numbers equal names (`Options_3`), which hides what belongs together.
@@ -165,17 +166,50 @@ export const report = (entryPoint: EntryPoint): Report => {
   }
 }
 
+interface Target {
+  readonly "effect-instructor/source": string
+  readonly types: string
+  readonly default: string
+}
+
+interface Manifest {
+  readonly name: string
+  readonly exports: Readonly<Record<string, string | Target>>
+}
+
+const readManifest = (root: string): Manifest => JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))
+
+const isIndex = (target: string | Target): target is Target =>
+  typeof target === "object" && target.types.endsWith("/index.d.ts")
+
 /** The entry points of a package that has been built. */
 export const entryPoints = (root: string): ReadonlyArray<EntryPoint> => {
-  const { exports, name } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")) as {
-    readonly name: string
-    readonly exports: Readonly<Record<string, string | null | { readonly types: string }>>
-  }
+  const { exports, name } = readManifest(root)
   return Object.entries(exports).flatMap(([entry, target]) =>
-    typeof target === "object" && target !== null && !entry.includes("*")
-      ? [{ name: path.posix.join(name, entry), file: path.join(root, target.types) }]
-      : []
+    isIndex(target) ? [{ name: path.posix.join(name, entry), file: path.join(root, target.types) }] : []
   )
+}
+
+/**
+ * The `exports` of the package: the entry points as they are, and one for each module that they export. A module of its
+ * own lets the declarations of other packages name its types, and bundlers leave out the modules beside it.
+ */
+const exportsOf = (root: string): Manifest["exports"] => {
+  const { exports } = readManifest(root)
+  const kept = Object.entries(exports).filter(([, target]) => typeof target === "string" || isIndex(target))
+  const modules = kept.flatMap(([entry, target]) =>
+    typeof target === "string"
+      ? []
+      : readWhole(path.join(root, target.types)).namespaces.map(({ file, name }): [string, Target] => {
+        const at = path.relative(path.join(root, "dist"), file).split(path.sep).join("/").replace(/\.d\.ts$/, "")
+        return [`./${path.posix.join(entry, name)}`, {
+          "effect-instructor/source": `./src/${at}.ts`,
+          types: `./dist/${at}.d.ts`,
+          default: `./dist/${at}.js`
+        }]
+      })
+  ).toSorted(([a], [b]) => a < b ? -1 : 1)
+  return Object.fromEntries([...kept, ...modules])
 }
 
 const main = (update: boolean): boolean => {
@@ -188,6 +222,13 @@ const main = (update: boolean): boolean => {
     it
   ]))
   const problems: Array<string> = []
+  const exports = exportsOf(root)
+  const manifest = readManifest(root)
+  if (update) {
+    fs.writeFileSync(path.join(root, "package.json"), `${JSON.stringify({ ...manifest, exports }, undefined, 2)}\n`)
+  } else if (JSON.stringify(exports) !== JSON.stringify(manifest.exports)) {
+    problems.push("The exports in package.json are out of date: run npm run api:update, and commit what it changes")
+  }
   for (const file of fs.readdirSync(folder).filter((name) => !files.has(name))) {
     if (update) fs.rmSync(path.join(folder, file))
     else problems.push(`etc/api/${file} belongs to no entry point: run npm run api:update`)

@@ -22,7 +22,7 @@ export const quickStart = (): string => {
 /** The same program with a module each for the names of a barrel: esbuild keeps all of a namespace that a barrel exports. */
 export const deepImports = (code: string): string =>
   code.replace(
-    /^import \{ (.+) \} from "(effect|@effect\/platform-node)"$/gm,
+    /^import \{ (.+) \} from "(effect|@effect\/platform-node|effect-instructor(?:\/\w+)?)"$/gm,
     (_, names: string, barrel: string) =>
       names.split(", ").map((name) => `import * as ${name} from "${barrel}/${name}"`).join("\n")
   )

@@ -4,7 +4,7 @@ import { Config, Console, Effect, Layer, Option, Schema } from "effect"
 import { Extraction } from "effect-instructor"
 import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 const city = Extraction.make({
   schema: Schema.Struct({ city: Schema.String, country: Schema.optionalKey(Schema.String) }),

@@ -2,7 +2,8 @@
 import { Config, Console, Effect, Layer, Option } from "effect"
 import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
-import { OpenAiSimulator, Reply } from "effect-instructor/testing"
+import { Reply } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 /** Reads people out of a text well enough for these examples, and their ages not always right the first time. */
 const model: OpenAiSimulator.Answer = ({ body, text }) => {

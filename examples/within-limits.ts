@@ -3,7 +3,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Console, Duration, Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, LlmGovernor } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 class Person extends Schema.Class<Person>("Person")({
   name: Schema.String,

@@ -4,51 +4,39 @@
  * @since 0.1.0
  */
 
-/** Many extractions at once. */
+/** Runs many extractions at once. */
 export * as Batch from "./batch/Batch.ts"
-/** Why a batch ended before its source. */
+/** Errors of a batch that stopped. */
 export * as BatchError from "./batch/BatchError.ts"
-/** What a batch will come to. */
+/** Estimates of a batch before it runs. */
 export * as BatchEstimate from "./batch/BatchEstimate.ts"
-/** Where a batch stands. */
+/** The progress of a batch while it runs. */
 export * as BatchProgress from "./batch/BatchProgress.ts"
-/** What became of a batch, in figures. */
+/** The figures of a batch at its end. */
 export * as BatchSummary from "./batch/BatchSummary.ts"
-/** Which items of a batch are done. */
+/** The record of finished items that a batch resumes from. */
 export * as Journal from "./batch/Journal.ts"
-/** What can go wrong with a journal. */
-export * as JournalError from "./batch/JournalError.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
+/** Errors of an extraction. */
+export * as ExtractionError from "./extraction/ExtractionError.ts"
 /** Lists and objects while they are being written. */
 export * as ExtractionStream from "./extraction/ExtractionStream.ts"
-/** Why an extraction gave no value. */
-export * as ExtractionError from "./extraction/ExtractionError.ts"
-/** What extractions count. */
-export * as ExtractionMetrics from "./extraction/ExtractionMetrics.ts"
-/** What governors count. */
-export * as GovernorMetrics from "./middleware/governor/GovernorMetrics.ts"
 /** A model's answer. */
 export * as Completion from "./llm/Completion.ts"
-/** The door to a language model. */
+/** The service that completes requests. */
 export * as Llm from "./llm/Llm.ts"
-/** Bounds on what is spent. */
-export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
-/** Answers kept. */
-export * as LlmCache from "./middleware/cache/LlmCache.ts"
-/** Answers kept in files. */
-export * as LlmCacheFiles from "./middleware/cache/LlmCacheFiles.ts"
-/** Who is told of retries. */
-export * as LlmObserver from "./llm/RequestObserver.ts"
-/** Rates, concurrency, retries. */
-export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
-/** Which requests go first. */
-export * as LlmPriority from "./llm/LlmPriority.ts"
+/** Errors of a provider. */
+export * as LlmError from "./llm/LlmError.ts"
 /** A request as data. */
 export * as LlmRequest from "./llm/LlmRequest.ts"
-/** What tokens cost. */
+/** Prices of tokens. */
 export * as Pricing from "./llm/Pricing.ts"
-/** Tokens and money. */
+/** Tokens and their cost. */
 export * as Usage from "./llm/Usage.ts"
-/** What is wrong with an answer. */
-export * as AnswerIssue from "./answer/AnswerIssue.ts"
+/** A limit on what is spent. */
+export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
+/** A cache of answers. */
+export * as LlmCache from "./middleware/cache/LlmCache.ts"
+/** Rate limits, concurrency and retries. */
+export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"

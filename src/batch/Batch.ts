@@ -1,145 +1,72 @@
 /**
- * Many extractions at once, with a bound on how many are in flight.
+ * Batches: many extractions at once, with a bound on how many are in flight.
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { BatchEstimate, Options as EstimateOptions } from "./BatchEstimate.ts"
-import type { BatchProgress } from "./BatchProgress.ts"
-import { Journal } from "./Journal.ts"
-import type { BatchError } from "./BatchError.ts"
-import * as Extraction from "../extraction/Extraction.ts"
-import type { ExtractionError } from "../extraction/ExtractionError.ts"
-import * as Estimation from "./internal/estimate.ts"
-import * as BatchRun from "./internal/run.ts"
+import * as Compiled from "../extraction/Compiled.ts"
+import type { Extraction, PromptInput } from "../extraction/Extraction.ts"
+import { ExtractionError, Skipped } from "../extraction/ExtractionError.ts"
+import type { ElementsOptions } from "../extraction/ExtractionStream.ts"
 import type { Llm } from "../llm/Llm.ts"
-import { asFlow } from "../llm/LlmPriority.ts"
-import type { Usage } from "../llm/Usage.ts"
+import { zero } from "../llm/Usage.ts"
+import type { BatchError } from "./BatchError.ts"
+import type { BatchEstimate, Options as EstimateOptions } from "./BatchEstimate.ts"
+import * as Direct from "./internal/engines/direct.ts"
+import * as Elements from "./internal/engines/elements.ts"
+import * as Estimate from "./internal/estimate.ts"
+import type { Item } from "./internal/item.ts"
+import { type Options, toLimit } from "./internal/options.ts"
+import * as Records from "./internal/records.ts"
+import * as Run from "./internal/run.ts"
+import { Journal, type JournalRecord } from "./Journal.ts"
+
+export type {
+  /** @since 0.1.0 */
+  ElementItem
+} from "./internal/engines/elements.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Item
+} from "./internal/item.ts"
+
+export {
+  /** @since 0.1.0 */
+  partition,
+  /** @since 0.1.0 */
+  values
+} from "./internal/ends.ts"
+
+export {
+  /** @since 0.1.0 */
+  defaultConcurrency,
+  /** @since 0.1.0 */
+  type Options
+} from "./internal/options.ts"
 
 /**
- * How many extractions are in flight when a batch does not say.
- *
- * @category constants
- * @since 0.1.0
- */
-export const defaultConcurrency: number = BatchRun.defaultConcurrency
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  /**
-   * How many extractions may be in flight.
-   *
-   * @default defaultConcurrency
-   */
-  readonly concurrency?: number | "unbounded" | undefined
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface StreamOptions<in In> extends Options {
-  /**
-   * Whether items leave in the order of their inputs instead of as they finish. One slow item then holds up those
-   * behind it.
-   *
-   * @default false
-   */
-  readonly ordered?: boolean | undefined
-  /** What the user calls an item. A journal keeps its record under that name. */
-  readonly id?: ((input: Valid<In>, index: number) => string) | undefined
-  /** The run stops when this many items have failed: 1 stops at the first failure. By default none does. */
-  readonly maxFailures?: number | undefined
-  /** The run stops when more than this share of the items have failed, from the hundredth on. By default none does. */
-  readonly maxFailureShare?: number | undefined
-  /** Bounds the whole run. Nothing does by default. */
-  readonly timeout?: Duration.Input | undefined
-  /**
-   * How long what is in flight may go on after `timeout`.
-   *
-   * @default "30 seconds"
-   */
-  readonly grace?: Duration.Input | undefined
-  /** Is told what happens. */
-  readonly progress?: BatchProgress | undefined
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface ResumableOptions<in In> extends StreamOptions<In> {
-  /**
-   * How long what is in flight may go on after `timeout`, and after the stream's consumer has gone away or was
-   * interrupted. What arrives until then is in the journal.
-   *
-   * @default "30 seconds"
-   */
-  readonly grace?: Duration.Input | undefined
-  /**
-   * Whether items that an earlier run ended with an error are done again.
-   *
-   * @default true
-   */
-  readonly retryFailures?: boolean | undefined
-  /**
-   * Whether items that an earlier run ended are put out again, from the journal, instead of left out.
-   *
-   * @default true
-   */
-  readonly emitRestored?: boolean | undefined
-}
-
-/**
- * An input in a source that tells of unusable ones with an `ExtractionError` in their place. Each of those is an item
- * that failed before anything was sent.
+ * A list of inputs. A text is not one, although it can be iterated.
  *
  * @category models
  * @since 0.1.0
  */
-export type Valid<In> = Exclude<In, ExtractionError>
+export type Inputs<In> = Iterable<In> & object
 
 /**
- * What became of one input.
+ * Where a batch takes its inputs from: a list, or a stream of any length.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Item<out A, out In> {
-  /** The position of the input in its source, from 0. */
-  readonly index: number
-  /** What the user calls it. */
-  readonly id: string | undefined
-  readonly input: In
-  readonly result: Result.Result<A, ExtractionError>
-  /** Completions received for it, whether it succeeded or failed. */
-  readonly attempts: number
-  /** The usage of all of them. */
-  readonly usage: Usage
-  /** How long it took, from its request to its value or error. */
-  readonly latency: Duration.Duration
-  /** Whether an earlier run had ended it. Then the rest is as it was recorded, and cost nothing again. */
-  readonly restored: boolean
-}
-
-const resolve = <A, Input, R>(
-  self: Extraction.Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>
-): Extraction.Extraction<A, Input, R> =>
-  Extraction.isExtraction(self) ? self : Extraction.make<A, R, Input>({ schema: self })
-
-const isDataFirst = (args: IArguments): boolean => Extraction.isExtraction(args[0]) || Schema.isSchema(args[0])
+export type Source<In, E = never, R = never> = Inputs<In> | Stream.Stream<In, E, R>
 
 /**
- * Extracts from every input and gives the values in input order. The first failure fails the batch and interrupts what
- * is in flight.
+ * Extracts from every input, and gives the values in input order. The first failure fails the batch and interrupts the
+ * items in flight. Use it when you need all values or none.
  *
  * **Example** (Three people, two at a time)
  *
@@ -166,33 +93,37 @@ const isDataFirst = (args: IArguments): boolean => Extraction.isExtraction(args[
  * @since 0.1.0
  */
 export const all: {
-  <Input>(
-    inputs: Iterable<Input>,
-    options?: Options
-  ): <A, R>(self: Extraction.Extraction<A, Input, R>) => Effect.Effect<Array<A>, ExtractionError, Llm | R>
   <A, Input, R>(
-    self: Extraction.Extraction<A, Input, R>,
-    inputs: Iterable<Input>,
-    options?: Options
+    self: Extraction<A, Input, R>,
+    inputs: Inputs<Input>,
+    options?: Options<Input>
   ): Effect.Effect<Array<A>, ExtractionError, Llm | R>
   <A, R>(
     self: Schema.ConstraintDecoder<A, R>,
-    inputs: Iterable<Extraction.PromptInput>,
-    options?: Options
+    inputs: Inputs<PromptInput>,
+    options?: Options<PromptInput>
   ): Effect.Effect<Array<A>, ExtractionError, Llm | R>
-} = dual(isDataFirst, <A, Input, R>(
-  self: Extraction.Extraction<A, Input, R>,
-  inputs: Iterable<Input>,
-  options?: Options
+} = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  inputs: Inputs<Input>,
+  options?: Options<Input>
 ): Effect.Effect<Array<A>, ExtractionError, Llm | R> =>
-  asFlow(Effect.forEach(inputs, (input) => Extraction.extract(self, input), {
-    concurrency: options?.concurrency ?? defaultConcurrency
-  })))
+  Effect.suspend(() => {
+    const extraction = Compiled.resolve<A, Input, R, unknown>(self)
+    const values: Array<A> = []
+    return stream(extraction, inputs, options).pipe(
+      Stream.runForEach(({ index, result }) =>
+        Result.isFailure(result) ? Effect.fail(result.failure) : Effect.sync(() => values[index] = result.success)
+      ),
+      Effect.mapError((error) => error._tag === "BatchError" ? skipped(extraction.name, error) : error),
+      Effect.map(() => values)
+    )
+  })
 
 /**
- * Extracts from every input and gives one `Result` for each, in input order. Failures are values: none ends the batch.
- * After a failure that every further input would meet too, such as a wrong key, the inputs not yet begun get that one
- * without being sent.
+ * Extracts from every input, and gives one `Result` for each, in input order. Failures are values, and the effect never
+ * fails. When the batch stops early, the remaining results say why: with the failure itself when every further item
+ * would meet it too, such as a wrong key, and with `Skipped` after too many failures or the batch's `timeout`.
  *
  * **Example** (Keeping what succeeded)
  *
@@ -218,42 +149,52 @@ export const all: {
  * @since 0.1.0
  */
 export const results: {
-  <Input>(
-    inputs: Iterable<Input>,
-    options?: Options
-  ): <A, R>(
-    self: Extraction.Extraction<A, Input, R>
-  ) => Effect.Effect<Array<Result.Result<A, ExtractionError>>, never, Llm | R>
   <A, Input, R>(
-    self: Extraction.Extraction<A, Input, R>,
-    inputs: Iterable<Input>,
-    options?: Options
+    self: Extraction<A, Input, R>,
+    inputs: Inputs<Input>,
+    options?: Options<Input>
   ): Effect.Effect<Array<Result.Result<A, ExtractionError>>, never, Llm | R>
   <A, R>(
     self: Schema.ConstraintDecoder<A, R>,
-    inputs: Iterable<Extraction.PromptInput>,
-    options?: Options
+    inputs: Inputs<PromptInput>,
+    options?: Options<PromptInput>
   ): Effect.Effect<Array<Result.Result<A, ExtractionError>>, never, Llm | R>
-} = dual(isDataFirst, <A, Input, R>(
-  self: Extraction.Extraction<A, Input, R>,
-  inputs: Iterable<Input>,
-  options?: Options
+} = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  inputs: Inputs<Input>,
+  options?: Options<Input>
 ): Effect.Effect<Array<Result.Result<A, ExtractionError>>, never, Llm | R> =>
   Effect.suspend(() => {
-    let fatal: Result.Result<A, ExtractionError> | undefined
-    const one = (input: Input): Effect.Effect<Result.Result<A, ExtractionError>, never, Llm | R> =>
-      Effect.suspend(() => fatal === undefined ? Effect.result(Extraction.extract(self, input)) : Effect.succeed(fatal))
-    return asFlow(Effect.forEach(inputs, (input) =>
-      Effect.tap(one(input), (result) => {
-        if (Result.isFailure(result) && result.failure.isRunFatal) fatal = result
-        return Effect.void
-      }), { concurrency: options?.concurrency ?? defaultConcurrency }))
-  }))
+    const extraction = Compiled.resolve<A, Input, R, unknown>(self)
+    const list = typeof inputs === "string" ? inputs : Array.from(inputs)
+    const out: Array<Result.Result<A, ExtractionError> | undefined> = Array.from({ length: list.length })
+    return stream(extraction, list, options).pipe(
+      Stream.runForEachArray((items) =>
+        Effect.sync(() => {
+          for (const { index, result } of items) out[index] = result
+        })
+      ),
+      Effect.as(undefined),
+      Effect.catch((error) => Effect.succeed(Result.fail(skipped(extraction.name, error)))),
+      Effect.map((rest) => out.map((result) => result ?? rest!))
+    )
+  })
+
+/** What remains of a batch that stopped. */
+const skipped = (extraction: string, { reason }: BatchError): ExtractionError =>
+  reason._tag === "Unrecoverable"
+    ? reason.error
+    : new ExtractionError({
+      extraction,
+      reason: new Skipped({ description: reason.message }),
+      attempts: 0,
+      usage: zero
+    })
 
 /**
- * Extracts from a source of any length, in constant memory: inputs are drawn as there is room for them, and each
- * becomes an `Item` as soon as it is done. Failures are values; the stream fails if its source does, or with a
- * `BatchError` when going on makes no sense.
+ * Extracts from a source of any length, in constant memory: inputs are drawn as there is room for them, and each becomes
+ * an `Item` as soon as it is finished. Failed items are values; the stream fails if its source does, or with a
+ * `BatchError` when the batch stops. Use it for inputs that do not fit in memory, or to see results early.
  *
  * **Example** (A source of any length)
  *
@@ -277,37 +218,31 @@ export const results: {
  * @since 0.1.0
  */
 export const stream: {
-  <In, E = never, R2 = never>(
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
-    options?: StreamOptions<In>
-  ): <A, R>(
-    self: Extraction.Extraction<A, Valid<In>, R>
-  ) => Stream.Stream<Item<A, In>, E | BatchError, Llm | R | R2>
-  <A, Input, R, In extends Input | ExtractionError, E = never, R2 = never>(
-    self: Extraction.Extraction<A, Input, R>,
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
-    options?: StreamOptions<In>
+  <A, Input, R, In extends Input, E = never, R2 = never>(
+    self: Extraction<A, Input, R>,
+    source: Source<In, E, R2>,
+    options?: Options<In>
   ): Stream.Stream<Item<A, In>, E | BatchError, Llm | R | R2>
-  <A, R, In extends Extraction.PromptInput | ExtractionError, E = never, R2 = never>(
+  <A, R, In extends PromptInput, E = never, R2 = never>(
     self: Schema.ConstraintDecoder<A, R>,
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
-    options?: StreamOptions<In>
+    source: Source<In, E, R2>,
+    options?: Options<In>
   ): Stream.Stream<Item<A, In>, E | BatchError, Llm | R | R2>
-} = dual(isDataFirst, <A, In, R, E = never, R2 = never>(
-  self: Extraction.Extraction<A, Valid<In>, R> | Schema.ConstraintDecoder<A, R>,
-  source: Iterable<In> | Stream.Stream<In, E, R2>,
-  options?: StreamOptions<In>
+} = <A, Input, R, In extends Input, E = never, R2 = never>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  source: Source<In, E, R2>,
+  options?: Options<In>
 ): Stream.Stream<Item<A, In>, E | BatchError, Llm | R | R2> =>
-  BatchRun.run(resolve(self), source, options ?? {}, undefined))
+  Run.run(Compiled.resolve<A, Input, R, unknown>(self), source, options ?? {}, undefined, Direct.make<A, Input, In, R>)
 
 /**
- * Like `stream`, over a journal: an item leaves once what became of it is recorded, and a run over the same journal
- * goes on where the last one stopped. Items are known by their `id`, else by their content, so a change to the input,
- * to the extraction or to the model has just the items done again that it affects, and a change of order none.
+ * Like `stream`, with a journal: an item leaves once its result is recorded, and a run with the same journal resumes
+ * where the last one stopped. Items are identified by their `id`, otherwise by their content. A change to the input, the
+ * extraction or the model runs only the affected items again, and a change of order none.
  *
- * When the consumer goes away, no item is begun any more, and those in flight are finished within `grace`.
+ * When the consumer is interrupted, no further item is begun, and those in flight finish within `grace`.
  *
- * **Example** (Two runs, and nothing done twice)
+ * **Example** (Two runs, and no item done twice)
  *
  * ```ts
  * import { Effect, Schema, Stream } from "effect"
@@ -333,32 +268,102 @@ export const stream: {
  * @since 0.1.0
  */
 export const resumable: {
-  <In, E = never, R2 = never>(
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
-    options?: ResumableOptions<In>
-  ): <A, R>(
-    self: Extraction.Extraction<A, Valid<In>, R>
-  ) => Stream.Stream<Item<A, In>, E | BatchError, Llm | Journal | R | R2>
-  <A, Input, R, In extends Input | ExtractionError, E = never, R2 = never>(
-    self: Extraction.Extraction<A, Input, R>,
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
-    options?: ResumableOptions<In>
+  <A, Input, R, In extends Input, E = never, R2 = never>(
+    self: Extraction<A, Input, R>,
+    source: Source<In, E, R2>,
+    options?: Options<In>
   ): Stream.Stream<Item<A, In>, E | BatchError, Llm | Journal | R | R2>
-  <A, R, In extends Extraction.PromptInput | ExtractionError, E = never, R2 = never>(
+  <A, R, In extends PromptInput, E = never, R2 = never>(
     self: Schema.ConstraintDecoder<A, R>,
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
-    options?: ResumableOptions<In>
+    source: Source<In, E, R2>,
+    options?: Options<In>
   ): Stream.Stream<Item<A, In>, E | BatchError, Llm | Journal | R | R2>
-} = dual(isDataFirst, <A, In, R, E = never, R2 = never>(
-  self: Extraction.Extraction<A, Valid<In>, R> | Schema.ConstraintDecoder<A, R>,
-  source: Iterable<In> | Stream.Stream<In, E, R2>,
-  options?: ResumableOptions<In>
+} = <A, Input, R, In extends Input, E = never, R2 = never>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  source: Source<In, E, R2>,
+  options?: Options<In>
 ): Stream.Stream<Item<A, In>, E | BatchError, Llm | Journal | R | R2> =>
-  Stream.unwrap(Effect.map(Journal, (journal) => BatchRun.run(resolve(self), source, options ?? {}, journal))))
+  Stream.unwrap(
+    Effect.map(Journal, (journal) =>
+      Run.run(
+        Compiled.resolve<A, Input, R, unknown>(self),
+        source,
+        options ?? {},
+        journal,
+        Direct.make<A, Input, In, R>
+      ))
+  )
 
 /**
- * What a batch will come to: requests, tokens, cost and time, from a sample of its items. Sends nothing, unless it is to
- * probe.
+ * Streams the elements of many inputs, each of whose answers is a list, as they close. The failure of an input is an
+ * element without an `index`, after the elements that the input did have. Use it for documents that contain many records
+ * each.
+ *
+ * **Example** (People in many documents)
+ *
+ * ```ts
+ * import { Effect, Result, Schema, Stream } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const program = Batch.elements(Schema.String, ["Ada and Alan", "no one", "secret"], { concurrency: 1 }).pipe(
+ *   Stream.map(({ inputIndex, result }) => [inputIndex, Result.isSuccess(result) ? result.success : "failed"]),
+ *   Stream.runCollect,
+ *   Effect.provide(MockLlm.layer([{ items: ["Ada", "Alan"] }, { items: [] }, Reply.refusal("No.")]))
+ * )
+ *
+ * await Effect.runPromise(program) // => [[0, "Ada"], [0, "Alan"], [2, "failed"]]
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const elements: {
+  <A, Input, R, In extends Input, E = never, R2 = never>(
+    self: Extraction<A, Input, R>,
+    source: Source<In, E, R2>,
+    options?: Options<In> & Omit<ElementsOptions, "onEnd">
+  ): Stream.Stream<Elements.ElementItem<A, In>, E | BatchError, Llm | R | R2>
+  <A, R, In extends PromptInput, E = never, R2 = never>(
+    self: Schema.ConstraintDecoder<A, R>,
+    source: Source<In, E, R2>,
+    options?: Options<In> & Omit<ElementsOptions, "onEnd">
+  ): Stream.Stream<Elements.ElementItem<A, In>, E | BatchError, Llm | R | R2>
+} = <A, Input, R, In extends Input, E = never, R2 = never>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  source: Source<In, E, R2>,
+  options?: Options<In> & Omit<ElementsOptions, "onEnd">
+): Stream.Stream<Elements.ElementItem<A, In>, E | BatchError, Llm | R | R2> => {
+  const extraction = Compiled.resolve<A, Input, R, unknown>(self)
+  return Run.run(
+    extraction,
+    source,
+    options ?? {},
+    undefined,
+    Elements.make<A, Input, In, R>(extraction, options ?? {})
+  )
+}
+
+/**
+ * The result that a journal recorded for an item, decoded through the schema as it is now. Use it to read the results of
+ * a run from `Journal.records`.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const restore = <A, Input, R>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  record: JournalRecord
+): Effect.Effect<Result.Result<A, ExtractionError>, never, R> => {
+  const extraction = Compiled.resolve<A, Input, R, unknown>(self)
+  const response = Compiled.response(extraction)
+  return Result.isFailure(response)
+    ? Effect.succeed(Result.fail(response.failure))
+    : Records.toResult(extraction.name, response.success, record)
+}
+
+/**
+ * Estimates the requests, tokens, cost and time of a batch from a sample of its items. Nothing is sent without `probe`.
  *
  * **Example** (Before a large batch)
  *
@@ -374,7 +379,7 @@ export const resumable: {
  *   requestsPerMinute: 500
  * }).pipe(
  *   Effect.map(({ duration, requests }) => [requests, Duration.format(duration)]),
- *   Effect.provide(MockLlm.layer([], { model: "gpt-5.4-mini" }))
+ *   Effect.provide(MockLlm.layer([]))
  * )
  *
  * await Effect.runPromise(program) // => [10_000, "20m"]
@@ -384,25 +389,22 @@ export const resumable: {
  * @since 0.1.0
  */
 export const estimate: {
-  <In, E = never, R2 = never>(
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
-    options?: EstimateOptions
-  ): <A, R>(
-    self: Extraction.Extraction<A, Valid<In>, R>
-  ) => Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
-  <A, Input, R, In extends Input | ExtractionError, E = never, R2 = never>(
-    self: Extraction.Extraction<A, Input, R>,
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
+  <A, Input, R, In extends Input, E = never, R2 = never>(
+    self: Extraction<A, Input, R>,
+    source: Source<In, E, R2>,
     options?: EstimateOptions
   ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
-  <A, R, In extends Extraction.PromptInput | ExtractionError, E = never, R2 = never>(
+  <A, R, In extends PromptInput, E = never, R2 = never>(
     self: Schema.ConstraintDecoder<A, R>,
-    source: Iterable<In> | Stream.Stream<In, E, R2>,
+    source: Source<In, E, R2>,
     options?: EstimateOptions
   ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
-} = dual(isDataFirst, <A, In, R, E = never, R2 = never>(
-  self: Extraction.Extraction<A, Valid<In>, R> | Schema.ConstraintDecoder<A, R>,
-  source: Iterable<In> | Stream.Stream<In, E, R2>,
+} = <A, Input, R, In extends Input, E = never, R2 = never>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  source: Source<In, E, R2>,
   options?: EstimateOptions
 ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2> =>
-  Estimation.estimate(resolve(self), source, { ...options, concurrency: BatchRun.toLimit(options?.concurrency) }))
+  Estimate.estimate(Compiled.resolve<A, Input, R, unknown>(self), source, {
+    ...options,
+    concurrency: toLimit(options?.concurrency)
+  })

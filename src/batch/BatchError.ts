@@ -1,34 +1,34 @@
 /**
- * Why a batch ended before its source did: one error, with the reason as a tagged value inside. What was not done is
- * done by running the batch again.
+ * Errors of a batch that stopped before its source ended: one `BatchError`, with the reason as a tagged value inside.
+ * Run the batch again to do the rest.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { JournalError } from "./JournalError.ts"
 import { ExtractionError } from "../extraction/ExtractionError.ts"
+import { JournalError } from "./JournalError.ts"
 
 /**
- * A failure that every other item would meet too: a wrong key, an unknown model, no money left, a schema that cannot be
- * sent. The items it stopped have no end; they are as if never begun.
+ * A failure that every other item would meet too: a wrong key, an unknown model, an exhausted account, an unsupported
+ * schema. The items that met it stay pending.
  *
  * @category errors
  * @since 0.1.0
  */
-export class RunFatal extends Schema.Error<RunFatal>("effect-instructor/BatchError/RunFatal")({
-  _tag: Schema.tag("RunFatal"),
+export class Unrecoverable extends Schema.Error<Unrecoverable>("effect-instructor/BatchError/Unrecoverable")({
+  _tag: Schema.tag("Unrecoverable"),
   error: ExtractionError
 }) {
   override readonly cause = this.error
 
   override get message(): string {
-    return `The batch stopped, for every further item would fail too. ${this.error.message}`
+    return `The batch stopped, because every further item would fail in the same way. ${this.error.message}`
   }
 }
 
 /**
- * More items failed than the batch was to put up with.
+ * More items failed than `maxFailures` or `maxFailureShare` allows.
  *
  * @category errors
  * @since 0.1.0
@@ -36,34 +36,35 @@ export class RunFatal extends Schema.Error<RunFatal>("effect-instructor/BatchErr
 export class TooManyFailures extends Schema.Error<TooManyFailures>("effect-instructor/BatchError/TooManyFailures")({
   _tag: Schema.tag("TooManyFailures"),
   failed: Schema.Natural,
-  ended: Schema.Natural,
-  /** The failure that was one too many. */
+  /** Items that succeeded or failed. */
+  finished: Schema.Natural,
+  /** The last failure. */
   last: ExtractionError
 }) {
   override readonly cause = this.last
 
   override get message(): string {
-    return `The batch stopped after ${this.failed} of ${this.ended} items failed. The last of them: ${this.last.message}`
+    return `The batch stopped after ${this.failed} of ${this.finished} items failed. The last failure: ${this.last.message}`
   }
 }
 
 /**
- * The batch's own deadline passed.
+ * The `timeout` of the batch passed.
  *
  * @category errors
  * @since 0.1.0
  */
-export class RunTimedOut extends Schema.Error<RunTimedOut>("effect-instructor/BatchError/RunTimedOut")({
-  _tag: Schema.tag("RunTimedOut"),
+export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/BatchError/TimedOut")({
+  _tag: Schema.tag("TimedOut"),
   after: Schema.DurationFromMillis
 }) {
   override get message(): string {
-    return `The batch was not done within ${Duration.format(this.after)}. Raise its timeout, or its concurrency`
+    return `The batch did not finish within ${Duration.format(this.after)}. Raise its timeout or its concurrency`
   }
 }
 
 /**
- * The journal is of no use, so an answer could be paid for and lost.
+ * The journal cannot be used. The batch stops, because an answer that is paid for could be lost.
  *
  * @category errors
  * @since 0.1.0
@@ -80,19 +81,24 @@ export class JournalFailure extends Schema.Error<JournalFailure>("effect-instruc
 }
 
 /**
+ * The schema of every reason, for code that stores or sends errors.
+ *
  * @category schemas
  * @since 0.1.0
  */
-export const Reason = Schema.Union([RunFatal, TooManyFailures, RunTimedOut, JournalFailure])
+export const Reason = Schema.Union([Unrecoverable, TooManyFailures, TimedOut, JournalFailure])
 
 /**
+ * Why a batch stopped.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Reason = typeof Reason.Type
 
 /**
- * Why a batch ended before its source did. Handle single reasons with `Effect.catchReason`.
+ * What `Batch.stream`, `Batch.resumable` and `Batch.elements` fail with. Handle single reasons with
+ * `Effect.catchReason`.
  *
  * **Example** (Stopping at the first failure)
  *

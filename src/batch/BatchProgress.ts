@@ -1,5 +1,5 @@
 /**
- * Where a batch stands, while it runs: as events, and as figures to look at whenever one likes.
+ * The progress of a batch while it runs: as a stream of events, and as figures at any moment.
  *
  * @since 0.1.0
  */
@@ -13,6 +13,8 @@ import type { BatchSummary } from "./BatchSummary.ts"
 import * as Feed from "./internal/feed.ts"
 
 /**
+ * An item was taken on.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -23,13 +25,13 @@ export interface Started {
 }
 
 /**
- * An item ended with a value.
+ * An item succeeded.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Done {
-  readonly _tag: "Done"
+export interface Succeeded {
+  readonly _tag: "Succeeded"
   readonly index: number
   readonly id: string | undefined
   readonly attempts: number
@@ -38,7 +40,7 @@ export interface Done {
 }
 
 /**
- * An item ended with an error.
+ * An item failed.
  *
  * @category models
  * @since 0.1.0
@@ -56,7 +58,7 @@ export interface Failed {
 }
 
 /**
- * An earlier run had ended the item.
+ * An item was finished by an earlier run.
  *
  * @category models
  * @since 0.1.0
@@ -68,7 +70,7 @@ export interface Restored {
 }
 
 /**
- * A request of the item is sent again, after a wait.
+ * A request of the item is sent again, after a delay.
  *
  * @category models
  * @since 0.1.0
@@ -80,30 +82,34 @@ export interface Retried {
   /** The tag of the provider's failure. */
   readonly reason: string
   readonly message: string
-  readonly wait: Duration.Duration
+  readonly delay: Duration.Duration
 }
 
 /**
- * Every item in flight waits to send its request.
+ * Every item in flight is waiting to send its request.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Paused {
   readonly _tag: "Paused"
-  /** What the last of them waits for: the tag of the provider's failure, or the governor's reason. */
+  /** Why the last of them waits: the tag of the provider's failure, or the governor's reason. */
   readonly reason: string
-  /** Until the first of them goes on, where that is known. */
+  /** The time until the first of them goes on, where it is known. */
   readonly wait: Duration.Duration | undefined
 }
 
 /**
+ * What `events` reports.
+ *
  * @category models
  * @since 0.1.0
  */
-export type BatchEvent = Started | Done | Failed | Restored | Retried | Paused
+export type BatchEvent = Started | Succeeded | Failed | Restored | Retried | Paused
 
 /**
+ * The figures of a batch at one moment: what `snapshot` gives.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -111,31 +117,34 @@ export interface BatchSnapshot extends BatchSummary {
   readonly inFlight: number
   /** Requests sent again so far. */
   readonly retries: number
-  /** The items in flight that wait to send their request. */
+  /** The items in flight that are waiting to send their request. */
   readonly waiting: {
     readonly count: number
-    /** What the last of them waits for: the tag of the provider's failure, or the governor's reason. */
+    /** Why the last of them waits: the tag of the provider's failure, or the governor's reason. */
     readonly reason: string
-    /** Until the first of them goes on, where that is known. */
+    /** The time until the first of them goes on, where it is known. */
     readonly wait: Duration.Duration | undefined
   } | undefined
 }
 
 /**
+ * The progress of one batch. Make one with `make`, and pass it to the batch as its `progress` option.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface BatchProgress {
+  readonly [Feed.TypeId]: Feed.Feed
   /**
-   * What happens from now on. It has no end of its own, and holds up no batch: who falls more than 4,096 events behind
-   * loses the oldest.
+   * The events from now on. The stream does not end by itself and never delays the batch: a consumer that falls more
+   * than 4,096 events behind misses the oldest.
    */
   readonly events: Stream.Stream<BatchEvent>
   readonly snapshot: Effect.Effect<BatchSnapshot>
 }
 
 /**
- * Makes the progress to give to a batch.
+ * Makes the progress of one batch.
  *
  * **Example** (Watching a batch)
  *
@@ -148,11 +157,11 @@ export interface BatchProgress {
  *   const progress = yield* BatchProgress.make
  *   yield* Effect.forkChild(Stream.runForEach(progress.events, (event) => Effect.logDebug(event)))
  *   yield* Stream.runDrain(Batch.stream(Schema.Struct({ name: Schema.String }), ["I am Ada"], { progress }))
- *   const { failed, inFlight, ok } = yield* progress.snapshot
- *   return { ok, failed, inFlight }
+ *   const { failed, inFlight, succeeded } = yield* progress.snapshot
+ *   return { succeeded, failed, inFlight }
  * }).pipe(Effect.provide(MockLlm.layer([{ name: "Ada" }])))
  *
- * await Effect.runPromise(program) // => { ok: 1, failed: 0, inFlight: 0 }
+ * await Effect.runPromise(program) // => { succeeded: 1, failed: 0, inFlight: 0 }
  * ```
  *
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * What became of a batch, in figures.
+ * The figures of a batch: counts, usage, latencies, throughput.
  *
  * @since 0.1.0
  */
@@ -12,25 +12,23 @@ import type { Usage } from "../llm/Usage.ts"
 import * as Tally from "./internal/tally.ts"
 
 /**
- * Everything but `restored` is about this run alone: what a journal gave back cost nothing again.
+ * What `sink` gives at the end of a batch. All but `restored` is about this run alone: restored items cost nothing again.
  *
  * @category models
  * @since 0.1.0
  */
 export interface BatchSummary {
-  /** Items that ended with a value. */
-  readonly ok: number
-  /** Items that ended with an error. */
+  readonly succeeded: number
   readonly failed: number
-  /** The failed ones by the tag of their reason. */
+  /** The failed items by the tag of their reason. */
   readonly failures: Readonly<Record<string, number>>
-  /** Items whose end an earlier run had recorded. */
+  /** Items that an earlier run had finished. */
   readonly restored: number
   /** Completions received. */
   readonly attempts: number
-  /** Of all of them, those of failed items included, with their cost: `usage.usd`, or `Usage.cost`. */
+  /** The usage of all of them, those of failed items included: `usage.usd`, or `Usage.cost`, has their cost. */
   readonly usage: Usage
-  /** How long items took, from request to value or error. Within 2.5 %; zero when there were none. */
+  /** The time from request to value or error, within 2.5 %; zero without any item. */
   readonly latency: {
     readonly p50: Duration.Duration
     readonly p90: Duration.Duration
@@ -38,17 +36,17 @@ export interface BatchSummary {
     readonly max: Duration.Duration
   }
   readonly elapsed: Duration.Duration
-  /** Items ended in a second, the restored ones not counted. */
+  /** Items finished per second, without the restored ones. */
   readonly itemsPerSecond: number
 }
 
 /**
- * What of an item a summary needs.
+ * The part of an item that a summary needs. `Batch.Item` has it.
  *
  * @category models
  * @since 0.1.0
  */
-export interface EndedItem {
+export interface FinishedItem {
   readonly result: Result.Result<unknown, { readonly reason: { readonly _tag: string } }>
   readonly attempts: number
   readonly usage: Usage
@@ -57,9 +55,9 @@ export interface EndedItem {
 }
 
 /**
- * Sums up the items of a batch as they pass.
+ * Sums up the items of a batch. Run a stream of items into it, or use `BatchProgress` for figures while it runs.
  *
- * **Example** (Counting what failed, and why)
+ * **Example** (Counting failures by reason)
  *
  * ```ts
  * import { Effect, Schema, Stream } from "effect"
@@ -68,20 +66,20 @@ export interface EndedItem {
  *
  * const program = Batch.stream(Schema.Struct({ name: Schema.String }), ["I am Ada", "secret"]).pipe(
  *   Stream.run(BatchSummary.sink),
- *   Effect.map(({ failures, ok }) => ({ ok, failures })),
+ *   Effect.map(({ failures, succeeded }) => ({ succeeded, failures })),
  *   Effect.provide(MockLlm.layer({ "I am Ada": { name: "Ada" }, "secret": Reply.refusal("No.") }))
  * )
  *
- * await Effect.runPromise(program) // => { ok: 1, failures: { Refused: 1 } }
+ * await Effect.runPromise(program) // => { succeeded: 1, failures: { Refused: 1 } }
  * ```
  *
  * @category sinks
  * @since 0.1.0
  */
-export const sink: Sink.Sink<BatchSummary, EndedItem> = Sink.unwrap(
+export const sink: Sink.Sink<BatchSummary, FinishedItem> = Sink.unwrap(
   Effect.map(Clock.currentTimeMillis, (start) => {
     const tally = Tally.make(start)
-    return Sink.forEachArray((items: ReadonlyArray<EndedItem>) =>
+    return Sink.forEachArray((items: ReadonlyArray<FinishedItem>) =>
       Effect.sync(() => items.forEach((item) => Tally.add(tally, item)))
     ).pipe(Sink.mapEffect(() => Effect.map(Clock.currentTimeMillis, (now) => Tally.summary(tally, now))))
   })

@@ -10,7 +10,7 @@ import type { Completion } from "../llm/Completion.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
 import * as Messages from "../prompt/Messages.ts"
-import type { Accepted, Dialect, Unsupported } from "../schema/Dialect.ts"
+import type { Dialect, Unsupported } from "../schema/Dialect.ts"
 import * as ResponseSchema from "../schema/ResponseSchema.ts"
 import { type ExtractionError, InvalidInput, UnsupportedSchema } from "./ExtractionError.ts"
 import * as Attempts from "./internal/attempts.ts"
@@ -18,6 +18,8 @@ import type { Extraction, PromptInput } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import * as Failure from "./internal/failure.ts"
 import * as Step from "./internal/step.ts"
+
+export { resolve } from "./internal/definition.ts"
 
 export interface Compiled<out A, in Input, out R> {
   readonly extraction: Extraction<A, Input, R>
@@ -56,7 +58,7 @@ const acceptedIn = (
   dialect: Dialect
 ): Result.Result<{ readonly jsonSchema: object; readonly strict: boolean | undefined }, Unsupported> =>
   mode === "json_schema" || mode === "tools"
-    ? response.accepted(dialect) as Result.Result<Accepted, Unsupported>
+    ? response.accepted(dialect)
     : Result.succeed({ jsonSchema: response.jsonSchema, strict: undefined })
 
 const toFormat = (
@@ -84,7 +86,9 @@ export const toRequest = <A, Input, R>(
     try: () => extraction.prompt(input),
     catch: (cause) => `The prompt of the extraction threw: ${String(cause)}`
   }).pipe(
-    Result.flatMap((prompt): Result.Result<PromptInput, string> => Result.isResult(prompt) ? prompt : Result.succeed(prompt)),
+    Result.flatMap((prompt): Result.Result<PromptInput, string> =>
+      Result.isResult(prompt) ? prompt : Result.succeed(prompt)
+    ),
     Result.flatMap((prompt) =>
       Result.try({
         try: () => Prompt.make(prompt),

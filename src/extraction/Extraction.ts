@@ -35,7 +35,14 @@ import * as Dialect from "../schema/Dialect.ts"
 import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
 import * as Compiled from "./Compiled.ts"
 import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
-import { type Extraction, make, type Options, type Overrides, type PromptInput, resolve } from "./internal/definition.ts"
+import {
+  type Extraction,
+  make,
+  type Options,
+  type Overrides,
+  type PromptInput,
+  resolve
+} from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import { notSent } from "./internal/failure.ts"
 import * as Telemetry from "./internal/telemetry.ts"

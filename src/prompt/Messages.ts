@@ -4,9 +4,9 @@
 import type * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
 import * as Predicate from "effect/Predicate"
+import * as AnswerIssue from "../answer/AnswerIssue.ts"
 import type { Completion } from "../llm/Completion.ts"
 import type { JsonFormat, Message, ToolCall, UserPart } from "../llm/LlmRequest.ts"
-import * as AnswerIssue from "../answer/AnswerIssue.ts"
 
 /** The system message of an extraction that has none of its own. */
 const defaultInstructions =

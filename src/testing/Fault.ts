@@ -123,7 +123,8 @@ export const error = (status: number, error: {
  * **Example** (A server that is busy at first)
  *
  * ```ts
- * import { Fault, OpenAiSimulator } from "effect-instructor/testing"
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
  *
  * export const BusyAtFirst = OpenAiSimulator.layer({
  *   answer: ({ index }) => index < 3 ? Fault.rateLimited("1 second") : { city: "Paris" }

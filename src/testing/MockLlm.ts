@@ -1,6 +1,6 @@
 /**
- * A `Llm` for tests: it answers from a script, remembers what it was asked, and takes its time from `Clock`, so that it
- * works under `TestClock`.
+ * An `Llm` for tests. It answers from a script, records the requests it receives, and takes all delays from `Clock`, so
+ * that it works under `TestClock`.
  *
  * @since 0.1.0
  */
@@ -13,27 +13,32 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Completion, CompletionPart } from "../llm/Completion.ts"
 import * as Llm from "../llm/Llm.ts"
+import * as LlmError from "../llm/LlmError.ts"
 import type { LlmRequest, Message } from "../llm/LlmRequest.ts"
+import type { Pricing } from "../llm/Pricing.ts"
 import * as Usage from "../llm/Usage.ts"
+import type * as Dialect from "../schema/Dialect.ts"
 import * as Reply from "./Reply.ts"
 
 /**
- * What there is to know about the requests a mock received.
+ * The record of the requests that a mock received. `MockLlm.layer` provides it; read it with `requests`, `maxInFlight`
+ * and `interrupted`.
  *
  * @category services
  * @since 0.1.0
  */
 export class MockLlm extends Context.Service<MockLlm, {
-  /** The requests so far, in the order they came; of more than it keeps, the last ones. */
+  /** The requests so far, in order of arrival. Beyond `keep`, only the most recent ones. */
   readonly requests: Effect.Effect<ReadonlyArray<LlmRequest>>
-  /** The most requests that were being answered at once. */
+  /** The highest number of requests in flight at one time. */
   readonly maxInFlight: Effect.Effect<number>
-  /** The requests that were abandoned before they were answered. */
+  /** The number of requests that were interrupted before they were answered. */
   readonly interrupted: Effect.Effect<number>
 }>()("effect-instructor/testing/MockLlm") {}
 
 /**
- * Answers one request; `call` counts the requests from 0.
+ * Answers one request. `call` counts the requests from 0. An effect may fail with the reason of an `LlmError`, or with a
+ * whole `LlmError` where a test needs its status, its delay or its usage.
  *
  * @category models
  * @since 0.1.0
@@ -41,10 +46,10 @@ export class MockLlm extends Context.Service<MockLlm, {
 export type Handler = (
   request: LlmRequest,
   call: number
-) => Reply.Input | Effect.Effect<Reply.Input, AiError.AiErrorReason>
+) => Reply.Input | Effect.Effect<Reply.Input, LlmError.Reason | LlmError.LlmError>
 
 /**
- * What a mock answers: a function of the request, a list of replies in order, or a table of replies by the text of the
+ * The answers of a mock: a function of the request, a list of replies in order, or a table of replies by the text of the
  * user's message.
  *
  * @category models
@@ -53,26 +58,38 @@ export type Handler = (
 export type Script = Handler | ReadonlyArray<Reply.Input> | { readonly [input: string]: Reply.Input }
 
 /**
+ * The options of `layer`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   /**
+   * The model for extractions that name none.
+   *
    * @default "mock"
    */
   readonly model?: string | undefined
-  /** How long every reply takes, beside its own delay. */
+  /**
+   * The dialect of JSON Schema that the mock accepts. With the default, a test fails for a schema that OpenAI refuses.
+   *
+   * @default "openai"
+   */
+  readonly dialect?: Dialect.Input | undefined
+  /** The prices of the model. Without them, costs are unknown. */
+  readonly pricing?: Pricing | undefined
+  /** A delay before every reply, added to the reply's own. */
   readonly delay?: Duration.Input | undefined
   /**
-   * The characters in a piece of a streamed answer.
+   * The number of characters in a piece of a streamed answer.
    *
    * @default 8
    */
   readonly chunkSize?: number | undefined
-  /** The time between two pieces. */
+  /** The delay before each piece of a streamed answer. */
   readonly chunkDelay?: Duration.Input | undefined
   /**
-   * How many requests it keeps.
+   * The number of requests that the record keeps.
    *
    * @default 10000
    */
@@ -80,9 +97,10 @@ export interface Options {
 }
 
 /**
- * A mock that answers from a script. What the script has no answer for fails with a clear error.
+ * An `Llm` that answers from a script. Use it in tests that need no HTTP. A request without an answer in the script fails
+ * with an `InvalidRequestError` that says so.
  *
- * **Example** (Looking at the requests)
+ * **Example** (Inspecting the requests)
  *
  * ```ts
  * import { Effect, Schema } from "effect"
@@ -103,12 +121,14 @@ export interface Options {
  */
 export const layer = (script: Script, options?: Options): Layer.Layer<Llm.Llm | MockLlm> =>
   Layer.effectContext(Effect.sync(() => {
-    const mock = make(script, options)
-    return Context.make(Llm.Llm, mock.llm).pipe(Context.add(MockLlm, mock.recorder))
+    const recorder = makeRecorder(options?.keep ?? 10_000)
+    return Context.make(Llm.Llm, make(toHandler(script), recorder, options ?? {})).pipe(
+      Context.add(MockLlm, recorder.service)
+    )
   }))
 
 /**
- * The requests so far, in the order they came; of more than it keeps, the last ones.
+ * The requests so far, in order of arrival. Beyond `keep`, only the most recent ones.
  *
  * @category getters
  * @since 0.1.0
@@ -119,7 +139,7 @@ export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, MockLlm> 
 )
 
 /**
- * The most requests that were being answered at once.
+ * The highest number of requests in flight at one time. Use it to test a concurrency limit.
  *
  * @category getters
  * @since 0.1.0
@@ -127,70 +147,95 @@ export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, MockLlm> 
 export const maxInFlight: Effect.Effect<number, never, MockLlm> = Effect.flatMap(MockLlm, (mock) => mock.maxInFlight)
 
 /**
- * The requests that were abandoned before they were answered.
+ * The number of requests that were interrupted before they were answered. Use it to test that a timeout or a failure
+ * cancels what is in flight.
  *
  * @category getters
  * @since 0.1.0
  */
 export const interrupted: Effect.Effect<number, never, MockLlm> = Effect.flatMap(MockLlm, (mock) => mock.interrupted)
 
-const make = (script: Script, options: Options | undefined) => {
-  const handler = toHandler(script)
-  const model = options?.model ?? "mock"
-  const delay = Duration.fromInputUnsafe(options?.delay ?? Duration.zero)
-  const keep = options?.keep ?? 10_000
-  const seen: Array<LlmRequest> = []
+interface Recorder {
+  readonly service: MockLlm["Service"]
+  /** Adds a request, and returns how many there were before it. */
+  readonly add: (request: LlmRequest) => number
+  readonly track: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+}
+
+const makeRecorder = (keep: number): Recorder => {
+  const requests: Array<LlmRequest> = []
   let calls = 0
   let inFlight = 0
   let maxInFlight = 0
   let interrupted = 0
-
-  const tracked = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    Effect.suspend(() => {
-      inFlight++
-      maxInFlight = Math.max(maxInFlight, inFlight)
-      return Effect.onInterrupt(effect, () => Effect.sync(() => interrupted++))
-    }).pipe(Effect.ensuring(Effect.sync(() => inFlight--)))
-
-  const reply = (request: LlmRequest, method: string): Effect.Effect<Completion, AiError.AiError> =>
-    Effect.suspend(() => {
-      const call = calls++
-      if (seen.length >= keep * 2) seen.splice(0, seen.length - keep)
-      seen.push(request)
-      const input = handler(request, call)
-      const answered = Effect.isEffect(input)
-        ? Effect.map(input, Reply.fromInput)
-        : Effect.succeed(Reply.fromInput(input))
-      return answered.pipe(
-        Effect.tap((reply) => pause(Duration.sum(delay, reply.delay))),
-        Effect.map((reply) => toCompletion(reply, request, call)),
-        Effect.mapError((reason) => AiError.make({ module: "MockLlm", method, reason }))
-      )
-    })
-
-  const stream = (request: LlmRequest): Stream.Stream<CompletionPart, AiError.AiError> =>
-    Stream.unwrap(Effect.map(tracked(reply(request, "stream")), (completion) => {
-      const [call] = completion.toolCalls
-      const deltas = split(call?.arguments ?? completion.text, options?.chunkSize ?? 8).map((delta): CompletionPart =>
-        call === undefined ? { _tag: "TextDelta", delta } : { _tag: "ToolArgumentsDelta", index: 0, delta }
-      )
-      const paced = options?.chunkDelay === undefined
-        ? Stream.fromIterable(deltas)
-        : Stream.fromIterable(deltas).pipe(
-          Stream.rechunk(1),
-          Stream.tap(() => pause(Duration.fromInputUnsafe(options.chunkDelay!)))
-        )
-      return Stream.concat(paced, Stream.succeed<CompletionPart>({ _tag: "Finish", completion }))
-    }))
-
   return {
-    llm: Llm.make({ provider: "mock", model, complete: (request) => tracked(reply(request, "complete")), stream }),
-    recorder: MockLlm.of({
-      requests: Effect.sync(() => seen.slice(Math.max(0, seen.length - keep))),
+    service: MockLlm.of({
+      requests: Effect.sync(() => requests.slice(Math.max(0, requests.length - keep))),
       maxInFlight: Effect.sync(() => maxInFlight),
       interrupted: Effect.sync(() => interrupted)
-    })
+    }),
+    add: (request) => {
+      // Trimmed only now and then, so that adding stays cheap.
+      if (requests.length >= keep * 2) requests.splice(0, requests.length - keep)
+      requests.push(request)
+      return calls++
+    },
+    track: (effect) =>
+      Effect.suspend(() => {
+        inFlight++
+        maxInFlight = Math.max(maxInFlight, inFlight)
+        return Effect.onInterrupt(effect, () => Effect.sync(() => interrupted++))
+      }).pipe(Effect.ensuring(Effect.sync(() => inFlight--)))
   }
+}
+
+const make = (handler: Handler, recorder: Recorder, options: Options): Llm.Llm["Service"] => {
+  const delay = Duration.fromInputUnsafe(options.delay ?? Duration.zero)
+
+  const complete = (request: LlmRequest): Effect.Effect<Completion, LlmError.LlmError> =>
+    recorder.track(Effect.suspend(() => {
+      const call = recorder.add(request)
+      const input = handler(request, call)
+      const reply = Effect.isEffect(input)
+        ? Effect.mapBoth(input, { onFailure: toError, onSuccess: Reply.fromInput })
+        : Effect.succeed(Reply.fromInput(input))
+      return reply.pipe(
+        Effect.tap((reply) => pause(Duration.sum(delay, reply.delay))),
+        Effect.map((reply) => toCompletion(reply, request, call))
+      )
+    }))
+
+  return Llm.make({
+    provider,
+    model: options.model ?? "mock",
+    dialect: options.dialect ?? "openai",
+    pricing: options.pricing,
+    complete,
+    stream: (request) =>
+      Stream.unwrap(Effect.map(complete(request), (completion) =>
+        Stream.concat(
+          deltas(completion, options),
+          Stream.succeed<CompletionPart>({ _tag: "Finish", completion })
+        )))
+  })
+}
+
+const provider = "mock"
+
+const toError = (error: LlmError.Reason | LlmError.LlmError): LlmError.LlmError =>
+  LlmError.isLlmError(error) ? error : new LlmError.LlmError({ provider, reason: error })
+
+const deltas = (
+  { text, toolCalls: [call] }: Completion,
+  { chunkDelay, chunkSize = 8 }: Options
+): Stream.Stream<CompletionPart> => {
+  const parts = Stream.fromIterable(
+    split(call?.arguments ?? text, chunkSize).map((delta): CompletionPart =>
+      call === undefined ? { _tag: "TextDelta", delta } : { _tag: "ToolArgumentsDelta", index: 0, delta }
+    )
+  )
+  if (chunkDelay === undefined) return parts
+  return parts.pipe(Stream.rechunk(1), Stream.tap(() => Effect.sleep(chunkDelay)))
 }
 
 const pause = (duration: Duration.Duration): Effect.Effect<void> =>
@@ -225,12 +270,13 @@ const userText = (message: Message): ReadonlyArray<string> => {
 const noReply = (description: string) => Effect.fail(new AiError.InvalidRequestError({ description }))
 
 const toCompletion = (reply: Reply.Reply, request: LlmRequest, call: number): Completion => {
-  const asTool = request.output.mode === "tools" && reply.refusal === undefined
+  const { output } = request
+  const asTool = output.mode === "tools" && reply.refusal === undefined
   return {
     id: `mock-${call}`,
     model: request.model,
     text: asTool ? "" : reply.text,
-    toolCalls: asTool ? [{ id: `call_${call}`, name: request.output.name, arguments: reply.text }] : [],
+    toolCalls: asTool ? [{ id: `call_${call}`, name: output.name, arguments: reply.text }] : [],
     ...(reply.refusal !== undefined && { refusal: reply.refusal }),
     finishReason: asTool && reply.finishReason === "stop" ? "tool-calls" : reply.finishReason,
     usage: {

@@ -1,14 +1,12 @@
 /**
- * Fakes for tests: a model without a network, and a server without a provider.
+ * Test doubles that need nothing but `effect`: a model without a network, and the answers and failures it gives.
  *
  * @since 0.1.0
  */
 
-/** The ways a server fails. */
+/** Failures of a server: error statuses, dropped connections, timeouts. */
 export * as Fault from "./Fault.ts"
-/** A `Llm` that answers from a script. */
+/** An `Llm` that answers from a script. */
 export * as MockLlm from "./MockLlm.ts"
-/** A loopback server that speaks OpenAI's protocol. */
-export * as OpenAiSimulator from "./simulators/OpenAiSimulator.ts"
-/** What a fake model answers. */
+/** Answers of a model: a text, JSON, a refusal, a truncated answer. */
 export * as Reply from "./Reply.ts"

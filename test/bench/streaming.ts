@@ -7,7 +7,7 @@
 import { Effect, Schema, Stream } from "effect"
 import { type Completion, Extraction, ExtractionStream, Llm, Usage } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { JsonArray } from "effect/encoding"
 import { spawn } from "node:child_process"
 import { once } from "node:events"

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Fault, OpenAiSimulator, Reply } from "effect-instructor/testing"
+import { Fault, Reply } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"

@@ -7,7 +7,7 @@ import type { Schema } from "effect"
 import { Effect, Layer, Result } from "effect"
 import { Batch, Extraction, type ExtractionError } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import * as Corpus from "../support/corpus.ts"
 
 interface Document {

@@ -5,7 +5,8 @@
 import { Console, Effect, Layer, Result, Schema, Stream } from "effect"
 import { Batch, Extraction } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
-import { Fault, OpenAiSimulator } from "effect-instructor/testing"
+import { Fault } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 const count = Number(process.argv[2] ?? 10_000)
 const concurrency = 100

@@ -4,7 +4,7 @@
  * has each item once, and how much was paid for twice. Prints the figures as JSON; fails if one of them is wrong.
  */
 import { Effect } from "effect"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { strict as assert } from "node:assert"
 import * as fs from "node:fs"
 import * as os from "node:os"

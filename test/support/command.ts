@@ -1,6 +1,6 @@
 /** The `effect-instructor` command as a process of its own, in a folder of its own. */
 import { Effect } from "effect"
-import type { OpenAiSimulator } from "effect-instructor/testing"
+import type { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"

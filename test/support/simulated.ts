@@ -1,7 +1,7 @@
 /** OpenAI's SDK over HTTP to a simulator in this process. */
 import { Effect, Layer } from "effect"
 import { OpenAi } from "effect-instructor/openai"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 type ClientOptions = Omit<OpenAi.Options, "baseUrl">
 

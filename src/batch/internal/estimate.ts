@@ -1,114 +1,125 @@
-/** Looks at the first items of a batch, asks for some of them if it is to, and multiplies. */
+/** Examines the first items of a batch, extracts some of them if asked to, and extrapolates. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { BatchEstimate, Options } from "../BatchEstimate.ts"
+import * as Compiled from "../../extraction/Compiled.ts"
 import type { Extraction } from "../../extraction/Extraction.ts"
-import * as ExtractionError from "../../extraction/ExtractionError.ts"
-import * as TokenBounds from "../../llm/TokenBounds.ts"
+import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { Llm } from "../../llm/Llm.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import * as Pricing from "../../llm/Pricing.ts"
+import * as TokenCount from "../../llm/TokenCount.ts"
 import * as Usage from "../../llm/Usage.ts"
-import * as Attempts from "../../extraction/internal/attempts.ts"
-import * as Compiled from "../../extraction/internal/compiled.ts"
+import type { BatchEstimate, Options } from "../BatchEstimate.ts"
 
-export const estimate = Effect.fnUntraced(function*<A, Input, In, E, R, R2>(
+export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, E, R, R2>(
   self: Extraction<A, Input, R>,
   source: Iterable<In> | Stream.Stream<In, E, R2>,
   options: Options & { readonly concurrency: number }
-): Effect.fn.Return<BatchEstimate, E | ExtractionError.ExtractionError, Llm | R | R2> {
+): Effect.fn.Return<BatchEstimate, E | ExtractionError, Llm | R | R2> {
   const llm = yield* Llm
-  const compiled = yield* Effect.fromResult(Compiled.make(self))
-  const { items, sample, usable } = yield* look(source, options)
-  const requests = sample.flatMap((input) => {
-    // What is no error is an input.
-    const request = Compiled.toRequest(compiled, input as unknown as Input, llm.model)
-    return Result.isSuccess(request) ? [request.success] : []
-  })
-  const probes = yield* Effect.forEach(
-    spread(requests, options.probe ?? 0),
-    (request) => Effect.timed(Effect.result(Attempts.run(compiled, llm, request))),
-    { concurrency: options.concurrency }
+  const count = yield* TokenCount.fromContext
+  const compiled = yield* Effect.fromResult(Compiled.make(self, llm.dialect))
+  const { items, sample } = yield* examine(source, options)
+  const requests = sample.flatMap((input) =>
+    Result.match(Compiled.toRequest(compiled, input, llm.model), { onFailure: () => [], onSuccess: (one) => [one] })
   )
-  for (const [, result] of probes) {
-    if (Result.isFailure(result) && result.failure.isRunFatal) return yield* result.failure
-  }
-  const spent = probes.map(([, result]) => Result.merge(result))
-  const measured = spent.reduce((sum, { usage }) => Usage.add(sum, usage), Usage.zero)
-  const attempts = spent.reduce((sum, { attempts }) => sum + attempts, 0)
-  // A cache may have answered some of the probes, which says nothing about what others take.
-  const isMeasured = Usage.totalTokens(measured) > 0
+  const valid = sample.length === 0 ? 0 : Math.round(items * requests.length / sample.length)
+  const probed = spread(requests, options.probe ?? 0)
+  const measured = yield* measure(compiled, llm, probed, options.concurrency)
 
-  const valid = sample.length === 0 ? 0 : Math.round(usable * requests.length / sample.length)
-  const perItem = isMeasured ? attempts / probes.length : 1
-  const count = Math.round(valid * perItem)
-  const guessedInput = mean(requests.map(TokenBounds.typical))
-  const correction = isMeasured
-    ? measured.inputTokens / attempts / mean(spread(requests, probes.length).map(TokenBounds.typical))
-    : 1
-  const inputTokens = Math.round(count * guessedInput * correction)
-  const outputTokens = Math.round(
-    count * (options.outputTokens ??
-      (isMeasured
-        ? measured.outputTokens / attempts
-        : Math.min(TokenBounds.typicalAnswer(compiled.output), self.parameters.maxTokens ?? Infinity)))
-  )
-  const latency = options.latency !== undefined
-    ? Duration.toMillis(Duration.fromInputUnsafe(options.latency))
-    : isMeasured
-    ? mean(probes.map(([duration]) => Duration.toMillis(duration))) / perItem
-    : 2000
+  const guess = (some: ReadonlyArray<LlmRequest>): number =>
+    mean(some.map((request) => TokenCount.prompt(request, count)))
+  const correction = measured === undefined ? 1 : measured.inputTokens / guess(probed)
+  const attempts = Math.round(valid * (measured?.attemptsPerItem ?? 1))
+  const tokens = {
+    inputTokens: Math.round(attempts * guess(requests) * correction),
+    outputTokens: Math.round(
+      attempts * (options.outputTokens ?? measured?.outputTokens ??
+        Math.min(TokenCount.typicalAnswer(compiled.output), self.parameters.maxTokens ?? Infinity))
+    )
+  }
+  const latency = options.latency === undefined
+    ? measured?.latencyMillis ?? 2000
+    : Duration.toMillis(Duration.fromInputUnsafe(options.latency))
   return {
     items,
     invalid: items - valid,
     sampled: sample.length,
-    probed: probes.length,
-    requests: count,
-    inputTokens,
-    outputTokens,
-    usd: yield* cost(requests[0], { inputTokens, outputTokens }),
-    probesUsd: Usage.cost(measured),
+    probed: probed.length,
+    requests: attempts,
+    ...tokens,
+    usd: costOf(yield* Pricing.CurrentPricing, llm, requests[0], tokens),
+    probesUsd: Usage.cost(measured?.usage ?? Usage.zero),
     duration: Duration.millis(Math.round(Math.max(
-      count * latency / Math.min(options.concurrency, Math.max(1, valid)),
-      60_000 * count / (options.requestsPerMinute ?? Infinity),
-      60_000 * (inputTokens + outputTokens) / (options.tokensPerMinute ?? Infinity)
+      attempts * latency / Math.min(options.concurrency, Math.max(1, valid)),
+      60_000 * attempts / (options.requestsPerMinute ?? Infinity),
+      60_000 * Usage.totalTokens(tokens) / (options.tokensPerMinute ?? Infinity)
     )))
   }
 })
 
-interface Look<In> {
-  readonly items: number
-  /** Those of the items that are no errors. */
-  readonly usable: number
-  readonly sample: ReadonlyArray<In>
-}
-
-const look = Effect.fnUntraced(function*<In, E, R>(
+const examine = Effect.fnUntraced(function*<In, E, R>(
   source: Iterable<In> | Stream.Stream<In, E, R>,
   options: Options
-): Effect.fn.Return<Look<In>, E, R> {
+): Effect.fn.Return<{ readonly items: number; readonly sample: ReadonlyArray<In> }, E, R> {
   const size = Math.max(1, options.sample ?? 100)
   const inputs = Stream.isStream(source) ? source : Stream.fromIterable(source)
   const sample: Array<In> = []
   let seen = 0
-  let errors = 0
-  const limited = options.items === undefined ? inputs : Stream.take(inputs, size)
-  yield* Stream.runForEachArray(limited, (chunk) =>
-    Effect.sync(() => {
-      seen += chunk.length
-      for (const input of chunk) {
-        if (ExtractionError.isExtractionError(input)) errors++
-        else if (sample.length < size) sample.push(input)
-      }
-    }))
-  const items = options.items ?? seen
-  return { items, usable: seen === 0 ? 0 : Math.round(items * (1 - errors / seen)), sample }
+  yield* Stream.runForEachArray(
+    options.items === undefined ? inputs : Stream.take(inputs, size),
+    (chunk) =>
+      Effect.sync(() => {
+        seen += chunk.length
+        if (sample.length < size) sample.push(...chunk.slice(0, size - sample.length))
+      })
+  )
+  return { items: options.items ?? seen, sample }
 })
 
-/** So many of a list, at even distances. */
+/** What probes took, each figure per completion but for the attempts. */
+interface Measured {
+  readonly usage: Usage.Usage
+  readonly attemptsPerItem: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly latencyMillis: number
+}
+
+/** Nothing, if there were no probes, or a cache answered all of them: that says nothing about the other items. */
+const measure = Effect.fnUntraced(function*<A, Input, R>(
+  compiled: Compiled.Compiled<A, Input, R>,
+  llm: Llm["Service"],
+  requests: ReadonlyArray<LlmRequest>,
+  concurrency: number
+): Effect.fn.Return<Measured | undefined, ExtractionError, R> {
+  const probes = yield* Effect.forEach(
+    requests,
+    (request) => Effect.timed(Effect.result(Compiled.run(compiled, llm, request))),
+    { concurrency }
+  )
+  for (const [, result] of probes) {
+    if (Result.isFailure(result) && result.failure.isUnrecoverable) return yield* result.failure
+  }
+  const answered = probes.filter(([, result]) => Usage.totalTokens(Result.merge(result).usage) > 0)
+  if (answered.length === 0) return undefined
+  const spent = answered.map(([, result]) => Result.merge(result))
+  const usage = spent.reduce((sum, { usage }) => Usage.add(sum, usage), Usage.zero)
+  const attempts = spent.reduce((sum, { attempts }) => sum + attempts, 0)
+  const attemptsPerItem = attempts / answered.length
+  return {
+    usage,
+    attemptsPerItem,
+    inputTokens: usage.inputTokens / attempts,
+    outputTokens: usage.outputTokens / attempts,
+    latencyMillis: mean(answered.map(([duration]) => Duration.toMillis(duration))) / attemptsPerItem
+  }
+})
+
+/** As many elements of a list, at even distances. */
 const spread = <A>(list: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
   const size = Math.min(Math.max(0, Math.floor(count)), list.length)
   return Array.from({ length: size }, (_, i) => list[Math.floor(i * list.length / size)]!)
@@ -117,17 +128,17 @@ const spread = <A>(list: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
 const mean = (numbers: ReadonlyArray<number>): number =>
   numbers.length === 0 ? 0 : numbers.reduce((sum, n) => sum + n, 0) / numbers.length
 
-/** At the full price: what the provider's prompt cache will have is its own affair. */
-const cost = (
+/** At the full price: what the provider's prompt cache will save is unknown. */
+const costOf = (
+  current: Pricing.Pricing,
+  llm: Llm["Service"],
   request: LlmRequest | undefined,
   tokens: Pick<Usage.Usage, "inputTokens" | "outputTokens">
-): Effect.Effect<Option.Option<number>> =>
-  Effect.map(Pricing.CurrentPricing, (pricing) => {
-    if (request === undefined) return Option.some(0)
-    const price = Pricing.priceOf(pricing, request.model)
-    // That a single request is long does not follow from all of them being so.
-    return Option.fromUndefinedOr(
-      price &&
-        Pricing.costOf({ ...price, long: undefined }, { ...Usage.zero, ...tokens }, request.parameters.serviceTier)
-    )
-  })
+): Option.Option<number> => {
+  if (request === undefined) return Option.some(0)
+  const price = Pricing.priceOf([current, llm.pricing], request.model)
+  // The batch as a whole is long, but that does not make a single request long.
+  return Option.fromUndefinedOr(
+    price && Pricing.costOf({ ...price, long: undefined }, { ...Usage.zero, ...tokens }, request.parameters.serviceTier)
+  )
+}

@@ -1,18 +1,20 @@
-/** The side of a progress that the engine sees. */
-import type * as AiError from "effect/ai/AiError"
+/** What a run reports to its progress. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import type { LlmError } from "../../llm/LlmError.ts"
 import type { Usage } from "../../llm/Usage.ts"
 import type { BatchEvent, BatchProgress, BatchSnapshot } from "../BatchProgress.ts"
-import type { EndedItem } from "../BatchSummary.ts"
+import type { FinishedItem } from "../BatchSummary.ts"
 import * as Tally from "./tally.ts"
 
-/** An item with what its events tell. */
-interface FeedItem extends EndedItem {
+/** The key of the feed in a progress: a progress that was not made here has none, and its type says so. */
+export const TypeId: unique symbol = Symbol.for("~effect-instructor/BatchProgress") as never
+
+interface ReportedItem extends FinishedItem {
   readonly index: number
   readonly id: string | undefined
   readonly result: Result.Result<unknown, { readonly reason: { readonly _tag: string }; readonly message: string }>
@@ -20,112 +22,124 @@ interface FeedItem extends EndedItem {
 
 export interface Feed {
   readonly started: (index: number, id: string | undefined) => void
-  readonly ended: (item: FeedItem) => void
+  readonly finished: (item: ReportedItem) => void
   readonly restored: (index: number, id: string | undefined) => void
-  /** The item is in flight no more, and has no end. */
+  /** The item is no longer in flight, and stays pending. */
   readonly left: (index: number) => void
   readonly spent: (attempts: number, usage: Usage) => void
   readonly retried: (
     index: number,
     id: string | undefined,
-    error: AiError.AiError,
-    wait: Duration.Duration,
+    error: LlmError,
+    delay: Duration.Duration,
     now: number
   ) => void
   readonly waiting: (index: number, reason: string, wait: Duration.Duration | undefined, now: number) => void
-  /** The item waits no more. */
+  /** The item's request was sent. */
   readonly sent: (index: number) => void
 }
 
-const feeds = new WeakMap<BatchProgress, Feed>()
-
-export const of = (progress: BatchProgress): Feed | undefined => feeds.get(progress)
+interface State {
+  readonly pubsub: PubSub.PubSub<BatchEvent>
+  readonly tally: Tally.Tally
+  /** The items in flight, each with the time until which it waits: 0 for no wait, infinite for an unknown one. */
+  readonly inFlight: Map<number, number>
+  listeners: number
+  retries: number
+  lastReason: string
+}
 
 export const make = (start: number, pubsub: PubSub.PubSub<BatchEvent>): BatchProgress => {
-  const tally = Tally.make(start)
-  /** The items in flight; those that wait, until when, which may not be known. */
-  const inFlight = new Map<number, number>()
-  let listeners = 0
-  let retries = 0
-  let lastReason = ""
-
-  const publish = (event: () => BatchEvent): void => {
-    if (listeners > 0) PubSub.publishUnsafe(pubsub, event())
+  const state: State = {
+    pubsub,
+    tally: Tally.make(start),
+    inFlight: new Map(),
+    listeners: 0,
+    retries: 0,
+    lastReason: ""
   }
-
-  const waiting = (now: number): { readonly count: number; readonly wait: Duration.Duration | undefined } => {
-    let count = 0
-    let first = Infinity
-    for (const until of inFlight.values()) {
-      if (until <= now) continue
-      count++
-      first = Math.min(first, until)
-    }
-    return { count, wait: first === Infinity ? undefined : Duration.millis(first - now) }
-  }
-
-  const wait = (index: number, reason: string, until: number, now: number): void => {
-    lastReason = reason
-    inFlight.set(index, until)
-    if (listeners === 0) return
-    const all = waiting(now)
-    if (all.count === inFlight.size) publish(() => ({ _tag: "Paused", reason, wait: all.wait }))
-  }
-
-  const progress: BatchProgress = {
+  return {
+    [TypeId]: makeFeed(state),
     events: Stream.unwrap(Effect.map(
       Effect.acquireRelease(
-        Effect.sync(() => listeners++),
-        () => Effect.sync(() => listeners--)
+        Effect.sync(() => state.listeners++),
+        () => Effect.sync(() => state.listeners--)
       ),
       () => Stream.fromPubSub(pubsub)
     )),
-    snapshot: Effect.map(Clock.currentTimeMillis, (now): BatchSnapshot => {
-      const { count, wait } = waiting(now)
-      return {
-        ...Tally.summary(tally, now),
-        inFlight: inFlight.size,
-        retries,
-        waiting: count === 0 ? undefined : { count, wait, reason: lastReason }
-      }
-    })
+    snapshot: Effect.map(Clock.currentTimeMillis, (now) => snapshot(state, now))
   }
-
-  feeds.set(progress, {
-    started: (index, id) => {
-      inFlight.set(index, 0)
-      publish(() => ({ _tag: "Started", index, id }))
-    },
-    ended: (item) => {
-      inFlight.delete(item.index)
-      Tally.add(tally, item)
-      publish(() => toEvent(item))
-    },
-    restored: (index, id) => {
-      tally.restored++
-      publish(() => ({ _tag: "Restored", index, id }))
-    },
-    left: (index) => {
-      inFlight.delete(index)
-    },
-    spent: (attempts, usage) => Tally.spend(tally, attempts, usage),
-    retried: (index, id, { message, reason }, duration, now) => {
-      retries++
-      publish(() => ({ _tag: "Retried", index, id, reason: reason._tag, message, wait: duration }))
-      wait(index, reason._tag, now + Duration.toMillis(duration), now)
-    },
-    waiting: (index, reason, duration, now) =>
-      wait(index, reason, duration === undefined ? Infinity : now + Duration.toMillis(duration), now),
-    sent: (index) => {
-      inFlight.set(index, 0)
-    }
-  })
-  return progress
 }
 
-const toEvent = ({ attempts, id, index, latency, result, usage }: FeedItem): BatchEvent =>
+const snapshot = (state: State, now: number): BatchSnapshot => {
+  const { count, wait } = waitingItems(state, now)
+  return {
+    ...Tally.summary(state.tally, now),
+    inFlight: state.inFlight.size,
+    retries: state.retries,
+    waiting: count === 0 ? undefined : { count, wait, reason: state.lastReason }
+  }
+}
+
+const waitingItems = (
+  { inFlight }: State,
+  now: number
+): { readonly count: number; readonly wait: Duration.Duration | undefined } => {
+  let count = 0
+  let first = Infinity
+  for (const until of inFlight.values()) {
+    if (until <= now) continue
+    count++
+    first = Math.min(first, until)
+  }
+  return { count, wait: first === Infinity ? undefined : Duration.millis(first - now) }
+}
+
+const publish = ({ listeners, pubsub }: State, event: () => BatchEvent): void => {
+  if (listeners > 0) PubSub.publishUnsafe(pubsub, event())
+}
+
+const waits = (state: State, index: number, reason: string, until: number, now: number): void => {
+  state.lastReason = reason
+  state.inFlight.set(index, until)
+  if (state.listeners === 0) return
+  const { count, wait } = waitingItems(state, now)
+  if (count === state.inFlight.size) publish(state, () => ({ _tag: "Paused", reason, wait }))
+}
+
+const makeFeed = (state: State): Feed => ({
+  started: (index, id) => {
+    state.inFlight.set(index, 0)
+    publish(state, () => ({ _tag: "Started", index, id }))
+  },
+  finished: (item) => {
+    state.inFlight.delete(item.index)
+    Tally.add(state.tally, item)
+    publish(state, () => toEvent(item))
+  },
+  restored: (index, id) => {
+    state.tally.restored++
+    publish(state, () => ({ _tag: "Restored", index, id }))
+  },
+  left: (index) => {
+    state.inFlight.delete(index)
+  },
+  spent: (attempts, usage) => Tally.spend(state.tally, attempts, usage),
+  retried: (index, id, { message, reason }, delay, now) => {
+    state.retries++
+    publish(state, () => ({ _tag: "Retried", index, id, reason: reason._tag, message, delay }))
+    waits(state, index, reason._tag, now + Duration.toMillis(delay), now)
+  },
+  waiting: (index, reason, duration, now) =>
+    waits(state, index, reason, duration === undefined ? Infinity : now + Duration.toMillis(duration), now),
+  sent: (index) => {
+    if (state.inFlight.has(index)) state.inFlight.set(index, 0)
+  }
+})
+
+const toEvent = ({ attempts, id, index, latency, result, usage }: ReportedItem): BatchEvent =>
   Result.isSuccess(result)
-    ? { _tag: "Done", index, id, attempts, usage, latency }
+    ? { _tag: "Succeeded", index, id, attempts, usage, latency }
     : {
       _tag: "Failed",
       index,

@@ -1,8 +1,8 @@
 /**
- * Many inputs through a bounded number of fibers. A fiber takes the next input when it is free and not before, so
- * nothing is held for an input that waits: what is read ahead is one chunk of the source.
+ * Many inputs through a bounded number of fibers. A fiber takes the next input when it is free and not before, so nothing
+ * is held for an input that waits: one chunk of the source is read ahead.
  *
- * Not `Stream.mapEffect`, because a batch can stop taking on inputs and yet finish those it has begun.
+ * Not `Stream.mapEffect`, because a batch can stop taking inputs and still finish those it has begun.
  */
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
@@ -16,27 +16,47 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 
+/** What the handler of an input may do with the pool. */
+export interface Control<in Out, in EStop> {
+  /** Stops the run: no further input is taken, those in flight finish, and the stream fails with the first reason. */
+  readonly stop: (reason: EStop) => void
+  /** Puts out a result before the handler ends. `turn` is that of the handler's input. */
+  readonly emit: (turn: number, result: Out) => Effect.Effect<void>
+}
+
 export interface Options<In, Out, EStop, R> {
   readonly concurrency: number
   readonly ordered: boolean
-  /**
-   * Handles one input. `undefined` puts nothing out for it. A failure stops the run, and so does calling `stop`: no
-   * input is taken on any more, those in flight are finished, and the stream fails with the first reason.
-   */
-  readonly handle: (input: In, stop: (reason: EStop) => void) => Effect.Effect<Out | undefined, EStop, R>
+  /** Handles one input, and gives its result or `undefined`. A failure stops the run. */
+  readonly handle: (input: In, control: Control<Out, EStop>, turn: number) => Effect.Effect<Out | undefined, EStop, R>
   /** Stops the run by itself. */
   readonly timeout: {
     readonly after: Duration.Input
     readonly reason: EStop
-    /** How long what is in flight may go on afterwards. */
+    /** How long inputs in flight may go on afterwards. */
     readonly grace: Duration.Input
   } | undefined
-  /** How long what is in flight may go on when nobody takes the results any more. */
+  /** How long inputs in flight may go on after the consumer of the results has gone away. */
   readonly abandonedGrace: Duration.Input | undefined
 }
 
-/** Results that wait for a slow consumer, beside the one each fiber holds and as many as the consumer has taken. */
+/** Results that wait for a slow consumer, beside those that the fibers hold and the consumer has taken. */
 const bufferSize = 16
+
+interface State<In, Out, EStop, E> {
+  readonly results: Queue.Queue<Out, E | EStop | Cause.Done>
+  readonly turns: Turns | undefined
+  readonly handling: Set<Fiber.Fiber<unknown, unknown>>
+  /** Open once no fiber is running. */
+  readonly idle: Latch.Latch
+  chunk: ReadonlyArray<In>
+  position: number
+  taken: number
+  ended: boolean
+  running: number
+  puller: Fiber.Fiber<unknown, unknown> | undefined
+  failure: Cause.Cause<E | EStop> | undefined
+}
 
 export const run = <In, Out, E, EStop, R, R2>(
   source: Stream.Stream<In, E, R>,
@@ -44,121 +64,149 @@ export const run = <In, Out, E, EStop, R, R2>(
 ): Stream.Stream<Out, E | EStop, R | R2> =>
   Stream.unwrap(Effect.gen(function*() {
     const pull = yield* Stream.toPull(source)
-    const results = yield* Queue.bounded<Out, E | EStop | Cause.Done>(bufferSize)
     const workers = yield* Scope.make()
-    const pulling = Semaphore.makeUnsafe(1)
-    const idle = Latch.makeUnsafe(false)
-    const handling = new Set<Fiber.Fiber<unknown, unknown>>()
-    const turns = options.ordered ? makeTurns() : undefined
-    let chunk: ReadonlyArray<In> = []
-    let position = 0
-    let taken = 0
-    let ended = false
-    let running = 0
-    let puller: Fiber.Fiber<unknown, unknown> | undefined
-    let failure: Cause.Cause<E | EStop> | undefined
-
-    /** Takes on nothing more. The first reason is the one that counts. */
-    const end = (cause?: Cause.Cause<E | EStop>): void => {
-      failure ??= cause
-      ended = true
-      chunk = []
-      position = 0
-      // A source may wait for ever, for a line from a terminal say.
-      puller?.interruptUnsafe()
+    const state: State<In, Out, EStop, E> = {
+      results: yield* Queue.bounded<Out, E | EStop | Cause.Done>(bufferSize),
+      turns: options.ordered ? makeTurns() : undefined,
+      handling: new Set(),
+      idle: Latch.makeUnsafe(false),
+      chunk: [],
+      position: 0,
+      taken: 0,
+      ended: false,
+      running: 0,
+      puller: undefined,
+      failure: undefined
     }
-
-    const stop = (reason: EStop): void => end(Cause.fail(reason))
-
-    const refill: Effect.Effect<void, never, R2> = pulling.withPermit(Effect.withFiber((fiber) => {
-      if (ended || position < chunk.length) return Effect.void
-      puller = fiber
-      return Pull.matchEffect(pull, {
-        onSuccess: (next) => {
-          puller = undefined
-          if (ended) return Effect.void
-          chunk = next
-          position = 0
-          // One for each input, and one to pull while this fiber is busy with its own.
-          return start(Math.min(next.length, options.concurrency - running))
-        },
-        onFailure: (cause) =>
-          Effect.sync(() => {
-            puller = undefined
-            end(cause)
-          }),
-        onDone: () =>
-          Effect.sync(() => {
-            puller = undefined
-            end()
-          })
-      })
-    }))
-
-    const work: Effect.Effect<void, EStop, R2> = Effect.withFiber((fiber) =>
-      Effect.gen(function*() {
-        while (true) {
-          while (position >= chunk.length) {
-            if (ended) return
-            yield* refill
-          }
-          const input = chunk[position++]!
-          const turn = taken++
-          handling.add(fiber)
-          const handled = options.handle(input, stop)
-          const result = yield* turns === undefined ? handled : turns.passOnFailure(turn, handled)
-          handling.delete(fiber)
-          if (turns !== undefined) yield* turns.wait(turn)
-          if (result !== undefined && !Queue.offerUnsafe(results, result)) yield* Queue.offer(results, result)
-          if (turns !== undefined) turns.pass(turn)
-        }
-      }).pipe(Effect.onExit((exit) => {
-        handling.delete(fiber)
-        if (Exit.isFailure(exit)) end(exit.cause)
-        if (--running > 0) return Effect.void
-        idle.openUnsafe()
-        return failure === undefined ? Queue.end(results) : Queue.failCause(results, failure)
-      }))
-    )
-
-    const start = Effect.fnUntraced(function*(count: number) {
-      running += count
+    const start: (count: number) => Effect.Effect<void, never, R | R2> = Effect.fnUntraced(function*(count) {
+      state.running += count
       for (let i = 0; i < count; i++) yield* Effect.forkIn(work, workers)
     })
-
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        end()
-        Queue.shutdownUnsafe(results)
-        const { abandonedGrace } = options
-        const interrupted = Scope.close(workers, Exit.void)
-        return running === 0 || abandonedGrace === undefined
-          ? interrupted
-          : Effect.andThen(Effect.timeoutOption(Effect.interruptible(idle.await), abandonedGrace), interrupted)
-      })
+    const work: Effect.Effect<void, EStop, R | R2> = makeWork(
+      state,
+      options,
+      makeRefill(state, pull, options.concurrency, start)
     )
 
-    const { timeout } = options
-    if (timeout !== undefined) {
-      yield* Effect.forkScoped(Effect.gen(function*() {
-        yield* Effect.sleep(timeout.after)
-        if (!ended) stop(timeout.reason)
-        yield* Effect.sleep(timeout.grace)
-        // Not those that wait for a slow consumer: theirs is done.
-        if (handling.size > 0) stop(timeout.reason)
-        for (const fiber of handling) fiber.interruptUnsafe()
-      }))
-    }
-
+    yield* Effect.addFinalizer(() => finish(state, workers, options.abandonedGrace))
+    if (options.timeout !== undefined) yield* Effect.forkScoped(expire(state, options.timeout))
     yield* start(1)
-    return Stream.fromQueue(results)
+    return Stream.fromQueue(state.results)
   }))
 
-/** Lets results out in the order of their inputs, whichever is there first. */
+/** Takes no further input. The first cause is the one that counts. */
+const end = <In, Out, EStop, E>(state: State<In, Out, EStop, E>, cause?: Cause.Cause<E | EStop>): void => {
+  state.failure ??= cause
+  state.ended = true
+  state.chunk = []
+  state.position = 0
+  // A source may wait without end, for a line from a terminal for example.
+  state.puller?.interruptUnsafe()
+}
+
+const makeRefill = <In, Out, E, EStop, R, R2>(
+  state: State<In, Out, EStop, E>,
+  pull: Pull.Pull<ReadonlyArray<In>, E, void, R>,
+  concurrency: number,
+  start: (count: number) => Effect.Effect<void, never, R | R2>
+): Effect.Effect<void, never, R | R2> =>
+  Semaphore.makeUnsafe(1).withPermit(Effect.withFiber((fiber) => {
+    if (state.ended || state.position < state.chunk.length) return Effect.void
+    state.puller = fiber
+    const pulled = (cause?: Cause.Cause<E>): Effect.Effect<void> =>
+      Effect.sync(() => {
+        state.puller = undefined
+        end(state, cause)
+      })
+    return Pull.matchEffect(pull, {
+      onSuccess: (next) => {
+        state.puller = undefined
+        if (state.ended) return Effect.void
+        state.chunk = next
+        state.position = 0
+        // One for each input, and one to pull while this fiber is busy with its own.
+        return start(Math.min(next.length, concurrency - state.running))
+      },
+      onFailure: pulled,
+      onDone: () => pulled()
+    })
+  }))
+
+const makeWork = <In, Out, E, EStop, R, R2>(
+  state: State<In, Out, EStop, E>,
+  { handle }: Options<In, Out, EStop, R2>,
+  refill: Effect.Effect<void, never, R | R2>
+): Effect.Effect<void, EStop, R | R2> => {
+  const { handling, idle, results, turns } = state
+  const offer = (result: Out): Effect.Effect<unknown> =>
+    Queue.offerUnsafe(results, result) ? Effect.void : Queue.offer(results, result)
+  const control: Control<Out, EStop> = {
+    stop: (reason) => end(state, Cause.fail(reason)),
+    emit: (turn, result) =>
+      turns === undefined
+        ? Effect.asVoid(offer(result))
+        : Effect.asVoid(Effect.andThen(turns.wait(turn), offer(result)))
+  }
+
+  return Effect.withFiber((fiber) =>
+    Effect.gen(function*() {
+      while (true) {
+        while (state.position >= state.chunk.length) {
+          if (state.ended) return
+          yield* refill
+        }
+        const input = state.chunk[state.position++]!
+        const turn = state.taken++
+        handling.add(fiber)
+        const handled = handle(input, control, turn)
+        const result = yield* turns === undefined ? handled : turns.passOnFailure(turn, handled)
+        handling.delete(fiber)
+        if (turns !== undefined) yield* turns.wait(turn)
+        if (result !== undefined && !Queue.offerUnsafe(results, result)) yield* Queue.offer(results, result)
+        if (turns !== undefined) turns.pass(turn)
+      }
+    }).pipe(Effect.onExit((exit) => {
+      handling.delete(fiber)
+      if (Exit.isFailure(exit)) end(state, exit.cause)
+      if (--state.running > 0) return Effect.void
+      idle.openUnsafe()
+      return state.failure === undefined ? Queue.end(results) : Queue.failCause(results, state.failure)
+    }))
+  )
+}
+
+/** Stops the run after its timeout and, after a grace period, whatever is still in flight. */
+const expire = Effect.fnUntraced(function*<In, Out, EStop, E>(
+  state: State<In, Out, EStop, E>,
+  { after, grace, reason }: NonNullable<Options<In, Out, EStop, never>["timeout"]>
+) {
+  yield* Effect.sleep(after)
+  if (!state.ended) end(state, Cause.fail(reason))
+  yield* Effect.sleep(grace)
+  // Fibers that wait for a slow consumer have done their work. A source that has ended has not set a failure.
+  if (state.handling.size > 0) end(state, Cause.fail(reason))
+  for (const fiber of state.handling) fiber.interruptUnsafe()
+})
+
+const finish = <In, Out, EStop, E>(
+  state: State<In, Out, EStop, E>,
+  workers: Scope.Closeable,
+  abandonedGrace: Duration.Input | undefined
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    end(state)
+    Queue.shutdownUnsafe(state.results)
+    const interrupted = Scope.close(workers, Exit.void)
+    return state.running === 0 || abandonedGrace === undefined
+      ? interrupted
+      : Effect.andThen(Effect.timeoutOption(Effect.interruptible(state.idle.await), abandonedGrace), interrupted)
+  })
+
+/** Lets results out in the order of their inputs. */
 interface Turns {
   readonly wait: (turn: number) => Effect.Effect<void>
   readonly pass: (turn: number) => void
-  /** A failed input gives up its turn, for others must not wait for it. */
+  /** A failed input gives up its turn, so that others do not wait for it. */
   readonly passOnFailure: <A, E, R>(turn: number, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 

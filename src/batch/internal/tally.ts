@@ -1,12 +1,12 @@
-/** Counts what becomes of a batch's items, at a few additions an item. */
+/** Counts the items of a batch, at a few additions an item. */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as Usage from "../../llm/Usage.ts"
-import type { BatchSummary, EndedItem } from "../BatchSummary.ts"
+import type { BatchSummary, FinishedItem } from "../BatchSummary.ts"
 
 export interface Tally {
   readonly start: number
-  ok: number
+  succeeded: number
   failed: number
   readonly failures: Map<string, number>
   restored: number
@@ -17,7 +17,7 @@ export interface Tally {
 
 export const make = (start: number): Tally => ({
   start,
-  ok: 0,
+  succeeded: 0,
   failed: 0,
   failures: new Map(),
   restored: 0,
@@ -26,7 +26,7 @@ export const make = (start: number): Tally => ({
   latencies: makeLatencies()
 })
 
-export const add = (self: Tally, { attempts, latency, restored, result, usage }: EndedItem): void => {
+export const add = (self: Tally, { attempts, latency, restored, result, usage }: FinishedItem): void => {
   if (restored) {
     self.restored++
     return
@@ -34,7 +34,7 @@ export const add = (self: Tally, { attempts, latency, restored, result, usage }:
   spend(self, attempts, usage)
   recordLatency(self.latencies, Duration.toMillis(latency))
   if (Result.isSuccess(result)) {
-    self.ok++
+    self.succeeded++
   } else {
     const reason = result.failure.reason._tag
     self.failed++
@@ -42,7 +42,7 @@ export const add = (self: Tally, { attempts, latency, restored, result, usage }:
   }
 }
 
-/** Counts what was spent on an item that did not end. */
+/** Counts the usage of an item that stays pending. */
 export const spend = (self: Tally, attempts: number, usage: Usage.Usage): void => {
   self.attempts += attempts
   self.usage = Usage.add(self.usage, usage)
@@ -50,9 +50,9 @@ export const spend = (self: Tally, attempts: number, usage: Usage.Usage): void =
 
 export const summary = (self: Tally, now: number): BatchSummary => {
   const millis = Math.max(0, now - self.start)
-  const ended = self.ok + self.failed
+  const finished = self.succeeded + self.failed
   return {
-    ok: self.ok,
+    succeeded: self.succeeded,
     failed: self.failed,
     failures: Object.fromEntries(self.failures),
     restored: self.restored,
@@ -65,7 +65,7 @@ export const summary = (self: Tally, now: number): BatchSummary => {
       max: Duration.millis(self.latencies.max)
     },
     elapsed: Duration.millis(millis),
-    itemsPerSecond: millis === 0 ? 0 : ended / (millis / 1000)
+    itemsPerSecond: millis === 0 ? 0 : finished / (millis / 1000)
   }
 }
 
@@ -94,7 +94,7 @@ const percentile = (self: Latencies, share: number): Duration.Duration => {
   let seen = 0
   for (let bucket = 0; bucket < bucketCount; bucket++) {
     seen += self.buckets[bucket]!
-    // The middle of the bucket, in the geometric sense its width has.
+    // The geometric middle of the bucket.
     if (seen >= rank) return Duration.millis(Math.min(self.max, bucket === 0 ? 1 : Math.exp((bucket - 0.5) * growth)))
   }
   return Duration.millis(self.max)

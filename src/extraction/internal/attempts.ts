@@ -1,10 +1,10 @@
 /** Sends requests until an answer is valid, or the extraction has failed. */
 import * as Effect from "effect/Effect"
-import { CurrentCacheControl } from "../../middleware/cache/CacheControl.ts"
 import type { LlmError } from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import { withPriority } from "../../llm/Priority.ts"
 import * as Usage from "../../llm/Usage.ts"
+import { CurrentCacheControl } from "../../middleware/cache/CacheControl.ts"
 import type { Compiled } from "../Compiled.ts"
 import { ExtractionError, type Reason, TimedOut } from "../ExtractionError.ts"
 import type { Detailed } from "./detailed.ts"

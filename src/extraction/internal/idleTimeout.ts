@@ -1,32 +1,32 @@
 /**
- * Watches over the waits of a stream: how long each may take, and when the last must be over. A timer for every piece
- * would cost more than the piece, so there is one fiber, which looks again when a wait may have become too long.
+ * Limits on the waits of a stream: an idle timeout for each, and a timeout for all together. A timer for every piece
+ * would cost more than the piece, so one fiber looks again when a wait may have become too long.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
-export interface Watch<in out E0> {
-  /** Runs to the end, or to that of the watch's patience. */
+export interface IdleTimeout<in out E0> {
+  /** Runs an effect to its end, or until a timeout passes. */
   readonly over: <A, E, R>(run: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E0, R>
-  /** What runs is about to wait for what must not take longer than `idle`. */
-  readonly wait: () => void
-  /** What runs is about to do something that may last until the deadline. */
-  readonly rest: () => void
+  /** A wait begins, which must not take longer than `idle`. */
+  readonly start: () => void
+  /** The wait has ended. Until the next one, only the timeout applies. */
+  readonly stop: () => void
 }
 
 export const make = <E0>(options: {
-  /** The longest a wait may take, in milliseconds. */
+  /** The longest wait, in milliseconds. */
   readonly idle: number
   readonly onIdle: () => E0
-  /** How long all may take together, in milliseconds. */
+  /** The longest time for everything, in milliseconds. */
   readonly timeout: number
   readonly onTimeout: () => E0
-}): Effect.Effect<Watch<E0>, never, Scope.Scope> => {
+}): Effect.Effect<IdleTimeout<E0>, never, Scope.Scope> => {
   const { idle, onIdle, onTimeout, timeout } = options
   if (idle === Infinity && timeout === Infinity) {
-    return Effect.succeed({ over: (run) => run, wait: () => {}, rest: () => {} })
+    return Effect.succeed({ over: (run) => run, start: () => {}, stop: () => {} })
   }
   return Effect.gen(function*() {
     const clock = yield* Clock.Clock
@@ -35,13 +35,13 @@ export const make = <E0>(options: {
     let until = deadline
     let giveUp: ((error: E0) => void) | undefined
 
-    const look = Effect.suspend(() => {
+    const check = Effect.suspend(() => {
       const at = now()
       if (giveUp !== undefined && at >= until) giveUp(at >= deadline ? onTimeout() : onIdle())
       const next = Math.min(giveUp === undefined ? Infinity : until, at + idle, deadline > at ? deadline : Infinity)
       return Effect.sleep(Math.max(1, Math.min(next - at, 2 ** 31 - 1)))
     })
-    yield* Effect.forkScoped(Effect.forever(look))
+    yield* Effect.forkScoped(Effect.forever(check))
 
     const over = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E | E0, R> =>
       Effect.contextWith((context) =>
@@ -67,10 +67,10 @@ export const make = <E0>(options: {
       )
     return {
       over,
-      wait: () => {
+      start: () => {
         until = Math.min(now() + idle, deadline)
       },
-      rest: () => {
+      stop: () => {
         until = deadline
       }
     }

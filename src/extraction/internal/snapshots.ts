@@ -1,49 +1,34 @@
 /** Snapshots of a value while its answer is being written. */
-import * as AiError from "effect/ai/AiError"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { Detailed } from "../Extraction.ts"
-import * as ExtractionError from "../ExtractionError.ts"
-import type { PartialOptions } from "../ExtractionStream.ts"
+import { GrowingJson } from "../../answer/GrowingJson.ts"
 import type { Completion, CompletionPart } from "../../llm/Completion.ts"
 import type { Llm } from "../../llm/Llm.ts"
+import { isLlmError, type LlmError } from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
-import { GrowingJson } from "../../answer/GrowingJson.ts"
+import type { Compiled } from "../Compiled.ts"
+import { Disconnected, type ExtractionError, LimitExceeded, type Reason } from "../ExtractionError.ts"
+import type { DeepPartial, PartialOptions, Snapshot } from "../ExtractionStream.ts"
 import * as Attempts from "./attempts.ts"
-import type { Compiled } from "./compiled.ts"
-import * as ListStream from "./elements.ts"
-import * as Watch from "./idleTimeout.ts"
+import { unfinished } from "./elements.ts"
+import * as IdleTimeout from "./idleTimeout.ts"
+import * as StreamOptions from "./streamOptions.ts"
 
-export type DeepPartial<E> = E extends string ? string
-  : E extends number | boolean | null ? E
-  : E extends ReadonlyArray<infer Item> ? number extends E["length"] ? ReadonlyArray<DeepPartial<Item>> : unknown
-  : E extends Date | bigint | symbol | Uint8Array | ((...args: ReadonlyArray<never>) => unknown) ? unknown
-  : E extends object ? string extends keyof E ? unknown
-    : { readonly [K in keyof E]?: DeepPartial<Exclude<E[K], undefined>> | (undefined extends E[K] ? null : never) }
-  : unknown
-
-export type Snapshot<A, E> =
-  | { readonly _tag: "Partial"; readonly value: DeepPartial<E> }
-  | { readonly _tag: "Complete" } & Detailed<A>
-
-type Stopped = AiError.AiError | ExtractionError.Reason
-
-export const run = <A, E, Input, R>(
+export const run = <A, Encoded, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Llm["Service"],
   request: LlmRequest,
   options: PartialOptions
-): Stream.Stream<Snapshot<A, E>, ExtractionError.ExtractionError, R> => {
+): Stream.Stream<Snapshot<A, Encoded>, ExtractionError, R> => {
   const every = options.every === true
-  return Stream.callback<Snapshot<A, E>, ExtractionError.ExtractionError, R>((queue) => {
+  return Stream.callback<Snapshot<A, Encoded>, ExtractionError, R>((queue) => {
     const show = (value: Schema.Json): Effect.Effect<unknown> =>
-      // What a growing value has is a part of the encoded one, in the shape that the model was asked for.
-      Queue.offer(queue, { _tag: "Partial", value: (every ? structuredClone(value) : value) as DeepPartial<E> })
+      // A growing value is a part of the encoded one, in the shape that the model was asked for.
+      Queue.offer(queue, { _tag: "Partial", value: (every ? structuredClone(value) : value) as DeepPartial<Encoded> })
     return Attempts.run(compiled, {
       provider: llm.provider,
       complete: (request) => complete(compiled, llm, request, options, show)
@@ -54,80 +39,90 @@ export const run = <A, E, Input, R>(
   }, every ? { bufferSize: 1, strategy: "suspend" } : { bufferSize: 1, strategy: "sliding" })
 }
 
-/** Completes a request by its stream, and shows what there is after every piece. */
+/** An answer while it is being read. */
+interface Reading {
+  readonly growing: GrowingJson
+  /** Whether the arguments of a tool call are read, and not text. */
+  readonly readsTool: boolean
+  text: string
+  call: number | undefined
+  completion: Completion | undefined
+}
+
+/** Reads a part, and returns whether the value has grown. */
+const read = (reading: Reading, part: CompletionPart): boolean => {
+  if (part._tag === "Finish") {
+    reading.completion = part.completion
+    return false
+  }
+  if ((part._tag === "TextDelta") === reading.readsTool) return false
+  if (part._tag === "ToolArgumentsDelta") {
+    reading.call ??= part.index
+    if (part.index !== reading.call) return false
+  }
+  reading.text += part.delta
+  reading.growing.feed(part.delta)
+  return true
+}
+
+/** Completes a request by its stream, and shows the value after every piece. */
 const complete = <A, Input, R>(
   { output, response: { wrapper } }: Compiled<A, Input, R>,
   llm: Llm["Service"],
   request: LlmRequest,
   options: PartialOptions,
   show: (value: Schema.Json) => Effect.Effect<unknown>
-): Effect.Effect<Completion, Stopped> =>
+): Effect.Effect<Completion, LlmError | Reason> =>
   Effect.scoped(Effect.gen(function*() {
-    const limits = ListStream.toLimits(options)
-    const idle = Duration.fromInputUnsafe(options.idleTimeout ?? ListStream.defaultIdleTimeout)
-    const growing = new GrowingJson(limits)
-    let text = ""
-    let call: number | undefined
-    let completion: Completion | undefined
-
-    /** Reads a piece, and tells whether the value has grown. */
-    const read = (part: CompletionPart): boolean => {
-      if (part._tag === "Finish") {
-        completion = part.completion
-        return false
-      }
-      if ((part._tag === "TextDelta") === (output.mode === "tools")) return false
-      if (part._tag === "ToolArgumentsDelta") {
-        call ??= part.index
-        if (part.index !== call) return false
-      }
-      text += part.delta
-      growing.feed(part.delta)
-      return true
+    const limits = StreamOptions.limitsOf(options)
+    const reading: Reading = {
+      growing: new GrowingJson(limits),
+      readsTool: output.mode === "tools",
+      text: "",
+      call: undefined,
+      completion: undefined
     }
 
-    const showGrown: Effect.Effect<unknown, Stopped> = Effect.suspend(() => {
-      const limit = growing.exceeded
-      if (limit !== undefined) {
-        return Effect.fail(new ExtractionError.LimitExceeded({ limit, maximum: limits[limit] }))
-      }
-      const value = wrapped(growing.value, wrapper)
+    const showGrown: Effect.Effect<unknown, Reason> = Effect.suspend(() => {
+      const limit = reading.growing.exceeded
+      if (limit !== undefined) return Effect.fail(new LimitExceeded({ limit, maximum: limits[limit] }))
+      const value = unwrap(reading.growing.value, wrapper)
       return value === undefined ? Effect.void : show(value)
     })
 
-    const take = (parts: ReadonlyArray<CompletionPart>): Effect.Effect<unknown, Stopped> => {
+    const take = (parts: ReadonlyArray<CompletionPart>): Effect.Effect<unknown, Reason> => {
       if (options.every === true) {
-        return Effect.forEach(parts, (part) => read(part) ? showGrown : Effect.void, { discard: true })
+        return Effect.forEach(parts, (part) => read(reading, part) ? showGrown : Effect.void, { discard: true })
       }
       let grown = false
-      for (const part of parts) if (read(part)) grown = true
+      for (const part of parts) if (read(reading, part)) grown = true
       return grown ? showGrown : Effect.void
     }
 
-    const watch = yield* Watch.make({
-      idle: Duration.toMillis(idle),
-      onIdle: () => new ExtractionError.Stalled({ text, after: idle }),
+    const idleOptions = StreamOptions.idleOf(options, () => reading.text)
+    const idle = yield* IdleTimeout.make<Reason>({
+      ...idleOptions,
       timeout: Infinity,
-      onTimeout: () => new ExtractionError.Stalled({ text, after: idle })
+      onTimeout: idleOptions.onIdle
     })
     const pull = yield* Stream.toPull(llm.stream(request))
     const next = Effect.suspend(() => {
-      if (text !== "") watch.wait()
+      if (reading.text !== "") idle.start()
       return Effect.flatMap(pull, (parts) => {
-        watch.rest()
+        idle.stop()
         return take(parts)
       })
     })
-    yield* watch.over(Effect.forever(next, { disableYield: true })).pipe(
+    yield* idle.over(Effect.forever(next, { disableYield: true })).pipe(
       Pull.catchDone(() => Effect.void),
       Effect.mapError((error) =>
-        AiError.isAiError(error) && text !== "" ? new ExtractionError.Disconnected({ text, error }) : error
+        isLlmError(error) && reading.text !== "" ? new Disconnected({ text: reading.text, error }) : error
       )
     )
-    return completion ?? (yield* ListStream.unfinished)
+    return reading.completion ?? (yield* unfinished(llm))
   }))
 
-const wrapped = (value: Schema.Json | undefined, wrapper: string | undefined): Schema.Json | undefined =>
+const unwrap = (value: Schema.Json | undefined, wrapper: string | undefined): Schema.Json | undefined =>
   wrapper === undefined || !Predicate.isObject(value) || Array.isArray(value)
     ? value
     : Object.hasOwn(value, wrapper)

@@ -11,11 +11,11 @@ import * as Option from "effect/Option"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
-import type { ExtractionError } from "../ExtractionError.ts"
-import { metrics } from "./metrics.ts"
 import type { Completion } from "../../llm/Completion.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { Usage } from "../../llm/Usage.ts"
+import type { ExtractionError } from "../ExtractionError.ts"
+import { metrics } from "./metrics.ts"
 
 /** The cost of an extraction so far, for when a timeout or an interruption ends it. */
 export interface Spent {

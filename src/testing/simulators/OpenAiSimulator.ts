@@ -172,7 +172,7 @@ export class OpenAiSimulator extends Context.Service<OpenAiSimulator, {
  * import { Effect, Layer, Schema } from "effect"
  * import { Extraction } from "effect-instructor"
  * import { OpenAi } from "effect-instructor/openai"
- * import { OpenAiSimulator } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
  *
  * const Simulated = Layer.unwrap(
  *   Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl }))

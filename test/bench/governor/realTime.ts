@@ -2,7 +2,7 @@
 import { Effect, Layer } from "effect"
 import { Llm } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { request } from "./virtualServer.ts"
 
 const requestsPerMinute = 1200

@@ -1,6 +1,6 @@
 /** Two processes on one Redis, and what happens when it dies: over HTTP in real time. */
 import { Effect, Schedule } from "effect"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { spawn } from "node:child_process"
 import * as net from "node:net"
 import * as path from "node:path"

@@ -1,6 +1,6 @@
 /** This library's own simulator as a server of its own: `simulator.mjs <latency in ms>` prints its port. */
 import { Effect } from "effect"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 const answer = ({ text }) => ({ name: "John", age: Number(/and I am (\d+) years old/.exec(text)?.[1]) })
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Fiber, Layer, Logger, Ref } from "effect"
 import { Llm, LlmGovernor, Usage } from "effect-instructor"
-import { OpenAiSimulator } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import * as net from "node:net"

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Fault, OpenAiSimulator } from "effect-instructor/testing"
+import { Fault } from "effect-instructor/testing"
+import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import * as Limiter from "../../../src/testing/simulators/internal/limiter.ts"
 import { complain } from "../../../src/testing/simulators/internal/strictSchema.ts"
 

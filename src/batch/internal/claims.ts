@@ -1,0 +1,78 @@
+/** Asks the journal of a run about its inputs, and leaves out those that are finished. */
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as LlmRequest from "../../llm/LlmRequest.ts"
+import type { BatchError } from "../BatchError.ts"
+import type { Claim, Journal, JournalItem } from "../Journal.ts"
+import type { JournalError } from "../JournalError.ts"
+import { journalFailure } from "./errors.ts"
+import { notSent, type Planned } from "./item.ts"
+import type { Run } from "./run.ts"
+
+/** Inputs whose requests are in memory at once to be claimed. */
+export const claimSize = 16
+
+export const claim = <A, Input, In, E, R, R2>(
+  planned: Stream.Stream<Planned<In>, E, R2>,
+  run: Run<A, Input, In, R>,
+  journal: Journal["Service"]
+): Stream.Stream<Planned<In>, E | BatchError, R2> => {
+  const claimChunk = Effect.fnUntraced(function*(chunk: ReadonlyArray<Planned<In>>) {
+    const pending: Array<Planned<In>> = []
+    for (let start = 0; start < chunk.length; start += claimSize) {
+      const some = chunk.slice(start, start + claimSize)
+      const claims = yield* journal.claim(
+        some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
+      )
+      for (let i = 0; i < some.length; i++) {
+        const claimed = claims[i]!.status === "duplicate"
+          ? yield* claimDuplicate(run.compiled.extraction.name, journal, some[i]!)
+          : toPending(run, some[i]!, claims[i]!)
+        if (claimed !== undefined) pending.push(claimed)
+      }
+    }
+    return pending
+  }, Effect.mapError(journalFailure))
+
+  return Stream.chunks(planned).pipe(
+    Stream.mapEffect(claimChunk),
+    Stream.filter(Arr.isArrayNonEmpty),
+    Stream.flattenArray
+  )
+}
+
+const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
+  const request = run.toRequest(item)
+  return Result.isSuccess(request) ? LlmRequest.canonical(request.success) : `not sent: ${request.failure.message}`
+}
+
+const toPending = <A, Input, In, R>(
+  { feed, options: { emitRestored = true, retryFailures = true } }: Run<A, Input, In, R>,
+  item: Planned<In>,
+  claim: Claim
+): Planned<In> | undefined => {
+  const isFinished = claim.status === "ok" || claim.status === "error" && !retryFailures
+  if (!isFinished) return { ...item, claim: { ...claim, status: "new" } }
+  if (emitRestored) return { ...item, claim }
+  feed?.restored(item.index, item.id)
+  return undefined
+}
+
+/** The second item of an id cannot have the record of the first, so it fails with a record of its own. */
+const claimDuplicate = <In>(
+  extraction: string,
+  journal: Journal["Service"],
+  { id, ...item }: Planned<In>
+): Effect.Effect<Planned<In>, JournalError> =>
+  Effect.map(
+    journal.claim([{ index: item.index, id: undefined, content: `duplicate ${id}` }]),
+    ([claim]) => ({ ...item, id, claim, error: duplicateId(extraction, id) })
+  )
+
+const duplicateId = (extraction: string, id: string | undefined) =>
+  notSent(
+    extraction,
+    `The id ${JSON.stringify(id)} occurs more than once. A journal identifies items by their ids: make each unique`
+  )

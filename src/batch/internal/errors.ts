@@ -1,0 +1,32 @@
+/** Why a run stops. */
+import * as Result from "effect/Result"
+import type { ExtractionError } from "../../extraction/ExtractionError.ts"
+import { BatchError, JournalFailure, TooManyFailures, Unrecoverable } from "../BatchError.ts"
+import type { JournalError } from "../JournalError.ts"
+import type { Options } from "./options.ts"
+
+export const unrecoverable = (error: ExtractionError): BatchError =>
+  new BatchError({ reason: new Unrecoverable({ error }) })
+
+export const journalFailure = (error: JournalError): BatchError =>
+  new BatchError({ reason: new JournalFailure({ error }) })
+
+/** A share of failures says nothing about the first few items. */
+const minItemsForShare = 100
+
+/** Counts results, and returns the error to stop with when there are too many failures. */
+export type FailurePolicy = (result: Result.Result<unknown, ExtractionError>) => BatchError | undefined
+
+export const makeFailurePolicy = ({ maxFailures = Infinity, maxFailureShare = 1 }: Options): FailurePolicy => {
+  let finished = 0
+  let failed = 0
+  return (result) => {
+    finished++
+    if (Result.isSuccess(result)) return undefined
+    failed++
+    const tooMany = failed >= maxFailures || finished >= minItemsForShare && failed / finished > maxFailureShare
+    return tooMany
+      ? new BatchError({ reason: new TooManyFailures({ failed, finished, last: result.failure }) })
+      : undefined
+  }
+}

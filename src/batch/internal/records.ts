@@ -1,0 +1,53 @@
+/** Items as records of a journal, and back. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as AnswerIssue from "../../answer/AnswerIssue.ts"
+import type { Detailed } from "../../extraction/Extraction.ts"
+import { ExtractionError, InvalidOutput } from "../../extraction/ExtractionError.ts"
+import type { ResponseSchema } from "../../schema/ResponseSchema.ts"
+import type { JournalRecord } from "../Journal.ts"
+import { notSent, type Planned } from "./item.ts"
+
+const errorCodec = Schema.toCodecJson(ExtractionError)
+const encodeError = Schema.encodeEffect(errorCodec)
+const decodeError = Schema.decodeUnknownOption(errorCodec)
+
+export const toRecord = <A, In>(
+  { id, index }: Planned<In>,
+  detailed: Result.Result<Detailed<A>, ExtractionError>,
+  latencyMillis: number
+): Effect.Effect<JournalRecord> => {
+  const { attempts, usage } = Result.merge(detailed)
+  const record = { index, id: id ?? null, attempts, usage, latencyMillis }
+  return Result.isSuccess(detailed)
+    ? Effect.succeed({ ...record, status: "ok", answer: detailed.success.answer })
+    : Effect.map(Effect.orDie(encodeError(detailed.failure)), (error) => ({ ...record, status: "error", error }))
+}
+
+/**
+ * The result of a recorded item. An answer is decoded again: a change of the schema that no request shows may have made
+ * it invalid, and then the result is `InvalidOutput`.
+ */
+export const toResult = <A, R>(
+  extraction: string,
+  response: ResponseSchema<A, R>,
+  { answer, attempts, error, status, usage }: JournalRecord
+): Effect.Effect<Result.Result<A, ExtractionError>, never, R> => {
+  if (status === "error") {
+    return Effect.succeed(Result.fail(Option.getOrElse(
+      decodeError(error),
+      () => notSent(extraction, "The journal's record of this failure cannot be read. Run the item again")
+    )))
+  }
+  return Effect.mapError(response.decode(answer ?? null), (issue) =>
+    new ExtractionError({
+      extraction,
+      reason: new InvalidOutput({
+        attempts: [{ text: JSON.stringify(answer ?? null), issues: AnswerIssue.fromSchemaIssue(issue) }]
+      }),
+      attempts,
+      usage
+    })).pipe(Effect.result)
+}

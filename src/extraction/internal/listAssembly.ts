@@ -1,0 +1,245 @@
+/**
+ * A list, assembled from the answers that are streamed for it: the first one, and those to reasks, which bring corrected
+ * elements and the rest of a list that broke off.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Answer from "../../answer/Answer.ts"
+import * as AnswerIssue from "../../answer/AnswerIssue.ts"
+import * as JsonText from "../../answer/JsonText.ts"
+import * as ListReader from "../../answer/ListReader.ts"
+import type { Completion, CompletionPart } from "../../llm/Completion.ts"
+import type { LlmRequest } from "../../llm/LlmRequest.ts"
+import type { ResponseSchema } from "../../schema/ResponseSchema.ts"
+import type { Compiled } from "../Compiled.ts"
+import { InvalidOutput, type Reason } from "../ExtractionError.ts"
+import * as Step from "./step.ts"
+
+/** An element that an answer contained, but that did not decode. */
+export interface Invalid {
+  /** Its index in the list. */
+  readonly index: number
+  readonly text: string
+  readonly issues: ReadonlyArray<AnswerIssue.AnswerIssue>
+  /** Its position in the last answer, unless that answer left it out. */
+  readonly position: number | undefined
+}
+
+export interface Decoded<A> {
+  readonly index: number
+  readonly text: string
+  readonly result: Result.Result<A, InvalidOutput>
+}
+
+export interface ListAssembly<A, Input, R> {
+  readonly compiled: Compiled<ReadonlyArray<A>, Input, R>
+  readonly element: ResponseSchema<A, R>
+  /** The request without any reask. */
+  readonly first: LlmRequest
+  readonly maxAttempts: number
+  /** Elements that are final and were not taken yet. */
+  out: Array<Decoded<A>>
+  /** Elements to ask for again. */
+  invalid: Array<Invalid>
+  /** The index of the next new element. */
+  size: number
+  /** Whether the list goes on where an answer broke off. */
+  isOpen: boolean
+}
+
+export const make = <A, Input, R>(
+  options: Pick<ListAssembly<A, Input, R>, "compiled" | "element" | "first" | "maxAttempts">
+): ListAssembly<A, Input, R> => ({ ...options, out: [], invalid: [], size: 0, isOpen: true })
+
+/** An answer while it is being read. */
+export interface Reading {
+  readonly reader: ListReader.ListReader
+  /** The elements that were asked for again. The answer begins with them. */
+  readonly asked: ReadonlyArray<Invalid>
+  /** How many of its elements have been placed. */
+  placed: number
+  /** The tool call that is read. */
+  call: number | undefined
+  /** The text that arrived. */
+  text: string
+  /** The elements that closed and are not decoded yet. */
+  texts: Array<string>
+  completion: Completion | undefined
+  problem: string | undefined
+}
+
+export const makeReading = (wrapper: string, limits: ListReader.Limits, asked: ReadonlyArray<Invalid>): Reading => ({
+  reader: new ListReader.ListReader(wrapper, limits),
+  asked,
+  placed: 0,
+  call: undefined,
+  text: "",
+  texts: [],
+  completion: undefined,
+  problem: undefined
+})
+
+/** Whether a reading has something to settle. Hot: most pieces of an answer end no element. */
+export const isDue = ({ completion, reader, texts }: Reading): boolean =>
+  texts.length > 0 || completion !== undefined || reader.exceeded !== undefined
+
+/** Reads the parts that arrived together. */
+export const read = <A, Input, R>(
+  { compiled: { output } }: ListAssembly<A, Input, R>,
+  reading: Reading,
+  parts: ReadonlyArray<CompletionPart>
+): void => {
+  for (const part of parts) {
+    if (part._tag === "Finish") {
+      reading.completion = part.completion
+      const { text } = Answer.read(part.completion, output)
+      // A model that was to call a tool may have written its answer as text, and the other way round.
+      if (reading.text === "" && part.completion.refusal === undefined) feed(reading, text)
+      return
+    }
+    if ((part._tag === "TextDelta") === (output.mode === "tools")) continue
+    if (part._tag === "ToolArgumentsDelta") {
+      reading.call ??= part.index
+      if (part.index !== reading.call) {
+        reading.problem ??= "The answer calls the tool more than once; the elements are those of the first call"
+        continue
+      }
+    }
+    feed(reading, part.delta)
+  }
+}
+
+const feed = (reading: Reading, delta: string): void => {
+  reading.text += delta
+  reading.reader.feed(delta, reading.texts)
+}
+
+/** Decodes the elements that closed. */
+export const settle = Effect.fnUntraced(function*<A, Input, R>(
+  list: ListAssembly<A, Input, R>,
+  reading: Reading
+): Effect.fn.Return<void, never, R> {
+  const { texts } = reading
+  reading.texts = []
+  for (const text of texts) {
+    const position = reading.placed
+    const index = place(list, reading)
+    if (index === undefined) return
+    const decoded = yield* decode(list.element, text)
+    if (Result.isSuccess(decoded)) {
+      list.out.push({ index, text, result: Result.succeed(decoded.success) })
+    } else if (list.maxAttempts > 1) {
+      list.invalid.push({ index, text, issues: decoded.failure, position })
+    } else {
+      list.out.push(failed({ index, text, issues: decoded.failure }))
+    }
+  }
+})
+
+/** The index in the list of the next element of an answer. */
+const place = (list: { size: number; readonly isOpen: boolean }, reading: Reading): number | undefined => {
+  const asked = reading.asked[reading.placed++]
+  if (asked !== undefined) return asked.index
+  if (list.isOpen) return list.size++
+  reading.problem ??= `The answer has more elements than the ${reading.asked.length} that were asked for`
+  return undefined
+}
+
+const failed = ({ index, issues, text }: Pick<Invalid, "index" | "issues" | "text">): Decoded<never> => ({
+  index,
+  text,
+  result: Result.fail(
+    new InvalidOutput({
+      attempts: [{ text, issues: issues.map(({ message, path }) => ({ message, path: [index, ...path] })) }]
+    })
+  )
+})
+
+const decode = <A, R>(
+  element: ResponseSchema<A, R>,
+  text: string
+): Effect.Effect<Result.Result<A, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> => {
+  const [json] = JsonText.candidates(text)
+  if (json === undefined) return Effect.succeed(Result.fail([{ path: [], message: "Expected a JSON value" }]))
+  return Effect.match(element.decodeElement(json), {
+    onSuccess: Result.succeed,
+    onFailure: (issue) => Result.fail(AnswerIssue.fromSchemaIssue(issue))
+  })
+}
+
+/** What follows the end of an answer. */
+export type Conclusion =
+  | { readonly _tag: "Complete" }
+  | { readonly _tag: "Failed"; readonly reason: Reason }
+  | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly asked: ReadonlyArray<Invalid> }
+
+/** Ends a reading, `attempts` of which have ended by now. */
+export const conclude = <A, Input, R>(
+  list: ListAssembly<A, Input, R>,
+  reading: Reading,
+  completion: Completion,
+  attempts: number
+): Conclusion => {
+  const { compiled, first, maxAttempts } = list
+  const problem = reading.problem ?? reading.reader.end()
+  // The answer left these out, so they have no position in it.
+  giveBack(list, reading, undefined)
+  const answer = Answer.read(completion, compiled.output)
+  if (answer._tag !== "Complete" && (answer._tag !== "Truncated" || problem !== undefined)) {
+    return { _tag: "Failed", reason: Step.failureOf(answer, first.parameters) }
+  }
+  list.isOpen = list.isOpen && problem !== undefined
+  const isContradictory = reading.problem !== undefined || reading.reader.isContradictory
+  if (list.invalid.length === 0 && problem === undefined || isContradictory || attempts >= maxAttempts) {
+    return problem === undefined
+      ? { _tag: "Complete" }
+      : {
+        _tag: "Failed",
+        reason: new InvalidOutput({ attempts: [{ text: answer.text, issues: [{ path: [], message: problem }] }] })
+      }
+  }
+  const asked = list.invalid
+  list.invalid = []
+  const issues = [
+    ...asked.flatMap(issuesOf),
+    ...(problem === undefined ? [] : [{ path: [], message: problem }])
+  ]
+  const instruction = missingAgain(asked.length, list.isOpen)
+  return { _tag: "Reask", request: Step.reask(compiled, first, completion, issues, instruction), asked }
+}
+
+/** Takes back the elements that were asked for and did not come. */
+const giveBack = <A, Input, R>(
+  list: ListAssembly<A, Input, R>,
+  { asked, placed }: Reading,
+  position: number | undefined
+): void => {
+  const unanswered = asked.slice(placed).map((one) => ({ ...one, position }))
+  list.invalid = [...list.invalid, ...unanswered].toSorted((a, b) => a.index - b.index)
+}
+
+/** Makes every element that is still invalid final, as a failure. */
+export const giveUp = <A, Input, R>(list: ListAssembly<A, Input, R>, reading?: Reading): void => {
+  if (reading !== undefined) giveBack(list, reading, undefined)
+  for (const one of list.invalid) list.out.push(failed(one))
+  list.invalid = []
+}
+
+const issuesOf = ({ issues, position, text }: Invalid): ReadonlyArray<AnswerIssue.AnswerIssue> =>
+  position === undefined
+    ? [{ path: [], message: `The corrected form of this element is missing: ${text}` }]
+    : issues.map(({ message, path }) => ({ message, path: [position, ...path] }))
+
+const missingAgain = (corrected: number, isOpen: boolean): string => {
+  const which = [
+    ...(corrected === 0
+      ? []
+      : [
+        corrected === 1
+          ? "the one element named, corrected"
+          : `the ${corrected} elements named, corrected and in this order`
+      ]),
+    ...(isOpen ? ["the elements that are still missing from the list"] : [])
+  ].join(", then ")
+  return `Answer again in the same form, with a list that contains only ${which}.`
+}

@@ -37,7 +37,7 @@ export const inFiles = (files: ReadonlyArray<string>): ReadonlyArray<Snippet> =>
   })
 
 /** Every snippet of the project. */
-export const all = (): ReadonlyArray<Snippet> => inFiles([...pages, ...filesBelow("src", ".ts")])
+const all = (): ReadonlyArray<Snippet> => inFiles([...pages, ...filesBelow("src", ".ts")])
 
 /** A name for a file that holds a snippet. */
 export const fileName = ({ source }: Snippet): string => `${source.replace(/\W+/g, "-")}.ts`

@@ -24,6 +24,13 @@ export {
   withPriority
 } from "./Priority.ts"
 
+export type {
+  /** @since 0.1.0 */
+  Dialect,
+  /** @since 0.1.0 */
+  Input as DialectInput
+} from "../schema/Dialect.ts"
+
 /**
  * A language model. Programs rarely call it: they provide a layer of it, and `Extraction` and `Batch` do the rest.
  *

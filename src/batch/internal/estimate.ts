@@ -13,12 +13,15 @@ import * as Pricing from "../../llm/Pricing.ts"
 import * as TokenCount from "../../llm/TokenCount.ts"
 import * as Usage from "../../llm/Usage.ts"
 import type { BatchEstimate, Options } from "../BatchEstimate.ts"
+import { refuseText } from "./item.ts"
 
 export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, E, R, R2>(
   self: Extraction<A, Input, R>,
   source: Iterable<In> | Stream.Stream<In, E, R2>,
   options: Options & { readonly concurrency: number }
 ): Effect.fn.Return<BatchEstimate, E | ExtractionError, Llm | R | R2> {
+  const refused = refuseText(self.name, source)
+  if (refused !== undefined) return yield* refused
   const llm = yield* Llm
   const count = yield* TokenCount.fromContext
   const compiled = yield* Effect.fromResult(Compiled.make(self, llm.dialect))

@@ -5,7 +5,59 @@ import { Document, toText } from "../support/documents.ts"
 
 const limits = { maxLength: 1_000_000, maxDepth: 100 }
 
+/** The value after each piece. */
+const grow = (...pieces: ReadonlyArray<string>) => {
+  const growing = new GrowingJson(limits)
+  return pieces.map((piece) => {
+    growing.feed(piece)
+    return structuredClone(growing.value)
+  })
+}
+
 describe("GrowingJson", () => {
+  it("has no value before an object or a list begins", () => {
+    assert.deepStrictEqual(grow("Sure, here it is: ", "{"), [undefined, {}])
+  })
+
+  it("shows unfinished strings, and numbers and words once they have ended", () => {
+    assert.deepStrictEqual(grow("{\"a\":\"x", "y\",\"b\":1", "2", ",\"c\":tru", "e}"), [
+      { a: "x" },
+      { a: "xy" },
+      { a: "xy" },
+      { a: "xy", b: 12 },
+      { a: "xy", b: 12, c: true }
+    ])
+  })
+
+  it("leaves out half of a surrogate pair and of an escape", () => {
+    assert.deepStrictEqual(grow("[\"a\\", "n\\u00", "e9\ud83e", "\udd84\"]"), [
+      ["a"],
+      ["a\n"],
+      ["a\né"],
+      ["a\né🦄"]
+    ])
+  })
+
+  it("keeps its value when braces follow in prose, and replaces it with a later object that has a key", () => {
+    assert.deepStrictEqual(grow("{\"a\":1} as in {}", " or {\"b\":2}"), [{ a: 1 }, { b: 2 }])
+  })
+
+  it("keeps what it has read of broken JSON", () => {
+    assert.deepStrictEqual(grow("{\"a\":1,,", "\"b\":2}"), [{ a: 1 }, { a: 1 }])
+    assert.deepStrictEqual(grow("{\"a\":nope,", "\"b\":2}"), [{}, {}])
+  })
+
+  it("reads nothing beyond its limits", () => {
+    const deep = new GrowingJson({ maxLength: 100, maxDepth: 2 })
+    deep.feed("{\"a\":[[1]]}")
+    assert.deepStrictEqual([deep.exceeded, deep.value], ["maxDepth", { a: [] }])
+    deep.feed("]")
+    assert.deepStrictEqual(deep.value, { a: [] })
+    const long = new GrowingJson({ maxLength: 5, maxDepth: 2 })
+    long.feed("{\"a\":1}")
+    assert.deepStrictEqual([long.exceeded, long.value], ["maxLength", undefined])
+  })
+
   it.effect.prop(
     "is a part of the whole value after every character, and the whole value at the end",
     [Document],

@@ -99,12 +99,10 @@ const City = Schema.Struct({ city: Schema.String })
 const program: Effect.Effect<Array<{ readonly city: string }>, ExtractionError.ExtractionError, Llm.Llm> =
   Batch.all(Extraction.make({ schema: City }), ["one", "two"], { concurrency: 2 })
 
-const simulated = Layer.unwrap(
-  Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl }))
-).pipe(
-  Layer.provide(OpenAiSimulator.layer({ answer: () => ({ city: "Lyon" }) })),
-  Layer.provide(NodeFetch.layer())
-)
+const simulated = OpenAiSimulator.layerLlm({
+  answer: () => ({ city: "Lyon" }),
+  connect: (baseUrl) => OpenAi.layer({ baseUrl }).pipe(Layer.provide(NodeFetch.layer()))
+})
 
 for (const layer of [MockLlm.layer(() => ({ city: "Lyon" })), simulated]) {
   const cities = await Effect.runPromise(Effect.provide(program, layer as typeof simulated))

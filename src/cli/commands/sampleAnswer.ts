@@ -1,37 +1,25 @@
-/** Answers for a simulator that knows nothing but the schema asked for: made up, the same for the same text. */
+/** Sample answers for a simulator: values that fit the schema of the request, the same ones for the same text. */
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as JsonText from "../../answer/JsonText.ts"
-import type { SimulatedRequest } from "../../testing/simulators/OpenAiSimulator.ts"
 import * as Reply from "../../testing/Reply.ts"
+import type { SimulatedRequest } from "../../testing/simulators/OpenAiSimulator.ts"
 import * as SampleValue from "./sampleValue.ts"
 
-/** `fallback` is for requests that carry no schema. */
+/** `fallback` is the schema for requests without one. */
 export const make = (request: SimulatedRequest, fallback: unknown): Reply.Input => {
-  const schema = schemaOf(request) ?? fallback
-  return Predicate.isObject(schema)
-    ? Reply.json(SampleValue.make(schema, request.text))
-    : Reply.text(`You said: ${request.text}`)
+  const { body, mode, text } = request
+  const schema = request.schema ?? schemaInProse(firstContent(body)) ?? fallback
+  if (Predicate.isObject(schema)) return Reply.json(SampleValue.make(schema, text))
+  const prose = `You said: ${text}`
+  // OpenAI answers a request for a JSON object with one, even without a schema.
+  return mode === "json" || mode === "tools" ? Reply.json({ answer: prose }) : Reply.text(prose)
 }
 
-const schemaOf = ({ body, mode }: SimulatedRequest): unknown => {
-  switch (mode) {
-    case "json_schema":
-      return at(body, "response_format", "json_schema", "schema")
-    case "tools":
-      return at(body, "tools", 0, "function", "parameters")
-    case "json":
-    case "markdown":
-      return schemaInProse(at(body, "messages", 0, "content"))
-  }
+const firstContent = ({ messages }: SimulatedRequest["body"]): unknown => {
+  const first: unknown = Array.isArray(messages) ? messages[0] : undefined
+  return Predicate.isObject(first) ? first["content"] : undefined
 }
-
-const at = (value: unknown, ...path: ReadonlyArray<string | number>): unknown =>
-  path.reduce(
-    (inner: unknown, key) =>
-      Predicate.isObjectOrArray(inner) ? (inner as Record<string | number, unknown>)[key] : undefined,
-    value
-  )
 
 const schemaInProse = (prose: unknown): Schema.Json | undefined => {
   if (!Predicate.isString(prose)) return undefined

@@ -6,7 +6,7 @@ import { FetchHttpClient } from "effect/http"
 
 const upTo = (most: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: most }))
 
-/** Pieces with all that an event could be cut at, and much that is alike. */
+/** Pieces with everything that an event could be split at, and many that are equal. */
 const Piece = Schema.Array(
   Schema.Literals([
     "a",
@@ -28,7 +28,7 @@ const Piece = Schema.Array(
 const Event = Schema.Struct({
   piece: Piece,
   kind: Schema.Literals(["text", "text", "text", "call", "other call", "named call", "both", "nothing"]),
-  padding: Schema.Literals(["", "", "", "x", "content\":\"a"]),
+  padding: Schema.Literals(["", "", "", "x", "a", "b", "content\":\"a"]),
   id: Schema.Literals(["1", "1", "1", "2"]),
   usage: Schema.Literals([0, 0, 0, 7])
 })
@@ -58,8 +58,8 @@ const chunk = (event: typeof Event.Type) => ({
   ...(event.padding !== "" && { padding: event.padding })
 })
 
-/** What the events say, read one by one. */
-const told = (events: ReadonlyArray<typeof Event.Type>) =>
+/** The parts of the events, read one by one. */
+const partsOf = (events: ReadonlyArray<typeof Event.Type>) =>
   events.flatMap((event) => {
     const text = event.piece.join("")
     if (text === "") return []
@@ -99,7 +99,7 @@ const served = (text: string, size: number) => {
 
 describe("streamed events", () => {
   it.effect.prop(
-    "say the same however alike they are, and wherever they are cut",
+    "have the same meaning however similar they are, and wherever the bytes are split",
     [
       Schema.Array(Event).check(Schema.isMaxLength(12)),
       Schema.Literals(["\n", "\r\n", "\r"]),
@@ -115,11 +115,11 @@ describe("streamed events", () => {
         ]
           .join(newline) + `data: [DONE]${newline}${newline}`
         const parts = yield* served(text, size + 1)
-        assert.deepStrictEqual<ReadonlyArray<unknown>>(parts.slice(0, -1), told(events))
+        assert.deepStrictEqual<ReadonlyArray<unknown>>(parts.slice(0, -1), partsOf(events))
         const end = parts.at(-1)!
         const completion = end._tag === "Finish" ? end.completion : undefined
         const joined = (tag: string, index?: number) =>
-          told(events).filter((part) =>
+          partsOf(events).filter((part) =>
             part._tag === tag && (index === undefined || "index" in part && part.index === index)
           )
             .map((part) => part.delta).join("")
@@ -140,5 +140,21 @@ describe("streamed events", () => {
         7
       )
       assert.deepStrictEqual(parts[0], { _tag: "TextDelta", delta: "a" })
+    }))
+
+  it.effect("are not confused by another field that equals the piece of an earlier event", () =>
+    Effect.gen(function*() {
+      const event = (content: string, padding: string) =>
+        `data: ${JSON.stringify({ choices: [{ delta: { content } }], padding })}\n\n`
+      const parts = yield* served(
+        [event("a", "a"), event("a", "b"), event("a", "c"), "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"]
+          .join(""),
+        1000
+      )
+      assert.deepStrictEqual(parts.slice(0, -1), [
+        { _tag: "TextDelta", delta: "a" },
+        { _tag: "TextDelta", delta: "a" },
+        { _tag: "TextDelta", delta: "a" }
+      ])
     }))
 })

@@ -190,12 +190,12 @@ export const stack = <
 }): Layer.Layer<
   Llm | A | AGovernor | ABudget | ACache,
   E | EGovernor | EBudget | ECache,
-  R | RGovernor | RBudget | RCache
+  R | Exclude<RGovernor | RBudget | RCache, Llm>
 > => {
   type Stacked = Layer.Layer<
     Llm | A | AGovernor | ABudget | ACache,
     E | EGovernor | EBudget | ECache,
-    R | RGovernor | RBudget | RCache
+    R | Exclude<RGovernor | RBudget | RCache, Llm>
   >
   type Above = Middleware<AGovernor | ABudget | ACache, EGovernor | EBudget | ECache, RGovernor | RBudget | RCache>
   const on = (below: Stacked, above: Above | undefined): Stacked =>

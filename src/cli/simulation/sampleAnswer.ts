@@ -1,20 +1,19 @@
-/** Answers for a simulator that knows nothing but the schema asked for: made up, the same for the same text. */
+/** Answers of a simulator that knows only the requested schema: made up, and the same for the same text. */
 import * as Predicate from "effect/Predicate"
-import type * as Schema from "effect/Schema"
-import * as JsonText from "../../answer/JsonText.ts"
-import type { SimulatedRequest } from "../../testing/simulators/OpenAiSimulator.ts"
+import * as Result from "effect/Result"
 import * as Reply from "../../testing/Reply.ts"
+import type * as OpenAiSimulator from "../../testing/simulators/OpenAiSimulator.ts"
 import * as SampleValue from "./sampleValue.ts"
 
-/** `fallback` is for requests that carry no schema. */
-export const make = (request: SimulatedRequest, fallback: unknown): Reply.Input => {
+/** `fallback` is the schema of requests that carry none. */
+export const make = (request: OpenAiSimulator.SimulatedRequest, fallback: unknown): Reply.Input => {
   const schema = schemaOf(request) ?? fallback
   return Predicate.isObject(schema)
     ? Reply.json(SampleValue.make(schema, request.text))
     : Reply.text(`You said: ${request.text}`)
 }
 
-const schemaOf = ({ body, mode }: SimulatedRequest): unknown => {
+const schemaOf = ({ body, mode }: OpenAiSimulator.SimulatedRequest): unknown => {
   switch (mode) {
     case "json_schema":
       return at(body, "response_format", "json_schema", "schema")
@@ -33,8 +32,13 @@ const at = (value: unknown, ...path: ReadonlyArray<string | number>): unknown =>
     value
   )
 
-const schemaInProse = (prose: unknown): Schema.Json | undefined => {
+/** The last JSON object in a prompt, which is how a mode without a response format shows its schema. */
+const schemaInProse = (prose: unknown): unknown => {
   if (!Predicate.isString(prose)) return undefined
-  for (const json of JsonText.candidates(prose)) if (Predicate.isObject(json)) return json
+  const end = prose.lastIndexOf("}") + 1
+  for (let start = prose.indexOf("{"); start !== -1 && start < end; start = prose.indexOf("{", start + 1)) {
+    const parsed = Result.try((): unknown => JSON.parse(prose.slice(start, end)))
+    if (Result.isSuccess(parsed)) return parsed.success
+  }
   return undefined
 }

@@ -111,7 +111,14 @@ export const all: {
   Effect.suspend(() => {
     const extraction = Compiled.resolve<A, Input, R, unknown>(self)
     const values: Array<A> = []
-    return stream(extraction, inputs, options).pipe(
+    const run = Run.run(
+      extraction,
+      inputs,
+      { ...options, maxFailures: 1 },
+      undefined,
+      Direct.failFast<A, Input, Input, R>
+    )
+    return run.pipe(
       Stream.runForEach(({ index, result }) =>
         Result.isFailure(result) ? Effect.fail(result.failure) : Effect.sync(() => values[index] = result.success)
       ),
@@ -359,7 +366,7 @@ export const restore = <A, Input, R>(
   const response = Compiled.response(extraction)
   return Result.isFailure(response)
     ? Effect.succeed(Result.fail(response.failure))
-    : Records.toResult(extraction.name, response.success, record)
+    : Effect.map(Records.restore(extraction.name, response.success, record), ({ result }) => result)
 }
 
 /**

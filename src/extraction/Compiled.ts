@@ -91,14 +91,14 @@ export const toRequest = <A, Input, R>(
     ),
     Result.flatMap((prompt) =>
       Result.try({
-        try: () => Prompt.make(prompt),
+        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions: extraction.instructions, output }),
         catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
       })
     ),
     Result.mapBoth({
-      onSuccess: (prompt) => ({
+      onSuccess: (messages) => ({
         model: extraction.model ?? defaultModel,
-        messages: Messages.fromPrompt(prompt, { instructions: extraction.instructions, output }),
+        messages,
         output,
         parameters: extraction.parameters
       }),

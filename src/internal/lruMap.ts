@@ -1,13 +1,13 @@
-/** A map of bounded size that forgets what has not been used for longest. */
-export interface LruMap<A> {
-  readonly get: (key: string) => A | undefined
-  readonly set: (key: string, value: A) => void
-  readonly delete: (key: string) => void
+/** A map of bounded size that evicts the least recently used entry. */
+export interface LruMap<A, K = string> {
+  readonly get: (key: K) => A | undefined
+  readonly set: (key: K, value: A) => void
+  readonly delete: (key: K) => void
 }
 
-export const make = <A>(capacity: number): LruMap<A> => {
-  // A Map keeps the order of insertion, so what is put back in when it is used stays behind what is not.
-  const entries = new Map<string, A>()
+export const make = <A, K = string>(capacity: number): LruMap<A, K> => {
+  // A Map keeps the order of insertion, so an entry that is inserted again when it is used stays behind the others.
+  const entries = new Map<K, A>()
   return {
     get: (key) => {
       const value = entries.get(key)

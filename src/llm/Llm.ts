@@ -24,6 +24,13 @@ export {
   withPriority
 } from "./Priority.ts"
 
+export type {
+  /** @since 0.1.0 */
+  Dialect,
+  /** @since 0.1.0 */
+  Input as DialectInput
+} from "../schema/Dialect.ts"
+
 /**
  * A language model. Programs rarely call it: they provide a layer of it, and `Extraction` and `Batch` do the rest.
  *
@@ -190,12 +197,12 @@ export const stack = <
 }): Layer.Layer<
   Llm | A | AGovernor | ABudget | ACache,
   E | EGovernor | EBudget | ECache,
-  R | RGovernor | RBudget | RCache
+  R | Exclude<RGovernor | RBudget | RCache, Llm>
 > => {
   type Stacked = Layer.Layer<
     Llm | A | AGovernor | ABudget | ACache,
     E | EGovernor | EBudget | ECache,
-    R | RGovernor | RBudget | RCache
+    R | Exclude<RGovernor | RBudget | RCache, Llm>
   >
   type Above = Middleware<AGovernor | ABudget | ACache, EGovernor | EBudget | ECache, RGovernor | RBudget | RCache>
   const on = (below: Stacked, above: Above | undefined): Stacked =>

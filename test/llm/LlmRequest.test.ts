@@ -3,7 +3,7 @@ import { Effect, Result, Schema } from "effect"
 import { Completion, Extraction, LlmRequest, Usage } from "effect-instructor"
 
 describe("LlmRequest", () => {
-  it.effect("is its own serialised form", () =>
+  it.effect("is its own encoded form", () =>
     Effect.gen(function*() {
       const extraction = Extraction.make({
         schema: Schema.Struct({ when: Schema.DateFromString, tags: Schema.Array(Schema.String) }),
@@ -17,7 +17,7 @@ describe("LlmRequest", () => {
       assert.deepStrictEqual(revived, request)
     }))
 
-  it.effect("is the same for the same extraction and input, and carries the model of its extraction", () =>
+  it.effect("is equal for the same extraction and input, and contains the model of the extraction", () =>
     Effect.sync(() => {
       const extraction = Extraction.make({ schema: Schema.Struct({ a: Schema.String }), model: "mine" })
       const request = () => Extraction.toRequest(extraction, "text", { model: "default" })
@@ -38,11 +38,11 @@ describe("Completion", () => {
 
 describe("Usage", () => {
   it.effect.prop(
-    "adding is associative, with nothing as its neutral element",
+    "add is associative and commutative, with zero as its identity",
     [Usage.Usage, Usage.Usage, Usage.Usage],
     (usages) =>
       Effect.sync(() => {
-        // Whole dollars, for fractions add up to something else in another order.
+        // Whole dollars, because the sum of fractions depends on their order.
         const [a, b, c] = usages.map((usage) => ({ ...usage, usd: Math.floor(usage.usd % 2 ** 20) + 0 })) as [
           Usage.Usage,
           Usage.Usage,
@@ -51,7 +51,7 @@ describe("Usage", () => {
         assert.deepStrictEqual(Usage.add(a, Usage.zero), a)
         assert.deepStrictEqual(Usage.add(Usage.zero)(a), a)
         assert.deepStrictEqual(Usage.add(a, b), Usage.add(b, a))
-        // Within the integers doubles can count.
+        // Within the safe integers.
         const safe = [a, b, c].every((usage) => Usage.totalTokens(usage) < 2 ** 50)
         if (safe) assert.deepStrictEqual(Usage.add(Usage.add(a, b), c), Usage.add(a, Usage.add(b, c)))
       })

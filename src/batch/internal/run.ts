@@ -15,7 +15,7 @@ import type { Journal } from "../Journal.ts"
 import { claim, claimSize } from "./claims.ts"
 import { type FailurePolicy, journalFailure, makeFailurePolicy, unrecoverable } from "./errors.ts"
 import { type Feed, TypeId } from "./feed.ts"
-import { notSent, plan, type Planned } from "./item.ts"
+import { plan, type Planned, refuseText } from "./item.ts"
 import { graceOf, type Options, timeoutOf, toLimit } from "./options.ts"
 import * as Pool from "./pool.ts"
 
@@ -42,7 +42,7 @@ export type Handle<Out, In, R> = (
   turn: number
 ) => Effect.Effect<Out | undefined, BatchError, R>
 
-export const run = <Out, A, Input, In extends Input, E, R, R2>(
+export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
   self: Extraction<A, Input, R>,
   source: Iterable<In> | Stream.Stream<In, E, R2>,
   options: Options<In>,
@@ -50,10 +50,8 @@ export const run = <Out, A, Input, In extends Input, E, R, R2>(
   engine: Engine<Out, A, Input, In, R>
 ): Stream.Stream<Out, E | BatchError, Llm | R | R2> =>
   Stream.unwrap(Effect.gen(function*() {
-    // The types exclude a text, whose characters would be sent one by one.
-    if (typeof source === "string") {
-      return yield* unrecoverable(notSent(self.name, "A batch needs a list or a stream of inputs, and got a text"))
-    }
+    const refused = refuseText(self.name, source)
+    if (refused !== undefined) return yield* unrecoverable(refused)
     const run = yield* makeRun(self, options, journal)
     const handle = engine(run)
     const flow = (yield* CurrentFlow) ?? {}

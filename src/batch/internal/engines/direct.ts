@@ -10,7 +10,7 @@ import type { Claim } from "../../Journal.ts"
 import { journalFailure, unrecoverable } from "../errors.ts"
 import { finished, type Item, type Planned } from "../item.ts"
 import type * as Pool from "../pool.ts"
-import { toRecord, toResult } from "../records.ts"
+import { restore, toRecord } from "../records.ts"
 import type { Handle, Run } from "../run.ts"
 
 export const make = <A, Input, In, R>(run: Run<A, Input, In, R>): Handle<Item<A, In>, In, R> => {
@@ -27,6 +27,24 @@ export const make = <A, Input, In, R>(run: Run<A, Input, In, R>): Handle<Item<A,
         restored(run, item, item.claim),
         (found) => found === undefined ? extract(item, control, turn) : Effect.succeed(found)
       )
+}
+
+/**
+ * The engine of `Batch.all`. A failure that would stop the run is given as an item, so that the consumer can interrupt the
+ * items in flight at once instead of waiting for them.
+ */
+export const failFast = <A, Input, In, R>(run: Run<A, Input, In, R>): Handle<Item<A, In>, In, R> => {
+  const handle = make(run)
+  return (item, control, turn) =>
+    Effect.catch(handle(item, control, turn), (error) => {
+      if (error.reason._tag !== "Unrecoverable") return Effect.fail(error)
+      control.stop(error)
+      const { error: failure } = error.reason
+      const { attempts, usage } = failure
+      return Effect.succeed(
+        finished(item, { result: Result.fail(failure), attempts, usage, latencyMillis: 0, restored: false })
+      )
+    })
 }
 
 const ask = <A, Input, In, R>(
@@ -80,8 +98,8 @@ const restored = Effect.fnUntraced(function*<A, Input, In, R>(
 ): Effect.fn.Return<Item<A, In> | undefined, BatchError, R> {
   const record = yield* Effect.mapError(journal!.read(claim), journalFailure)
   if (Option.isNone(record)) return undefined
-  const result = yield* toResult(extraction.name, response, record.value)
-  if (record.value.status === "ok" && Result.isFailure(result)) return undefined
+  const { isCurrent, result } = yield* restore(extraction.name, response, record.value)
+  if (!isCurrent) return undefined
   feed?.restored(item.index, item.id)
   return finished(item, { ...record.value, result, restored: true })
 })

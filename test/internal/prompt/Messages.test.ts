@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Completion, LlmRequest } from "effect-instructor"
 import { Usage } from "effect-instructor"
 import { Prompt } from "effect/ai"
-import * as Messages from "../../src/prompt/Messages.ts"
+import * as Messages from "../../../src/prompt/Messages.ts"
 
-const output = (mode: LlmRequest.OutputMode): LlmRequest.OutputFormat => ({
+const output = (mode: LlmRequest.OutputMode): LlmRequest.JsonFormat => ({
   mode,
   name: "Person",
   jsonSchema: { type: "object", title: "marker" }
@@ -15,14 +15,13 @@ const fromPrompt = (input: Prompt.RawInput, mode: LlmRequest.OutputMode, instruc
 
 describe("Messages", () => {
   describe("fromPrompt", () => {
-    it("opens with the default instructions when nobody gave any", () => {
-      assert.deepStrictEqual(fromPrompt("text", "json_schema"), [
-        { role: "system", content: Messages.defaultInstructions },
-        { role: "user", content: "text" }
-      ])
+    it("begins with the default instructions when there are none", () => {
+      const [system, user] = fromPrompt("text", "json_schema")
+      assert.match(String(system!.content), /^Extract the requested data/)
+      assert.deepStrictEqual([system!.role, user], ["system", { role: "user", content: "text" }])
     })
 
-    it("opens with the instructions given, and with nothing when they are empty", () => {
+    it("begins with the given instructions, or without a system message when they are empty", () => {
       assert.deepStrictEqual(fromPrompt("text", "tools", "Be brief."), [
         { role: "system", content: "Be brief." },
         { role: "user", content: "text" }
@@ -30,7 +29,7 @@ describe("Messages", () => {
       assert.deepStrictEqual(fromPrompt("text", "tools", ""), [{ role: "user", content: "text" }])
     })
 
-    it("merges every system message into the first", () => {
+    it("merges all system messages into the first", () => {
       const messages = fromPrompt(
         [
           { role: "system", content: "One." },
@@ -46,7 +45,7 @@ describe("Messages", () => {
       ])
     })
 
-    it("leaves a prompt's own system message to speak for itself", () => {
+    it("adds no default instructions to a prompt with a system message", () => {
       assert.deepStrictEqual(fromPrompt([{ role: "system", content: "Mine." }], "json_schema"), [
         { role: "system", content: "Mine." }
       ])
@@ -62,7 +61,7 @@ describe("Messages", () => {
       }
     })
 
-    it("carries files by URL, by bytes and by base64, and a conversation with its tools", () => {
+    it("sends files as URLs, bytes or base64, and conversations with tool calls", () => {
       const messages = fromPrompt(
         [
           {
@@ -97,7 +96,7 @@ describe("Messages", () => {
       ])
     })
 
-    it("does not touch the prompt it is given", () => {
+    it("leaves the prompt unchanged", () => {
       const prompt = Prompt.make([{ role: "system", content: "One." }, { role: "user", content: "text" }])
       const before = JSON.stringify(prompt.content)
       Messages.fromPrompt(prompt, { instructions: "Zero.", output: output("json") })
@@ -117,13 +116,13 @@ describe("Messages", () => {
     })
     const issues = [{ path: ["age"], message: "too old" }, { path: ["tags", 1], message: "not a tag" }]
 
-    it("quotes the answer and names every issue", () => {
+    it("sends the answer back with every issue", () => {
       const [assistant, user] = Messages.reask(output("json_schema"), completion({ text: "{}" }), issues, undefined)
       assert.deepStrictEqual(assistant, { role: "assistant", content: "{}" })
       assert.include(user!.content as string, "- age: too old\n- tags[1]: not a tag\n")
     })
 
-    it("asks for what the mode asks for", () => {
+    it("asks again in the terms of the mode", () => {
       const said = (mode: LlmRequest.OutputMode) =>
         Messages.reask(output(mode), completion({ text: "{}" }), issues, undefined).at(-1)!.content as string
       assert.include(said("json"), "JSON object and nothing else")
@@ -131,19 +130,19 @@ describe("Messages", () => {
       assert.include(said("tools"), "Call Person again")
     })
 
-    it("answers every call of a tool, as the protocol demands", () => {
+    it("answers every tool call, as the protocol requires", () => {
       const toolCalls = [{ id: "1", name: "Person", arguments: "{}" }, { id: "2", name: "Person", arguments: "[" }]
       const [assistant, ...results] = Messages.reask(output("tools"), completion({ toolCalls }), issues, undefined)
       assert.deepStrictEqual(assistant, { role: "assistant", content: "", toolCalls })
       assert.deepStrictEqual(results.map((result) => result.role === "tool" ? result.toolCallId : ""), ["1", "2"])
     })
 
-    it("says nothing for a model that said nothing", () => {
+    it("sends no assistant message for an empty answer", () => {
       const messages = Messages.reask(output("json_schema"), completion({}), issues, undefined)
       assert.deepStrictEqual(messages.map(({ role }) => role), ["user"])
     })
 
-    it("gives paths as the model sees them, inside the wrapper", () => {
+    it("reports paths inside the wrapper, as the model sees them", () => {
       const [, user] = Messages.reask(output("json_schema"), completion({ text: "{}" }), [
         { path: [0, "age"], message: "no" }
       ], "items")

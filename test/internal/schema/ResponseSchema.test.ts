@@ -1,31 +1,32 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
-import * as AnswerIssue from "../../src/answer/AnswerIssue.ts"
-import * as ResponseSchema from "../../src/schema/ResponseSchema.ts"
-import { complain } from "../../src/testing/simulators/internal/strictSchema.ts"
-import { sample, toStrictForm } from "../support/schemaSpec.ts"
+import * as AnswerIssue from "../../../src/answer/AnswerIssue.ts"
+import { openAi } from "../../../src/schema/dialects/openai.ts"
+import { plain } from "../../../src/schema/dialects/plain.ts"
+import * as ResponseSchema from "../../../src/schema/ResponseSchema.ts"
+import { complain } from "../../../src/testing/simulators/internal/strictSchema.ts"
+import { sample, toStrictForm } from "../../support/schemaSpec.ts"
 
 const compile = <A, RD>(schema: Schema.ConstraintDecoder<A, RD>) => Result.getOrThrow(ResponseSchema.make(schema))
 
 const strict = (schema: Schema.Constraint) =>
-  Result.getOrThrow(compile(schema as Schema.ConstraintDecoder<unknown>).jsonSchema("strict")) as any
+  Result.getOrThrow(compile(schema as Schema.ConstraintDecoder<unknown>).accepted(openAi)).jsonSchema as any
 
-const natural = (schema: Schema.Constraint) =>
-  Result.getOrThrow(compile(schema as Schema.ConstraintDecoder<unknown>).jsonSchema("natural")) as any
+const natural = (schema: Schema.Constraint) => compile(schema as Schema.ConstraintDecoder<unknown>).jsonSchema as any
 
 const unsupported = (schema: Schema.Constraint) =>
   Result.getOrThrow(
     Result.flip(
       Result.flatMap(
         ResponseSchema.make(schema as Schema.ConstraintDecoder<unknown>),
-        (response) => response.jsonSchema("strict")
+        (response) => response.accepted(openAi)
       )
     )
   )
 
 describe("ResponseSchema", () => {
-  describe("what the model is told", () => {
-    it("requires every key and lets optional ones be null", () => {
+  describe("the JSON Schema", () => {
+    it("requires every key in openai, with null for optional ones", () => {
       const schema = Schema.Struct({
         name: Schema.String,
         nick: Schema.optionalKey(Schema.String),
@@ -55,7 +56,7 @@ describe("ResponseSchema", () => {
       })
     })
 
-    it("carries descriptions across transformations, from fields, keys, checks and examples", () => {
+    it("keeps descriptions of fields, keys, checks and examples through transformations", () => {
       const schema = Schema.Struct({
         born: Schema.DateFromString.annotate({ description: "date of birth" }),
         code: Schema.String.annotate({ description: "postal code", examples: ["80331", "10115"] }),
@@ -73,7 +74,7 @@ describe("ResponseSchema", () => {
       assert.strictEqual(properties.even.description, "an even number")
     })
 
-    it("sends patterns the provider can enforce, and describes the others", () => {
+    it("sends patterns that the provider can enforce and describes the others", () => {
       const { properties } = strict(Schema.Struct({
         zip: Schema.String.check(Schema.isPattern(/^\d{5}$/)),
         ahead: Schema.String.check(Schema.isPattern(/^(?=a).*$/))
@@ -83,12 +84,12 @@ describe("ResponseSchema", () => {
       assert.include(properties.ahead.description, "(?=a)")
     })
 
-    it("asks for numbers as numbers, without bounds that only say they are safe", () => {
+    it("sends numbers without the bounds of safe integers", () => {
       const { properties } = strict(Schema.Struct({ any: Schema.Number, int: Schema.Int }))
       assert.deepStrictEqual(properties, { any: { type: "number" }, int: { type: "integer" } })
     })
 
-    it("writes a class that is used once in place, and one used often once", () => {
+    it("inlines a class that is used once and defines one that is used more often", () => {
       class Point extends Schema.Class<Point>("Point")({ x: Schema.Finite, y: Schema.Finite }) {}
       const once = strict(Schema.Struct({ at: Point }))
       assert.strictEqual(once.$defs, undefined)
@@ -99,7 +100,7 @@ describe("ResponseSchema", () => {
       assert.deepStrictEqual(Object.keys(often.$defs), ["Point2"])
     })
 
-    it("keeps a description beside a reference by writing the definition in place", () => {
+    it("inlines a definition to keep the description next to its reference", () => {
       const Point = Schema.Struct({ x: Schema.Finite }).annotate({ identifier: "Point" })
       const { properties } = strict(Schema.Struct({
         from: Point,
@@ -111,7 +112,7 @@ describe("ResponseSchema", () => {
       assert.strictEqual(properties.to.type, "object")
     })
 
-    it("handles schemas that refer to themselves", () => {
+    it("accepts recursive schemas", () => {
       interface Category {
         readonly name: string
         readonly children: ReadonlyArray<Category>
@@ -126,7 +127,7 @@ describe("ResponseSchema", () => {
       assert.strictEqual(complain(schema), undefined)
     })
 
-    it("shows optional keys, records and tuples as they are where the schema goes into the prompt", () => {
+    it("keeps optional keys, records and tuples in the natural form", () => {
       const schema = natural(Schema.Struct({
         nick: Schema.optionalKey(Schema.String),
         sizes: Schema.Record(Schema.String, Schema.Int),
@@ -137,9 +138,11 @@ describe("ResponseSchema", () => {
       assert.strictEqual(schema.properties.at.prefixItems.length, 2)
     })
 
-    it("is compiled once per schema", () => {
+    it("is compiled once for each schema and dialect", () => {
       const schema = Schema.Struct({ a: Schema.String })
       assert.strictEqual(strict(schema), strict(schema))
+      assert.strictEqual(natural(schema), natural(schema))
+      assert.strictEqual(compile(schema).accepted(plain), compile(schema).accepted(plain))
       assert.strictEqual(compile(schema).decode, compile(schema).decode)
     })
   })
@@ -156,7 +159,7 @@ describe("ResponseSchema", () => {
         ["a tuple", Schema.Tuple([Schema.Int, Schema.String]), "value", [1, "x"]]
       ] as const
     ) {
-      it.effect(`wraps ${name}, and takes it with the wrapper and without`, () =>
+      it.effect(`wraps ${name} and decodes it with and without the wrapper`, () =>
         Effect.gen(function*() {
           assert.strictEqual(complain(strict(schema)), undefined)
           assert.deepStrictEqual(Object.keys(strict(schema).properties), [key])
@@ -169,7 +172,7 @@ describe("ResponseSchema", () => {
   })
 
   describe("decoding", () => {
-    it.effect("takes null, or nothing, for an optional key", () =>
+    it.effect("accepts null or a missing key for an optional key", () =>
       Effect.gen(function*() {
         const { decode } = compile(Schema.Struct({
           a: Schema.optionalKey(Schema.String),
@@ -181,7 +184,7 @@ describe("ResponseSchema", () => {
         assert.deepStrictEqual(yield* decode({}), { d: "default" })
       }))
 
-    it.effect("takes a record as an object and as entries, wherever it stands", () =>
+    it.effect("accepts a record as an object and as a list of entries, at any depth", () =>
       Effect.gen(function*() {
         const { decode } = compile(
           Schema.Struct({ of: Schema.Array(Schema.Record(Schema.String, Schema.DateFromString)) })
@@ -192,7 +195,7 @@ describe("ResponseSchema", () => {
         })
       }))
 
-    it.effect("treats __proto__ and constructor as the data they are", () =>
+    it.effect("decodes __proto__ and constructor as data", () =>
       Effect.gen(function*() {
         const { decode } = compile(Schema.Struct({ of: Schema.Record(Schema.String, Schema.Int) }))
         const decoded = yield* decode(JSON.parse("{\"of\":{\"__proto__\":1,\"constructor\":2}}"))
@@ -218,7 +221,7 @@ describe("ResponseSchema", () => {
         ])
       }))
 
-    it.effect("refuses nesting that would exhaust the stack", () =>
+    it.effect("rejects nesting that would exhaust the stack", () =>
       Effect.gen(function*() {
         interface Tree {
           readonly next: Tree | null
@@ -246,17 +249,17 @@ describe("ResponseSchema", () => {
         ]
       ] as const
     ) {
-      it(`names the path of ${name}`, () => {
+      it(`report the path of ${name}`, () => {
         assert.strictEqual(unsupported(schema).path, path)
       })
     }
 
-    it("tells what cannot be compiled at all", () => {
+    it("report what has no JSON form", () => {
       const schema = Schema.Struct({ [Symbol.for("a")]: Schema.String })
       assert.include(unsupported(schema).description, "property names must be strings")
     })
 
-    it("counts what providers count", () => {
+    it("report the limits of openai: properties, depth and literal values", () => {
       const many = Object.fromEntries(Array.from({ length: 5001 }, (_, i) => [`k${i}`, Schema.String]))
       assert.include(unsupported(Schema.Struct(many)).description, "5000 properties")
       const deep = Array.from({ length: 11 }).reduce<Schema.Codec<unknown>>(
@@ -268,14 +271,14 @@ describe("ResponseSchema", () => {
       assert.include(unsupported(Schema.Struct({ a: Schema.Literals(literals) })).description, "1000 literal values")
     })
 
-    it("are still there in their natural form", () => {
+    it("still have a natural form", () => {
       assert.strictEqual(natural(Schema.Struct({ a: Schema.Json })).type, "object")
     })
   })
 
   describe("properties", () => {
     it.effect.prop(
-      "every supported schema is accepted by a strict validator",
+      "a strict validator accepts every schema that openai accepts",
       [sample],
       ([{ schema }]) =>
         Effect.sync(() => {
@@ -285,7 +288,7 @@ describe("ResponseSchema", () => {
     )
 
     it.effect.prop(
-      "a value decodes to itself from its strict and from its natural form",
+      "a value decodes from its strict form and from its natural form",
       [sample],
       ([{ schema, spec, value }]) =>
         Effect.gen(function*() {
@@ -305,7 +308,7 @@ describe("ResponseSchema", () => {
   })
 })
 
-/** `optional` reads null as undefined and writes undefined as null: the same value, of two keys one. */
+/** `optional` decodes null to undefined and encodes undefined as null, so both are left out here. */
 const withoutNulls = (json: unknown): unknown =>
   Array.isArray(json)
     ? json.map(withoutNulls)

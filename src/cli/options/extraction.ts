@@ -4,12 +4,11 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import * as Extraction from "../../extraction/Extraction.ts"
-import * as Compiled from "../../extraction/internal/compiled.ts"
 import type { OutputMode } from "../../llm/LlmRequest.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 import * as SchemaModule from "./schemaModule.ts"
 
-export interface Asking {
+export interface Options {
   readonly schema: string
   readonly instructions?: string | undefined
   readonly instructionsFile?: string | undefined
@@ -21,27 +20,32 @@ export interface Asking {
 
 /** Fails if the schema cannot be sent. */
 export const load = Effect.fnUntraced(function*(
-  asking: Asking
+  options: Options
 ): Effect.fn.Return<SchemaModule.AnyExtraction, CommandFailure, FileSystem.FileSystem | Path.Path> {
-  const own = yield* SchemaModule.load(asking.schema)
-  const extraction = Extraction.make({
-    ...own,
-    instructions: (yield* instructionsOf(asking)) ?? own.instructions,
-    mode: asking.mode ?? own.mode,
-    model: asking.model ?? own.model,
-    maxAttempts: asking.maxAttempts ?? own.maxAttempts,
-    timeout: asking.timeout ?? own.timeout
+  const { maxAttempts, mode, model, timeout } = options
+  const instructions = yield* instructionsOf(options)
+  const extraction = Extraction.with(yield* SchemaModule.load(options.schema), {
+    instructions,
+    mode,
+    model,
+    maxAttempts,
+    timeout
   })
-  yield* Effect.mapError(Effect.fromResult(Compiled.make(extraction)), ({ reason }) => usage(reason.message))
+  yield* Effect.mapError(Effect.fromResult(Extraction.jsonSchema(extraction)), ({ reason }) => usage(reason.message))
   return extraction
 })
 
-const instructionsOf = Effect.fnUntraced(function*({ instructions, instructionsFile: file }: Asking) {
+const instructionsOf = Effect.fnUntraced(function*({ instructions, instructionsFile: file }: Options) {
   if (file === undefined) return instructions
-  if (instructions !== undefined) return yield* usage("Give --instructions or --instructions-file, not both")
+  if (instructions !== undefined) return yield* usage("Use either --instructions or --instructions-file, not both")
   const fs = yield* FileSystem.FileSystem
   return yield* Effect.mapError(
     fs.readFileString(file),
-    () => usage(`The instructions ${file} cannot be read: there is no such file`)
+    (error) =>
+      usage(
+        `Cannot read the instructions ${file}: ${
+          error.reason._tag === "NotFound" ? "the file does not exist" : error.message
+        }`
+      )
   )
 })

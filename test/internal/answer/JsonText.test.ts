@@ -1,49 +1,49 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import * as JsonText from "../../src/answer/JsonText.ts"
+import * as JsonText from "../../../src/answer/JsonText.ts"
 
 const first = (text: string): unknown => Array.from(JsonText.candidates(text))[0]
 const all = (text: string): ReadonlyArray<unknown> => Array.from(JsonText.candidates(text))
 
 describe("JsonText", () => {
-  it.effect.prop("JSON means itself and nothing else", [Schema.Json], ([json]) =>
+  it.effect.prop("returns only the value of a text that is JSON", [Schema.Json], ([json]) =>
     Effect.sync(() => {
       const text = JSON.stringify(json)
       assert.deepStrictEqual(all(text), [JSON.parse(text)])
     }))
 
   it.effect.prop(
-    "a value in a fence or amid prose is found, whatever its strings hold",
+    "finds a value in a fenced block or in prose, whatever its strings contain",
     [Schema.Struct({ text: Schema.String, list: Schema.Array(Schema.String) })],
     ([value]) =>
       Effect.sync(() => {
         const text = JSON.stringify(value)
         const found = JSON.parse(text)
-        // A fence ends at the next fence, so a value that holds one is found by its brackets.
+        // A fenced block ends at the next fence, so a value that contains one is found by its brackets.
         assert.deepInclude(all(`Sure!\n\`\`\`json\n${text}\n\`\`\`\nAnything else?`), found)
         assert.deepInclude(all(`Here it is: ${text}. I hope it helps.`), found)
       })
   )
 
-  it("takes the last of several blocks first, and offers the others after it", () => {
+  it("returns the last of several blocks first and the others after it", () => {
     const text = "For example ```json\n{\"a\": 1}\n``` and the answer ```json\n{\"a\": 2}\n```"
     assert.deepStrictEqual(all(text).slice(0, 2), [{ a: 2 }, { a: 1 }])
   })
 
-  it("reads past reasoning that thinks in JSON", () => {
+  it("prefers the answer to JSON in the reasoning before it", () => {
     assert.deepStrictEqual(first("<think>maybe {\"a\": 0}?</think>\n{\"a\": 1}"), { a: 1 })
   })
 
-  it("reads a fence without an end and one without a language", () => {
+  it("reads fenced blocks without an end or a language", () => {
     assert.deepStrictEqual(first("```json\n{\"a\": 1}"), { a: 1 })
     assert.deepStrictEqual(first("```\n[1, 2]\n```"), [1, 2])
   })
 
-  it("is not led astray by brackets in prose", () => {
+  it("ignores brackets in prose", () => {
     assert.deepStrictEqual(first("The set {1, 2 is open; see [1]. {\"a\": \"}\"}"), { a: "}" })
   })
 
-  it("mends what models break", () => {
+  it("repairs the mistakes that models make", () => {
     for (
       const [broken, value] of [
         ["{\"a\": 1,}", { a: 1 }],
@@ -56,7 +56,7 @@ describe("JsonText", () => {
     }
   })
 
-  it("never closes what was cut off", () => {
+  it("never closes a value that was cut off", () => {
     for (
       const cut of [
         "{\"items\": [{\"a\": 1}, {\"a\": 2",
@@ -70,22 +70,22 @@ describe("JsonText", () => {
     }
   })
 
-  it("finds nothing in prose, in a refusal, and in nothing", () => {
+  it("finds no value in prose, in a refusal, or in an empty text", () => {
     for (const text of ["", "   ", "I cannot help with that.", "null and void", "{", "}{"]) {
       assert.deepStrictEqual(all(text), [], text)
     }
   })
 
-  it("gives up early on a text full of brackets that never close", () => {
+  it("stops early on a text full of brackets that never close", () => {
     // A walk to the end for every bracket would be 10¹¹ steps.
     assert.deepStrictEqual(all("{".repeat(900_000)), [])
   })
 
-  it("gives up on repairing what is too deep to repair", () => {
+  it("does not repair a value that is nested too deeply", () => {
     assert.deepStrictEqual(all(`${"[".repeat(100_000)}1,${"]".repeat(100_000)}`), [])
   })
 
-  it("parses only JSON", () => {
+  it("parses nothing but JSON", () => {
     assert.deepStrictEqual(JsonText.parse("{\"a\":1}"), Option.some({ a: 1 }))
     assert.deepStrictEqual(JsonText.parse("{a:1}"), Option.none())
   })

@@ -8,7 +8,7 @@ export const count = (n: number): string => grouped.format(n)
 
 export const short = (n: number): string => compact.format(n)
 
-/** Cents are much for one item. */
+/** A single item costs less than a cent. */
 export const dollars = (usd: number): string => `$${usd.toFixed(usd < 1 ? 4 : 2)}`
 
 export const duration = (duration: Duration.Duration): string => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Completion, LlmRequest } from "effect-instructor"
 import { Usage } from "effect-instructor"
-import * as Answer from "../../src/answer/Answer.ts"
+import * as Answer from "../../../src/answer/Answer.ts"
 
 const completion = (options: Partial<Completion.Completion>): Completion.Completion => ({
   id: "c",
@@ -13,7 +13,7 @@ const completion = (options: Partial<Completion.Completion>): Completion.Complet
   ...options
 })
 
-const output = (mode: LlmRequest.OutputMode): LlmRequest.OutputFormat => ({ mode, name: "Person", jsonSchema: {} })
+const output = (mode: LlmRequest.OutputMode): LlmRequest.JsonFormat => ({ mode, name: "Person", jsonSchema: {} })
 
 const call = (name: string, args: string) => ({ id: "1", name, arguments: args })
 
@@ -24,18 +24,18 @@ describe("Answer", () => {
     }
   })
 
-  it("is the arguments of the tool that was asked for, among others", () => {
+  it("is the arguments of the requested tool when there are several calls", () => {
     const answer = completion({ text: "Calling.", toolCalls: [call("Other", "1"), call("Person", "2")] })
     assert.deepStrictEqual(Answer.read(answer, output("tools")), { _tag: "Complete", text: "2" })
   })
 
-  it("is what the model wrote where it was not asked to", () => {
+  it("is the text instead of a tool call, or the arguments instead of text, when the model mixes them up", () => {
     assert.strictEqual(Answer.read(completion({ text: "{}" }), output("tools")).text, "{}")
     assert.strictEqual(Answer.read(completion({ toolCalls: [call("x", "{}")] }), output("json_schema")).text, "{}")
     assert.strictEqual(Answer.read(completion({ toolCalls: [call("misnamed", "{}")] }), output("tools")).text, "{}")
   })
 
-  it("tells a refusal, a filtered and a truncated answer apart", () => {
+  it("distinguishes refused, filtered and truncated answers", () => {
     const read = (options: Partial<Completion.Completion>) =>
       Answer.read(completion({ text: "{\"a\":", ...options }), output("json_schema"))._tag
     assert.strictEqual(read({ refusal: "No." }), "Refused")

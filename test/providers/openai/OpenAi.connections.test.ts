@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+import { FetchHttpClient } from "effect/http"
 import * as http from "node:http"
 import * as https from "node:https"
 import * as net from "node:net"
@@ -38,14 +39,34 @@ describe("OpenAi connections", () => {
       assert.include(error.message, "self-signed certificate")
     }))
 
-  it.live("reports an unknown host as unrecoverable", () =>
+  it.effect("reports an unknown host as unrecoverable, unless it is the target of a redirect or the server has answered", () =>
     Effect.gen(function*() {
-      const error = yield* failTo("http://no-such-host.invalid/v1")
-      // Without a network, the name cannot be looked up at all.
-      if (/EAI_AGAIN/.test(error.message)) return
-      assert.strictEqual(error.reason._tag, "UnreachableError")
-      assert.isTrue(error.isUnrecoverable)
-      assert.include(error.message, "the host \"no-such-host.invalid\" is unknown")
+      const notFound = (hostname: string) =>
+        new TypeError("fetch failed", {
+          cause: Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: "ENOTFOUND", hostname })
+        })
+      const answer = () => Response.json({ choices: [{ message: { content: "hi" } }] })
+      const failLast = (...outcomes: ReadonlyArray<Error | Response>) => {
+        const rest = [...outcomes]
+        const fetch: typeof globalThis.fetch = () => {
+          const next = rest.shift()
+          return next instanceof Response ? Promise.resolve(next) : Promise.reject(next)
+        }
+        return Effect.flip(Effect.forEach(outcomes, () => complete)).pipe(
+          Effect.provide(OpenAi.layerProvider({ baseUrl: "http://host.example/v1" })),
+          Effect.provideService(FetchHttpClient.Fetch, fetch)
+        )
+      }
+      const unknown = yield* failLast(notFound("host.example"))
+      assert.strictEqual(unknown.reason._tag, "UnreachableError")
+      assert.isTrue(unknown.isUnrecoverable)
+      assert.include(unknown.message, "the host \"host.example\" is unknown: getaddrinfo ENOTFOUND host.example")
+      for (
+        const error of [yield* failLast(notFound("other.example")), yield* failLast(answer(), notFound("host.example"))]
+      ) {
+        assert.strictEqual(error.reason._tag, "NetworkError")
+        assert.isTrue(error.isRetryable)
+      }
     }))
 
   it.live("reports a TLS request to a port without TLS as unrecoverable", () =>

@@ -2,7 +2,7 @@
  * `npm run soak`: ten thousand extractions through the real SDK, a hundred at a time, with one request in twenty failing
  * for the moment. Prints what came of it as JSON; whoever runs it sees whether the process ends by itself.
  */
-import { Console, Effect, Result, Schema, Stream } from "effect"
+import { Console, Effect, Result, Schedule, Schema, Stream } from "effect"
 import { Batch, Extraction } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { Fault } from "effect-instructor/testing"
@@ -32,7 +32,8 @@ const llm = OpenAiSimulator.layerLlm({
   latency: "200 millis",
   answer: ({ index, text }) =>
     index % 20 === 19 ? faults[Math.floor(index / 20) % faults.length]! : { echo: text, length: text.length },
-  connect: (baseUrl) => OpenAi.layer({ baseUrl, governor: { baseDelay: "20 millis" } })
+  connect: (baseUrl) =>
+    OpenAi.layer({ baseUrl, governor: { retry: Schedule.upTo(Schedule.spaced("20 millis"), { times: 10 }) } })
 })
 
 const program = Effect.gen(function*() {

@@ -180,7 +180,7 @@ export const layer = (options: Options): Layer.Layer<Llm.Llm | LlmGovernor.LlmGo
  *
  * export const Llm = OpenAi.layerConfig({
  *   apiKey: Config.Redacted("TEAM_OPENAI_KEY"),
- *   governor: { maxRetries: 10 },
+ *   governor: { requestsPerMinute: 500 },
  *   requestTimeout: "2 minutes"
  * })
  * ```

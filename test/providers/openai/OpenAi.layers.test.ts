@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Layer } from "effect"
+import { Config, ConfigProvider, Effect, Layer, Schedule } from "effect"
 import { Extraction, ExtractionError, Llm, Usage } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { Fault, Reply } from "effect-instructor/testing"
@@ -79,7 +79,7 @@ describe("OpenAi layers", () => {
       const flaky = ({ index }: OpenAiSimulator.SimulatedRequest) =>
         index === 0 ? Fault.rateLimited("1 millis") : person
       const extract = Extraction.extract(Person, "text")
-      const governor = { baseDelay: "1 millis" } as const
+      const governor = { retry: Schedule.recurs(1) }
       assert.deepStrictEqual(yield* extract.pipe(Effect.provide(governed({ answer: flaky }, { governor }))), person)
       const result = yield* Effect.result(extract).pipe(Effect.provide(bare({ answer: flaky })))
       assert.instanceOf(
@@ -94,7 +94,7 @@ describe("OpenAi layers", () => {
       const client = new OpenAI({ apiKey: "k", baseURL: simulator.baseUrl, maxRetries: 5 })
       const error = yield* Effect.flip(
         Extraction.extract(Person, "text").pipe(
-          Effect.provide(OpenAi.layerClient(client, { model: "mine", governor: { maxRetries: 0 } }))
+          Effect.provide(OpenAi.layerClient(client, { model: "mine", governor: { retry: Schedule.recurs(0) } }))
         )
       )
       assert.strictEqual(error.reason._tag, "ProviderFailure")

@@ -24,8 +24,6 @@ export * as Extraction from "./extraction/Extraction.ts"
 export * as ExtractionStream from "./extraction/ExtractionStream.ts"
 /** Why an extraction gave no value. */
 export * as ExtractionError from "./extraction/ExtractionError.ts"
-/** What extractions count. */
-export * as ExtractionMetrics from "./extraction/ExtractionMetrics.ts"
 /** What governors count. */
 export * as GovernorMetrics from "./middleware/governor/GovernorMetrics.ts"
 /** A model's answer. */

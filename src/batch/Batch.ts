@@ -245,7 +245,7 @@ export const results: {
       Effect.suspend(() => fatal === undefined ? Effect.result(Extraction.extract(self, input)) : Effect.succeed(fatal))
     return asFlow(Effect.forEach(inputs, (input) =>
       Effect.tap(one(input), (result) => {
-        if (Result.isFailure(result) && result.failure.isRunFatal) fatal = result
+        if (Result.isFailure(result) && result.failure.isUnrecoverable) fatal = result
         return Effect.void
       }), { concurrency: options?.concurrency ?? defaultConcurrency }))
   }))

@@ -33,6 +33,7 @@ import * as Stream from "effect/Stream"
 import * as Extraction from "./Extraction.ts"
 import * as ExtractionError from "./ExtractionError.ts"
 import * as Compiled from "./internal/compiled.ts"
+import { notSent } from "./internal/failure.ts"
 import * as ListStream from "./internal/elements.ts"
 import * as PartialStream from "./internal/snapshots.ts"
 import { Llm } from "../llm/Llm.ts"
@@ -184,12 +185,12 @@ export const elements: {
     const llm = yield* Llm
     const extraction = resolve<A, Input, R, unknown>(self)
     const list = listOf(extraction) as unknown as Extraction.Extraction<ReadonlyArray<A>, Input, R>
-    const compiled = yield* Effect.fromResult(Compiled.make(list))
+    const compiled = yield* Effect.fromResult(Compiled.make(list, llm.dialect))
     const request = yield* Effect.fromResult(Compiled.toRequest(compiled, input, llm.model))
     const element = yield* Effect.fromResult(Result.mapError(
       ResponseSchema.make(extraction.schema),
       (unsupported) =>
-        ExtractionError.beforeSending(extraction.name, new ExtractionError.UnsupportedSchema(unsupported))
+        notSent(extraction.name, new ExtractionError.UnsupportedSchema(unsupported))
     ))
     return ListStream.run(compiled, element, llm, request, options ?? {})
   })))
@@ -321,7 +322,7 @@ export const batch: {
     const extraction = resolve(self)
     let fatal: ExtractionError.ExtractionError | undefined
     const failed = (input: In, inputIndex: number, error: ExtractionError.ExtractionError): BatchElement<A, In> => {
-      if (error.isRunFatal) fatal = error
+      if (error.isUnrecoverable) fatal = error
       return { input, inputIndex, index: undefined, result: Result.fail(error) }
     }
     const one = (input: In, inputIndex: number): Stream.Stream<BatchElement<A, In>, never, Llm | R> =>
@@ -421,7 +422,7 @@ export const partial: {
 ): Stream.Stream<Snapshot<A, E>, ExtractionError.ExtractionError, Llm | R> =>
   Stream.unwrap(Effect.gen(function*() {
     const llm = yield* Llm
-    const compiled = yield* Effect.fromResult(Compiled.make<A, Input, R>(resolve(self)))
+    const compiled = yield* Effect.fromResult(Compiled.make<A, Input, R>(resolve(self) as Extraction.Extraction<A, Input, R>, llm.dialect))
     const request = yield* Effect.fromResult(Compiled.toRequest(compiled, input, llm.model))
     return PartialStream.run<A, E, Input, R>(compiled, llm, request, options ?? {})
   })))

@@ -13,6 +13,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Completion, CompletionPart } from "../llm/Completion.ts"
 import * as Llm from "../llm/Llm.ts"
+import * as LlmError from "../llm/LlmError.ts"
 import type { LlmRequest, Message } from "../llm/LlmRequest.ts"
 import * as Usage from "../llm/Usage.ts"
 import * as Reply from "./Reply.ts"
@@ -41,7 +42,7 @@ export class MockLlm extends Context.Service<MockLlm, {
 export type Handler = (
   request: LlmRequest,
   call: number
-) => Reply.Input | Effect.Effect<Reply.Input, AiError.AiErrorReason>
+) => Reply.Input | Effect.Effect<Reply.Input, LlmError.Reason>
 
 /**
  * What a mock answers: a function of the request, a list of replies in order, or a table of replies by the text of the
@@ -152,7 +153,7 @@ const make = (script: Script, options: Options | undefined) => {
       return Effect.onInterrupt(effect, () => Effect.sync(() => interrupted++))
     }).pipe(Effect.ensuring(Effect.sync(() => inFlight--)))
 
-  const reply = (request: LlmRequest, method: string): Effect.Effect<Completion, AiError.AiError> =>
+  const reply = (request: LlmRequest): Effect.Effect<Completion, LlmError.LlmError> =>
     Effect.suspend(() => {
       const call = calls++
       if (seen.length >= keep * 2) seen.splice(0, seen.length - keep)
@@ -164,12 +165,12 @@ const make = (script: Script, options: Options | undefined) => {
       return answered.pipe(
         Effect.tap((reply) => pause(Duration.sum(delay, reply.delay))),
         Effect.map((reply) => toCompletion(reply, request, call)),
-        Effect.mapError((reason) => AiError.make({ module: "MockLlm", method, reason }))
+        Effect.mapError((reason) => new LlmError.LlmError({ provider: "mock", reason }))
       )
     })
 
-  const stream = (request: LlmRequest): Stream.Stream<CompletionPart, AiError.AiError> =>
-    Stream.unwrap(Effect.map(tracked(reply(request, "stream")), (completion) => {
+  const stream = (request: LlmRequest): Stream.Stream<CompletionPart, LlmError.LlmError> =>
+    Stream.unwrap(Effect.map(tracked(reply(request)), (completion) => {
       const [call] = completion.toolCalls
       const deltas = split(call?.arguments ?? completion.text, options?.chunkSize ?? 8).map((delta): CompletionPart =>
         call === undefined ? { _tag: "TextDelta", delta } : { _tag: "ToolArgumentsDelta", index: 0, delta }
@@ -184,7 +185,7 @@ const make = (script: Script, options: Options | undefined) => {
     }))
 
   return {
-    llm: Llm.make({ provider: "mock", model, complete: (request) => tracked(reply(request, "complete")), stream }),
+    llm: Llm.make({ provider: "mock", model, complete: (request) => tracked(reply(request)), stream }),
     recorder: MockLlm.of({
       requests: Effect.sync(() => seen.slice(Math.max(0, seen.length - keep))),
       maxInFlight: Effect.sync(() => maxInFlight),
@@ -230,7 +231,7 @@ const toCompletion = (reply: Reply.Reply, request: LlmRequest, call: number): Co
     id: `mock-${call}`,
     model: request.model,
     text: asTool ? "" : reply.text,
-    toolCalls: asTool ? [{ id: `call_${call}`, name: request.output.name, arguments: reply.text }] : [],
+    toolCalls: asTool ? [{ id: `call_${call}`, name: request.output.mode === "text" ? "" : request.output.name, arguments: reply.text }] : [],
     ...(reply.refusal !== undefined && { refusal: reply.refusal }),
     finishReason: asTool && reply.finishReason === "stop" ? "tool-calls" : reply.finishReason,
     usage: {

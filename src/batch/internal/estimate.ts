@@ -12,7 +12,6 @@ import { Llm } from "../../llm/Llm.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import * as Pricing from "../../llm/Pricing.ts"
 import * as Usage from "../../llm/Usage.ts"
-import * as Attempts from "../../extraction/internal/attempts.ts"
 import * as Compiled from "../../extraction/internal/compiled.ts"
 
 export const estimate = Effect.fnUntraced(function*<A, Input, In, E, R, R2>(
@@ -21,7 +20,7 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In, E, R, R2>(
   options: Options & { readonly concurrency: number }
 ): Effect.fn.Return<BatchEstimate, E | ExtractionError.ExtractionError, Llm | R | R2> {
   const llm = yield* Llm
-  const compiled = yield* Effect.fromResult(Compiled.make(self))
+  const compiled = yield* Effect.fromResult(Compiled.make(self, llm.dialect))
   const { items, sample, usable } = yield* look(source, options)
   const requests = sample.flatMap((input) => {
     // What is no error is an input.
@@ -30,11 +29,11 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In, E, R, R2>(
   })
   const probes = yield* Effect.forEach(
     spread(requests, options.probe ?? 0),
-    (request) => Effect.timed(Effect.result(Attempts.run(compiled, llm, request))),
+    (request) => Effect.timed(Effect.result(Compiled.run(compiled, llm, request))),
     { concurrency: options.concurrency }
   )
   for (const [, result] of probes) {
-    if (Result.isFailure(result) && result.failure.isRunFatal) return yield* result.failure
+    if (Result.isFailure(result) && result.failure.isUnrecoverable) return yield* result.failure
   }
   const spent = probes.map(([, result]) => Result.merge(result))
   const measured = spent.reduce((sum, { usage }) => Usage.add(sum, usage), Usage.zero)
@@ -124,7 +123,7 @@ const cost = (
 ): Effect.Effect<Option.Option<number>> =>
   Effect.map(Pricing.CurrentPricing, (pricing) => {
     if (request === undefined) return Option.some(0)
-    const price = Pricing.priceOf(pricing, request.model)
+    const price = Pricing.priceOf([pricing], request.model)
     // That a single request is long does not follow from all of them being so.
     return Option.fromUndefinedOr(
       price &&

@@ -19,7 +19,7 @@ import { Llm } from "../../llm/Llm.ts"
 import { CurrentLlmObserver } from "../../llm/RequestObserver.ts"
 import { CurrentLlmFlow } from "../../llm/LlmPriority.ts"
 import * as LlmRequest from "../../llm/LlmRequest.ts"
-import * as Attempts from "../../extraction/internal/attempts.ts"
+import { notSent } from "../../extraction/internal/failure.ts"
 import * as Compiled from "../../extraction/internal/compiled.ts"
 
 /** An input on its way to a fiber. Its request is made there: a chunk of inputs may be small, and of requests large. */
@@ -49,7 +49,7 @@ export const run = <A, Input, In, E, R, R2>(
   Stream.unwrap(Effect.gen(function*() {
     const llm = yield* Llm
     const flow = (yield* CurrentLlmFlow) ?? {}
-    const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self)), runFatal)
+    const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self, llm.dialect)), runFatal)
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
     const feed = options.progress === undefined ? undefined : Feed.of(options.progress)
     const inputs = Stream.isStream(source) ? source : Stream.fromIterable(source, { chunkSize: claimSize })
@@ -157,7 +157,7 @@ const claim = <A, Input, In, E, R, R2>(
 }
 
 const duplicateId = (name: string, id: string | undefined): ExtractionError.ExtractionError =>
-  ExtractionError.beforeSending(
+  notSent(
     name,
     new ExtractionError.InvalidInput({
       description: `The id ${
@@ -194,16 +194,16 @@ const makeHandle = <A, Input, In, R>(
           feed.waiting(index, reason, wait, clock.currentTimeMillisUnsafe())
           outerObserver.onWait(reason, wait)
         },
-        onTurn: () => {
+        onSend: () => {
           feed.sent(index)
-          outerObserver.onTurn()
+          outerObserver.onSend()
         }
       }).pipe(Effect.onInterrupt(() => Effect.sync(() => feed.left(index))))
 
     const ask = (planned: Planned<In>): Effect.Effect<Detailed<A>, ExtractionError.ExtractionError, R> => {
       const request = toRequest(run, planned)
       if (Result.isFailure(request)) return Effect.fail(request.failure)
-      const asked = Attempts.run(compiled, llm, request.success)
+      const asked = Compiled.run(compiled, llm, request.success)
       return feed === undefined ? asked : observed(planned, asked, feed)
     }
 
@@ -219,7 +219,7 @@ const makeHandle = <A, Input, In, R>(
       const detailed = yield* asked
       const latencyMillis = clock.currentTimeMillisUnsafe() - start
       const { attempts, usage } = Result.merge(detailed)
-      if (Result.isFailure(detailed) && detailed.failure.isRunFatal) {
+      if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
         feed?.left(index)
         feed?.spent(attempts, usage)
         return yield* runFatal(detailed.failure)
@@ -322,7 +322,7 @@ const toResult = <A, Input, R>(
   { answer, error, status }: JournalRecord
 ): Effect.Effect<Option.Option<Result.Result<A, ExtractionError.ExtractionError>>, never, R> =>
   status === "ok"
-    ? Effect.map(Attempts.restore(compiled, answer ?? null), Option.map(Result.succeed))
+    ? Effect.map(Effect.option(compiled.response.decodeElement(answer ?? null)), Option.map((value) => Result.succeed(value)))
     : Effect.succeed(Option.map(decodeError(error), Result.fail))
 
 const batchError = (reason: BatchError.Reason): BatchError.BatchError => new BatchError.BatchError({ reason })

@@ -1,5 +1,7 @@
 /** Elements of a streamed list. Each request is the first one, plus the last answer and what is missing of it. */
 import * as AiError from "effect/ai/AiError"
+import { isLlmError, LlmError } from "../../llm/LlmError.ts"
+import { toReason } from "./failure.ts"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -36,7 +38,7 @@ export const toLimits = (options: Options): ListReader.Limits => ({
 
 type Failure = ExtractionError.ExtractionError
 type ElementsPull<A, R> = Pull.Pull<Arr.NonEmptyReadonlyArray<Element<A>>, Failure, void, R>
-type PartsPull = Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, AiError.AiError>
+type PartsPull = Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, LlmError>
 
 /** An element that an answer had, but not so that it decodes. */
 interface Missing {
@@ -213,7 +215,7 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
   })
 
   /** Waits until an element or the end of the answer is there. */
-  const advance = (current: Attempt): Effect.Effect<void, AiError.AiError | ExtractionError.Reason | Cause.Done, R> => {
+  const advance = (current: Attempt): Effect.Effect<void, LlmError | ExtractionError.Reason | Cause.Done, R> => {
     const onParts = (parts: ReadonlyArray<CompletionPart>): ReturnType<typeof advance> => {
       watch.rest()
       readAll(current, parts)
@@ -297,12 +299,12 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
     })
   }
 
-  const broken = (current: Attempt, error: AiError.AiError | ExtractionError.Reason): void => {
+  const broken = (current: Attempt, error: LlmError | ExtractionError.Reason): void => {
     missing = [...missing, ...current.asked.slice(current.read)].toSorted((a, b) => a.index - b.index)
-    const reason = !AiError.isAiError(error)
+    const reason = !isLlmError(error)
       ? error
       : current.text === ""
-      ? ExtractionError.fromAiError(error)
+      ? toReason(error)
       : new ExtractionError.Disconnected({ text: current.text, error })
     stop(failure(reason))
   }
@@ -334,9 +336,8 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
   return next
 })
 
-export const unfinished = AiError.make({
-  module: "Llm",
-  method: "stream",
+export const unfinished = new LlmError({
+  provider: "Llm",
   reason: new AiError.InvalidResponseError({ description: "the stream ended without its last part" })
 })
 

@@ -1,5 +1,5 @@
 /** Snapshots of a value while its answer is being written. */
-import * as AiError from "effect/ai/AiError"
+import { isLlmError, LlmError } from "../../llm/LlmError.ts"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -31,7 +31,7 @@ export type Snapshot<A, E> =
   | { readonly _tag: "Partial"; readonly value: DeepPartial<E> }
   | { readonly _tag: "Complete" } & Detailed<A>
 
-type Stopped = AiError.AiError | ExtractionError.Reason
+type Stopped = LlmError | ExtractionError.Reason
 
 export const run = <A, E, Input, R>(
   compiled: Compiled<A, Input, R>,
@@ -121,7 +121,7 @@ const complete = <A, Input, R>(
     yield* watch.over(Effect.forever(next, { disableYield: true })).pipe(
       Pull.catchDone(() => Effect.void),
       Effect.mapError((error) =>
-        AiError.isAiError(error) && text !== "" ? new ExtractionError.Disconnected({ text, error }) : error
+        isLlmError(error) && text !== "" ? new ExtractionError.Disconnected({ text, error }) : error
       )
     )
     return completion ?? (yield* ListStream.unfinished)

@@ -30,6 +30,8 @@ export * as GovernorMetrics from "./middleware/governor/GovernorMetrics.ts"
 export * as Completion from "./llm/Completion.ts"
 /** The door to a language model. */
 export * as Llm from "./llm/Llm.ts"
+/** Errors of a language model provider. */
+export * as LlmError from "./llm/LlmError.ts"
 /** Bounds on what is spent. */
 export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 /** Answers kept. */

@@ -36,8 +36,6 @@ export * as LlmError from "./llm/LlmError.ts"
 export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 /** Answers kept. */
 export * as LlmCache from "./middleware/cache/LlmCache.ts"
-/** Answers kept in files. */
-export * as LlmCacheFiles from "./middleware/cache/LlmCacheFiles.ts"
 /** Who is told of retries. */
 export * as LlmObserver from "./llm/RequestObserver.ts"
 /** Rates, concurrency, retries. */

@@ -358,7 +358,7 @@ const govern = (
       const observer = fiber.getRef(CurrentLlmObserver)
       const wait = admission.waitOf(job)
       observer.onWait(job.reason, wait === undefined ? undefined : Duration.millis(wait))
-      return Effect.map(admission.wait(job), () => observer.onTurn())
+      return Effect.map(admission.wait(job), () => observer.onSend())
     })
 
   const complete = (job: Admission.Job): Effect.Effect<Completion, AiError.AiError> => {

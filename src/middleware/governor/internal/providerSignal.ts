@@ -37,7 +37,7 @@ export const toMetadata = ({ kind, overloaded, requests, tokens, wait }: Provide
 }
 
 export const fromError = (error: AiError.AiError): ProviderSignal => {
-  const metadata = "metadata" in error.reason ? error.reason.metadata[key] : undefined
+  const metadata = "metadata" in error.reason && error.reason.metadata ? error.reason.metadata[key] : undefined
   const field = (name: string): unknown => Predicate.hasProperty(metadata, name) ? metadata[name] : undefined
   const millis = field("retryAfterMillis")
   const kind = field("limitKind")

@@ -14,6 +14,7 @@ import { completionParts } from "./completionParts.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
+import { metered } from "./RequestMeter.ts"
 
 export {
   /** @since 0.1.0 */
@@ -40,6 +41,8 @@ export type {
 export class Llm extends Context.Service<Llm, {
   /** The provider's name, as in telemetry (`openai`, `ollama`). */
   readonly provider: string
+  /** The server that answers: its base URL, without credentials. Empty where there is only one. */
+  readonly origin: string
   /** The model for extractions that name none. */
   readonly model: string
   /** The dialect of JSON Schema that the provider accepts. */
@@ -66,6 +69,13 @@ export class Llm extends Context.Service<Llm, {
  */
 export interface Options {
   readonly provider: string
+  /**
+   * The server that answers, usually its base URL, without credentials. Caches and journals keep the answers of one
+   * origin apart from those of others.
+   *
+   * @default ""
+   */
+  readonly origin?: string | undefined
   readonly model: string
   /**
    * The dialect of JSON Schema that the provider accepts: `plain` for servers that take any JSON Schema, `openai` for
@@ -126,8 +136,9 @@ export const make = (options: Options): Llm["Service"] => {
       )
     })
 
-  return Llm.of({
+  return metered(Llm.of({
     provider: options.provider,
+    origin: options.origin ?? "",
     model: options.model,
     dialect: Dialect.fromInput(options.dialect ?? "plain"),
     pricing,
@@ -142,7 +153,7 @@ export const make = (options: Options): Llm["Service"] => {
                 ? { ...part, completion: Pricing.price([current, pricing], request, part.completion) }
                 : part))
         )
-  })
+  }))
 }
 
 /**

@@ -200,7 +200,12 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
   /** The state of the account's rate limits, where the refusal says. */
   rateLimits: Schema.optionalKey(Schema.Array(RateLimitWindow)),
   /** What the failed request used, where the provider says. */
-  usage: Schema.optionalKey(Usage)
+  usage: Schema.optionalKey(Usage),
+  /**
+   * Why a governor stopped waiting for the provider. Only present where every other request would have to wait as long,
+   * so that the error is unrecoverable.
+   */
+  gaveUp: Schema.optionalKey(Schema.String)
 }) {
   override readonly cause = this.reason
 
@@ -211,9 +216,10 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
 
   /**
    * Whether every other request would fail in the same way: a wrong key, an unknown model or host, an exhausted account
-   * or budget, a schema that the provider refuses.
+   * or budget, a schema that the provider refuses, or a wait that is longer than the governor may wait.
    */
   get isUnrecoverable(): boolean {
+    if (this.gaveUp !== undefined) return true
     switch (this.reason._tag) {
       case "AuthenticationError":
       case "QuotaExhaustedError":
@@ -235,7 +241,8 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
   }
 
   override get message(): string {
-    return `${this.provider}: ${this.reason.message}`
+    const message = `${this.provider}: ${this.reason.message}`
+    return this.gaveUp === undefined ? message : `${message} (${this.gaveUp})`
   }
 }
 

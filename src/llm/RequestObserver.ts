@@ -16,3 +16,4 @@ export const CurrentRequestObserver: Context.Reference<RequestObserver> = Contex
   "effect-instructor/llm/RequestObserver",
   { defaultValue: (): RequestObserver => ({ onRetry: () => {}, onWait: () => {}, onSend: () => {} }) }
 )
+export const CurrentLlmObserver = CurrentRequestObserver

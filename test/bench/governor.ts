@@ -4,12 +4,10 @@
  * `--redis` two processes on one Redis (it starts a `redis-server`). Prints a
  * table and whether each figure holds, and fails if one does not.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Duration, Effect, Layer } from "effect"
 import { Llm, LlmGovernor, Usage } from "effect-instructor"
 import * as Clients from "./governor/clients.ts"
-import { runReal } from "./governor/realTime.ts"
 import * as Scenario from "./governor/scenario.ts"
-import { runShared } from "./governor/shared.ts"
 import * as VirtualServer from "./governor/virtualServer.ts"
 
 const limits: VirtualServer.Limits = { requestsPerMinute: 5000, tokensPerMinute: 2_000_000 }
@@ -232,10 +230,10 @@ const cost = Effect.gen(function*() {
     toolCalls: [],
     finishReason: "stop" as const,
     usage: { ...Usage.zero, inputTokens: 500, outputTokens: 100 },
-    rateLimit: {
-      requests: { limit: 1e9, remaining: 1e9, resetAfter: 0 as never },
-      tokens: { limit: 1e12, remaining: 1e12, resetAfter: 0 as never }
-    }
+    rateLimits: [
+      { unit: "requests" as const, period: "minute" as const, limit: 1e9, remaining: 1e9, resetAfter: Duration.zero },
+      { unit: "tokens" as const, period: "minute" as const, limit: 1e12, remaining: 1e12, resetAfter: Duration.zero }
+    ]
   })
   const bare = Llm.make({ provider: "m", model: "m", complete: () => Effect.andThen(Effect.yieldNow, answer) })
   const make = (options: LlmGovernor.Options) =>
@@ -278,6 +276,7 @@ check(queueing - bare <= 15, `${(queueing - bare).toFixed(1)} µs more, through 
 
 if (process.argv.includes("--real")) {
   console.log("\nOver HTTP in real time, through the openai SDK: 1,200 requests a minute, 60 s")
+  const { runReal } = await import("./governor/realTime.ts")
   const { lost, refused, use } = await Effect.runPromise(runReal)
   check(
     use >= 0.98 && refused === 0 && lost === 0,
@@ -287,6 +286,7 @@ if (process.argv.includes("--real")) {
 
 if (process.argv.includes("--redis")) {
   console.log("\nTwo processes on one Redis, over HTTP in real time: 1,200 requests a minute together")
+  const { runShared } = await import("./governor/shared.ts")
   const shared = await Effect.runPromise(runShared({ seconds: 60, dies: false }))
   check(
     Math.abs(shared.use - 1) <= 0.02 && shared.refused === 0 && shared.done === shared.expected,

@@ -61,7 +61,7 @@ export const write = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const source = yield* fs.open(from, { flag: "r" })
   const target = yield* fs.open(to, { flag: "w" })
-  const blocks = LruMap.make<Uint8Array, number>(maxBlocks)
+  const blocks = LruMap.make<number, Uint8Array>(maxBlocks)
 
   const blockAt = Effect.fnUntraced(function*(number: number) {
     const block = new Uint8Array(blockSize)

@@ -12,8 +12,8 @@ import { root } from "../../support/script.ts"
 const count = 300
 
 interface Worker {
-  readonly underWay: Promise<void>
-  /** What it printed, or `undefined` if it was killed. */
+  readonly halfway: Promise<void>
+  /** The report that it printed, or `undefined` if it was killed. */
   readonly finished: Promise<
     { readonly sent: number; readonly right: number; readonly storeFailures: number } | undefined
   >
@@ -32,30 +32,30 @@ const start = (kind: string, target: string, offset: number): Worker => {
     String(offset)
   ], { cwd: root, env: { ...process.env, NODE_NO_WARNINGS: "1" }, stdio: ["ignore", "pipe", "inherit"] })
   let stdout = ""
-  let onUnderWay = () => {}
-  const underWay = new Promise<void>((resolve) => onUnderWay = resolve)
+  let onHalfway = () => {}
+  const halfway = new Promise<void>((resolve) => onHalfway = resolve)
   child.stdout.on("data", (data) => {
     stdout += data
-    if (stdout.includes("under way\n")) onUnderWay()
+    if (stdout.includes("halfway\n")) onHalfway()
   })
   const finished = new Promise<Awaited<Worker["finished"]>>((resolve) =>
     child.on("close", () => {
-      onUnderWay()
+      onHalfway()
       const line = stdout.split("\n").find((line) => line.startsWith("{"))
       resolve(line === undefined ? undefined : JSON.parse(line))
     })
   )
-  return { underWay, finished, kill: () => child.kill("SIGKILL") }
+  return { halfway, finished, kill: () => child.kill("SIGKILL") }
 }
 
 const perfect = { right: count, storeFailures: 0 }
 
-/** Two share what they have, one is killed in the middle, and a third finds whole answers only. */
+/** Two processes share their answers, and a third sends nothing. */
 const share = (kind: string, target: string) =>
   Effect.promise(async () => {
     const [first, second] = [start(kind, target, 0), start(kind, target, count / 2)]
     const [one, other] = await Promise.all([first.finished, second.finished])
-    // Each begins where the other ends: what both ask for is what crosses in the middle.
+    // Each begins where the other ends, so few texts are requested by both.
     assert.isBelow(one!.sent + other!.sent, count * 1.5)
     assert.deepInclude(one, perfect)
     assert.deepInclude(other, perfect)
@@ -65,12 +65,12 @@ const share = (kind: string, target: string) =>
 const survive = (kind: string, target: string) =>
   Effect.promise(async () => {
     const killed = [start(kind, target, 0), start(kind, target, count / 2)]
-    await Promise.all(killed.map(({ underWay }) => underWay))
+    await Promise.all(killed.map(({ halfway }) => halfway))
     for (const { kill } of killed) kill()
     await Promise.all(killed.map(({ finished }) => finished))
     const third = await start(kind, target, 0).finished
     assert.deepInclude(third, perfect)
-    // What the killed ones had paid for is there.
+    // The answers that the killed processes had paid for are in the cache.
     assert.isAtMost(third!.sent, count - 30)
   })
 
@@ -84,24 +84,24 @@ const hasRedis = await Effect.runPromise(
   Effect.scoped(Effect.as(Layer.build(redis), true)).pipe(Effect.orElseSucceed(() => false))
 )
 
-/** A namespace of this test's own, which is empty again in the end. */
+/** A namespace for one test, cleared at its end. */
 const namespace = Effect.acquireRelease(
   Effect.sync(() => `test-${process.pid}-${fs.mkdtempSync(path.join(os.tmpdir(), "n")).slice(-6)}`),
   (name) =>
     Effect.gen(function*() {
       const persistence = yield* Persistence.BackingPersistence
-      const store = yield* persistence.make(`effect-instructor/1/${name}`)
+      const store = yield* persistence.make(`effect-instructor/2/${name}`)
       yield* store.clear
     }).pipe(Effect.scoped, Effect.provide(Layer.provide(Persistence.layerBackingRedis, redis)), Effect.orDie)
 )
 
 describe("processes that share a cache", () => {
-  it.live("in one SQLite file share their answers", () =>
+  it.live("share their answers in one SQLite file", () =>
     Effect.gen(function*() {
       yield* share("sqlite", path.join(yield* temporary, "answers.sqlite"))
     }), 180_000)
 
-  it.live("in one SQLite file find whole answers only after a kill -9", () =>
+  it.live("find only whole answers in a SQLite file after kill -9", () =>
     Effect.gen(function*() {
       const file = path.join(yield* temporary, "answers.sqlite")
       yield* survive("sqlite", file)
@@ -111,7 +111,7 @@ describe("processes that share a cache", () => {
     }), 180_000)
 
   it.live(
-    "in one directory share their answers, and find whole ones only after a kill -9",
+    "find only whole answers in a directory after kill -9",
     () =>
       Effect.gen(function*() {
         const folder = yield* temporary
@@ -126,12 +126,12 @@ describe("processes that share a cache", () => {
   const itRedis = hasRedis ? it.live : it.live.skip
   const note = hasRedis ? "" : " (no Redis at 127.0.0.1:6379)"
 
-  itRedis(`in one Redis share their answers${note}`, () =>
+  itRedis(`share their answers in one Redis${note}`, () =>
     Effect.gen(function*() {
       yield* share("redis", yield* namespace)
     }), 180_000)
 
-  itRedis(`in one Redis find whole answers only after a kill -9${note}`, () =>
+  itRedis(`find only whole answers in Redis after kill -9${note}`, () =>
     Effect.gen(function*() {
       yield* survive("redis", yield* namespace)
     }), 180_000)

@@ -11,7 +11,7 @@ import { root, runScript } from "../../support/script.ts"
 const request = {
   model: "m",
   messages: [{ role: "user", content: "" }],
-  output: { mode: "json", name: "Person", jsonSchema: {} },
+  output: { mode: "text" },
   parameters: {}
 } as const
 
@@ -67,10 +67,10 @@ const hasRedis = await new Promise<boolean>((resolve) => {
   })
   socket.on("error", () => resolve(false))
 })
-if (!hasRedis) console.warn(`No Redis at ${redisUrl}: the tests of limits shared between processes are skipped`)
+if (!hasRedis) console.warn(`No Redis at ${redisUrl}: skipping the test of limits shared between processes`)
 
 describe("LlmGovernor.layerShared", () => {
-  it.effect("keeps to the limits together", () =>
+  it.effect("keeps several governors within the limit together, in equal shares", () =>
     Effect.gen(function*() {
       const store = yield* memory
       const sent: [Array<number>, Array<number>] = [[], []]
@@ -89,7 +89,7 @@ describe("LlmGovernor.layerShared", () => {
       for (let i = 20; i < all.length; i++) assert.isAtLeast(all[i]! - all[i - 20]!, 1000)
     }))
 
-  it.effect("goes by its own count while the store fails, says so once, and comes back to it", () =>
+  it.effect("keeps to the limits on its own while the store does not answer, and warns once", () =>
     Effect.gen(function*() {
       const working = yield* memory
       let calls = 0
@@ -120,15 +120,15 @@ describe("LlmGovernor.layerShared", () => {
         assert.isAbove(calls - before, 10)
         assert.strictEqual(sent.length, 400)
         assert.deepStrictEqual(yield* Ref.get(said), [
-          "The shared store of rate limits does not answer. Until it does, this process goes by its own count",
-          "The shared store of rate limits is back"
+          "The shared rate limit store does not answer. Until it does, this process keeps to the limits on its own",
+          "The shared rate limit store answers again"
         ])
       }).pipe(Effect.provide(Logger.layer([logger])))
     }))
 
   it.live.skipIf(!hasRedis)("keeps two processes on one Redis within a limit", () =>
     Effect.gen(function*() {
-      // Ten a second, and not one more: alone, each of the two would send ten.
+      // The server allows ten a second. Without sharing, each process would send ten.
       const simulator = yield* OpenAiSimulator.make({
         answer: () => ({}),
         limits: { requestsPerMinute, quantised: true, headers: false }

@@ -305,7 +305,8 @@ const fromClient = (
 ): Llm.Llm["Service"] => {
   const provider = options?.provider ?? "openai"
   const secrets = Secrets.make(client)
-  const url = secrets.redact(`${publicUrl(client.baseURL).replace(/\/$/, "")}/chat/completions`)
+  const origin = secrets.redact(publicUrl(client.baseURL).replace(/\/$/, ""))
+  const url = `${origin}/chat/completions`
   const connection: Connection = {
     client,
     provider,
@@ -320,6 +321,7 @@ const fromClient = (
   }
   return Llm.make({
     provider,
+    origin,
     model: options?.model ?? defaultModel,
     dialect: options?.dialect ?? "openai",
     pricing,

@@ -136,6 +136,15 @@ describe("OpenAi layers", () => {
       assert.strictEqual((yield* llm({ dialect: "plain" })).dialect.name, "plain")
     }))
 
+  it.effect("the origin is the base URL without credentials, query and slash at its end", () =>
+    Effect.gen(function*() {
+      const origin = (baseUrl?: string) =>
+        Llm.Llm.use((llm) => Effect.succeed(llm.origin)).pipe(Effect.provide(OpenAi.layerProvider({ baseUrl })))
+      assert.strictEqual(yield* origin(), "https://api.openai.com/v1")
+      assert.strictEqual(yield* origin("http://localhost:1234/v1/?key=secret"), "http://localhost:1234/v1")
+      assert.strictEqual(yield* origin("http://me:password@localhost:1234/v1"), "http://localhost:1234/v1")
+    }))
+
   it.live("a completion has its cost from OpenAI's prices", () =>
     Effect.gen(function*() {
       const { usage } = yield* Llm.Llm.use((llm) => llm.complete({ ...request, model: "gpt-4.1-mini" }))

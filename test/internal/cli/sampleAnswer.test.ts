@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { OpenAiSimulator } from "effect-instructor/testing/simulators"
-import * as SampleAnswer from "../../../src/cli/commands/sampleAnswer.ts"
+import * as SampleAnswer from "../../../src/cli/simulation/sampleAnswer.ts"
 import * as Reply from "../../../src/testing/Reply.ts"
 
 const request: OpenAiSimulator.SimulatedRequest = {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
-import * as SampleValue from "../../../src/cli/commands/sampleValue.ts"
+import * as SampleValue from "../../../src/cli/simulation/sampleValue.ts"
 import * as ResponseSchema from "../../../src/schema/ResponseSchema.ts"
 import { sample } from "../../support/schemaSpec.ts"
 

@@ -1,19 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import * as SampleValue from "../../../src/cli/simulation/sampleValue.ts"
+import { openAi } from "../../../src/schema/dialects/openai.ts"
+import { plain } from "../../../src/schema/dialects/plain.ts"
 import * as ResponseSchema from "../../../src/schema/ResponseSchema.ts"
 import { sample } from "../../support/schemaSpec.ts"
 
 describe("sampleValue", () => {
-  for (const form of ["strict", "natural"] as const) {
+  for (const dialect of [openAi, plain]) {
     it.effect.prop(
-      `makes a value that decodes, of any schema in its ${form} form`,
+      `makes a value that decodes, of any schema in the ${dialect.name} dialect`,
       [sample, Schema.String],
       Effect.fnUntraced(function*([{ schema }, text]) {
         const response = Result.getOrThrow(ResponseSchema.make(schema))
-        const value = SampleValue.make(Result.getOrThrow(response.jsonSchema(form)), text)
+        const { jsonSchema } = Result.getOrThrow(response.accepted(dialect))
+        const value = SampleValue.make(jsonSchema, text)
         yield* response.decode(value)
-        assert.deepStrictEqual(SampleValue.make(Result.getOrThrow(response.jsonSchema(form)), text), value)
+        assert.deepStrictEqual(SampleValue.make(jsonSchema, text), value)
       })
     )
   }

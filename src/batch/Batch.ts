@@ -111,19 +111,10 @@ export const all: {
   Effect.suspend(() => {
     const extraction = Compiled.resolve<A, Input, R, unknown>(self)
     const values: Array<A> = []
-    const run = Run.run(
-      extraction,
-      inputs,
-      { ...options, maxFailures: 1 },
-      undefined,
-      Direct.failFast<A, Input, Input, R>
-    )
-    return run.pipe(
-      Stream.runForEach(({ index, result }) =>
-        Result.isFailure(result) ? Effect.fail(result.failure) : Effect.sync(() => values[index] = result.success)
-      ),
+    return Run.run(extraction, inputs, { ...options, maxFailures: 1 }, undefined, Direct.values(values)).pipe(
+      Stream.runForEach(Effect.fail),
       Effect.mapError((error) => error._tag === "BatchError" ? skipped(extraction.name, error) : error),
-      Effect.map(() => values)
+      Effect.as(values)
     )
   })
 
@@ -175,12 +166,8 @@ export const results: {
     const extraction = Compiled.resolve<A, Input, R, unknown>(self)
     const list = typeof inputs === "string" ? inputs : Array.from(inputs)
     const out: Array<Result.Result<A, ExtractionError> | undefined> = Array.from({ length: list.length })
-    return stream(extraction, list, options).pipe(
-      Stream.runForEachArray((items) =>
-        Effect.sync(() => {
-          for (const { index, result } of items) out[index] = result
-        })
-      ),
+    return Run.run(extraction, list, options ?? {}, undefined, Direct.results(out)).pipe(
+      Stream.runDrain,
       Effect.as(undefined),
       Effect.catch((error) => Effect.succeed(Result.fail(skipped(extraction.name, error)))),
       Effect.map((rest) => out.map((result) => result ?? rest!))
@@ -240,7 +227,7 @@ export const stream: {
   source: Source<In, E, R2>,
   options?: Options<In>
 ): Stream.Stream<Item<A, In>, E | BatchError, Llm | R | R2> =>
-  Run.run(Compiled.resolve<A, Input, R, unknown>(self), source, options ?? {}, undefined, Direct.make<A, Input, In, R>)
+  Run.run(Compiled.resolve<A, Input, R, unknown>(self), source, options ?? {}, undefined, Direct.items<A, Input, In, R>)
 
 /**
  * Like `stream`, with a journal: an item leaves once its result is recorded, and a run with the same journal resumes
@@ -297,7 +284,7 @@ export const resumable: {
         source,
         options ?? {},
         journal,
-        Direct.make<A, Input, In, R>
+        Direct.items<A, Input, In, R>
       ))
   )
 

@@ -135,7 +135,8 @@ export {
    * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }), maxAttempts: 1 })
    * const careful = Extraction.with(city, { model: "large" })
    *
-   * const changed = [careful.model, careful.maxAttempts] // => ["large", 1]
+   * careful.model // => "large"
+   * careful.maxAttempts // => 1
    * ```
    *
    * @category combinators

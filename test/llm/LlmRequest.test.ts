@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
-import { Completion, Extraction, LlmRequest, Usage } from "effect-instructor"
+import { Completion, Extraction, Llm, LlmRequest, Usage } from "effect-instructor"
+import { MockLlm } from "effect-instructor/testing"
 
 describe("LlmRequest", () => {
   it.effect("is its own encoded form", () =>
@@ -17,6 +18,19 @@ describe("LlmRequest", () => {
       assert.deepStrictEqual(revived, request)
     }))
 
+  it.effect("can ask for text", () =>
+    Effect.gen(function*() {
+      const request: LlmRequest.LlmRequest = {
+        model: "small",
+        messages: [{ role: "user", content: "Say hello" }],
+        output: { mode: "text" },
+        parameters: {}
+      }
+      assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(LlmRequest.LlmRequest)(request), request)
+      const { text } = yield* Llm.Llm.use((llm) => llm.complete(request))
+      assert.strictEqual(text, "Hello!")
+    }).pipe(Effect.provide(MockLlm.layer(["Hello!"]))))
+
   it.effect("is equal for the same extraction and input, and contains the model of the extraction", () =>
     Effect.sync(() => {
       const extraction = Extraction.make({ schema: Schema.Struct({ a: Schema.String }), model: "mine" })
@@ -24,6 +38,58 @@ describe("LlmRequest", () => {
       assert.deepStrictEqual(request(), request())
       assert.strictEqual(Result.getOrThrow(request()).model, "mine")
     }))
+})
+
+describe("LlmRequest.canonical", () => {
+  const request = (overrides: Partial<LlmRequest.LlmRequest> = {}): LlmRequest.LlmRequest => ({
+    model: "small",
+    messages: [{ role: "user", content: "text" }],
+    output: { mode: "json", name: "City", jsonSchema: { type: "object" } },
+    parameters: { seed: 1, temperature: 0 },
+    ...overrides
+  })
+
+  it("does not depend on the order of keys", () => {
+    const other = request({
+      parameters: { temperature: 0, seed: 1 },
+      output: { jsonSchema: { type: "object" }, name: "City", mode: "json" },
+      messages: [{ content: "text", role: "user" }]
+    })
+    assert.strictEqual(LlmRequest.canonical(other), LlmRequest.canonical(request()))
+  })
+
+  it("is JSON, and differs for every part that may change the answer", () => {
+    const call = { id: "1", name: "City", arguments: "{}" }
+    const variants: ReadonlyArray<Partial<LlmRequest.LlmRequest>> = [
+      {},
+      { model: "large" },
+      { messages: [{ role: "system", content: "text" }] },
+      { messages: [{ role: "user", content: [{ type: "text", text: "text" }] }] },
+      { messages: [{ role: "assistant", content: "text" }] },
+      { messages: [{ role: "assistant", content: "text", providerData: { thought: "abc" } }] },
+      { messages: [{ role: "assistant", content: "text", toolCalls: [call] }] },
+      {
+        messages: [{ role: "assistant", content: "text", toolCalls: [{ ...call, providerData: { signature: "x" } }] }]
+      },
+      { messages: [{ role: "tool", content: "text", toolCallId: "1" }] },
+      { output: { mode: "text" } },
+      { output: { mode: "tools", name: "City", jsonSchema: { type: "object" } } },
+      { output: { mode: "tools", name: "City", jsonSchema: { type: "object" }, strict: true } },
+      { output: { mode: "tools", name: "City", jsonSchema: { type: "object" }, strict: false } },
+      { parameters: { seed: 2, temperature: 0 } }
+    ]
+    const texts = variants.map((variant) => LlmRequest.canonical(request(variant)))
+    for (const text of texts) JSON.parse(text)
+    assert.strictEqual(new Set(texts).size, variants.length)
+  })
+
+  it("contains a text format as it is", () => {
+    assert.strictEqual(
+      LlmRequest.canonical(request({ output: { mode: "text" }, parameters: {} })),
+      "{\"messages\":[{\"content\":\"text\",\"role\":\"user\"}],\"model\":\"small\",\"output\":{\"mode\":\"text\"}," +
+        "\"parameters\":{}}"
+    )
+  })
 })
 
 describe("Completion", () => {

@@ -74,16 +74,16 @@ export const refuseText = (extraction: string, source: unknown): ExtractionError
     ? notSent(extraction, "A batch needs a list or a stream of inputs, and got a text")
     : undefined
 
-export const finished = <A, In>(
-  { id, index, input }: Planned<In>,
-  outcome: {
-    readonly result: Result.Result<A, ExtractionError>
-    readonly attempts: number
-    readonly usage: Usage
-    readonly latencyMillis: number
-    readonly restored: boolean
-  }
-): Item<A, In> => ({
+/** How an item ended. */
+export interface Outcome<out A> {
+  readonly result: Result.Result<A, ExtractionError>
+  readonly attempts: number
+  readonly usage: Usage
+  readonly latencyMillis: number
+  readonly restored: boolean
+}
+
+export const finished = <A, In>({ id, index, input }: Planned<In>, outcome: Outcome<A>): Item<A, In> => ({
   index,
   id,
   input,

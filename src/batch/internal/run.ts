@@ -56,20 +56,24 @@ export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
     const handle = engine(run)
     const flow = (yield* CurrentFlow) ?? {}
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
-    const inputs = Stream.isStream(source) ? source : Stream.fromIterable(source, { chunkSize: claimSize })
-    const planned = plan(inputs, self.name, options)
+    const planned = plan(Stream.isStream(source) ? source : fromIterable(source, journal), self.name, options)
     const after = timeoutOf(options)
     const grace = graceOf(options)
-    return Pool.run(journal === undefined ? planned : claim(planned, run, journal), {
+    const results = Pool.run(journal === undefined ? planned : claim(planned, run, journal), {
       concurrency: toLimit(options.concurrency),
       ordered: options.ordered ?? false,
-      handle: (item, control, turn) => Effect.provideService(handle(item, control, turn), CurrentFlow, flow),
+      handle,
       timeout: after === undefined
         ? undefined
         : { after, reason: new BatchError({ reason: new TimedOut({ after }) }), grace },
       abandonedGrace: journal === undefined ? undefined : grace
     })
+    return Stream.provideService(results, CurrentFlow, flow)
   }))
+
+/** Small chunks, because an iterable may make its inputs on demand. Those of an array are there. */
+const fromIterable = <In>(source: Iterable<In>, journal: Journal["Service"] | undefined): Stream.Stream<In> =>
+  Stream.fromIterable(source, { chunkSize: Array.isArray(source) && journal === undefined ? 512 : claimSize })
 
 const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   self: Extraction<A, Input, R>,

@@ -45,8 +45,8 @@ describe("csv", () => {
     assert.deepStrictEqual(read(`"${"x\n".repeat(20)}`, 10).at(-1), { line: 20, cells: ["x"] })
   })
 
-  it("tells of quotes where none can be", () => {
-    const wrong = "a quote stands where none can be: double those that belong to the text"
+  it("reports a quote in the wrong place", () => {
+    const wrong = "a quote is in the wrong place: double the quotes that belong to the text"
     assert.deepStrictEqual(read(`5" pipe,1\n"a"b,2\nc,3`), [
       { line: 1, cells: wrong },
       { line: 2, cells: wrong },

@@ -9,19 +9,20 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../extraction/Compiled.ts"
 import type { Extraction, PromptInput } from "../extraction/Extraction.ts"
-import { ExtractionError, Skipped } from "../extraction/ExtractionError.ts"
+import type { ExtractionError } from "../extraction/ExtractionError.ts"
 import type { ElementsOptions } from "../extraction/ExtractionStream.ts"
 import type { Llm } from "../llm/Llm.ts"
-import { zero } from "../llm/Usage.ts"
 import type { BatchError } from "./BatchError.ts"
 import type { BatchEstimate, Options as EstimateOptions } from "./BatchEstimate.ts"
 import * as Direct from "./internal/engines/direct.ts"
 import * as Elements from "./internal/engines/elements.ts"
 import * as Estimate from "./internal/estimate.ts"
+import { skipped } from "./internal/errors.ts"
 import type { Item } from "./internal/item.ts"
 import { type Options, toLimit } from "./internal/options.ts"
 import * as Records from "./internal/records.ts"
 import * as Run from "./internal/run.ts"
+import type { Inputs, Source } from "./internal/source.ts"
 import { Journal, type JournalRecord } from "./Journal.ts"
 
 export type {
@@ -48,21 +49,12 @@ export {
   type Options
 } from "./internal/options.ts"
 
-/**
- * A list of inputs. A text is not one, although it can be iterated.
- *
- * @category models
- * @since 0.1.0
- */
-export type Inputs<In> = Iterable<In> & object
-
-/**
- * Where a batch takes its inputs from: a list, or a stream of any length.
- *
- * @category models
- * @since 0.1.0
- */
-export type Source<In, E = never, R = never> = Inputs<In> | Stream.Stream<In, E, R>
+export type {
+  /** @since 0.1.0 */
+  Inputs,
+  /** @since 0.1.0 */
+  Source
+} from "./internal/source.ts"
 
 /**
  * Extracts from every input, and gives the values in input order. The first failure fails the batch and interrupts the
@@ -173,17 +165,6 @@ export const results: {
       Effect.map((rest) => out.map((result) => result ?? rest!))
     )
   })
-
-/** What remains of a batch that stopped. */
-const skipped = (extraction: string, { reason }: BatchError): ExtractionError =>
-  reason._tag === "Unrecoverable"
-    ? reason.error
-    : new ExtractionError({
-      extraction,
-      reason: new Skipped({ description: reason.message }),
-      attempts: 0,
-      usage: zero
-    })
 
 /**
  * Extracts from a source of any length, in constant memory: inputs are drawn as there is room for them, and each becomes

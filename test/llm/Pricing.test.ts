@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { Batch, BatchSummary, Extraction, Llm, type LlmRequest, Pricing, Usage } from "effect-instructor"
+import { OpenAi } from "effect-instructor/openai"
 import { MockLlm, Reply } from "effect-instructor/testing"
-import { openAiPricing } from "../../src/providers/openai/internal/prices.ts"
 
 const Echo = Schema.Struct({ echo: Schema.String })
 
@@ -47,9 +47,9 @@ describe("Pricing", () => {
     assert.isUndefined(costOf({ inputTokens: 1 }, "scale"))
     assert.isUndefined(costOf({ inputTokens: 1, batchInputTokens: 1 }, undefined, bare))
     assert.isUndefined(costOf({ inputTokens: 1, unreported: 1 }))
-    assert.isUndefined(Pricing.priceOf([openAiPricing], "gpt-99"))
-    assert.isUndefined(Pricing.priceOf([openAiPricing], "toString"))
-    assert.strictEqual(Pricing.priceOf([openAiPricing], "gpt-5.4-mini-2026-03-17")?.output, 4.5)
+    assert.isUndefined(Pricing.priceOf([OpenAi.pricing], "gpt-99"))
+    assert.isUndefined(Pricing.priceOf([OpenAi.pricing], "toString"))
+    assert.strictEqual(Pricing.priceOf([OpenAi.pricing], "gpt-5.4-mini-2026-03-17")?.output, 4.5)
   })
 
   it("finds the price of a model in the first table that has it", () => {
@@ -62,7 +62,7 @@ describe("Pricing", () => {
   })
 
   it("has a table for OpenAI with a date, a source and plausible prices", () => {
-    const { asOf, models, source } = openAiPricing
+    const { asOf, models, source } = OpenAi.pricing
     assert.match(asOf, /^\d{4}-\d\d-\d\d$/)
     assert.match(source, /^https:/)
     for (const [name, { cachedInput, input, output }] of Object.entries(models)) {

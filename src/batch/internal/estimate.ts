@@ -13,7 +13,7 @@ import * as Pricing from "../../llm/Pricing.ts"
 import * as TokenCount from "../../llm/TokenCount.ts"
 import * as Usage from "../../llm/Usage.ts"
 import type { BatchEstimate, Options } from "../BatchEstimate.ts"
-import { refuseText } from "./item.ts"
+import { arrayChunkSize, refuseText, toStream } from "./source.ts"
 
 export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, E, R, R2>(
   self: Extraction<A, Input, R>,
@@ -69,7 +69,7 @@ const examine = Effect.fnUntraced(function*<In, E, R>(
   options: Options
 ): Effect.fn.Return<{ readonly items: number; readonly sample: ReadonlyArray<In> }, E, R> {
   const size = Math.max(1, options.sample ?? 100)
-  const inputs = Stream.isStream(source) ? source : Stream.fromIterable(source)
+  const inputs = toStream(source, arrayChunkSize)
   const sample: Array<In> = []
   let seen = 0
   yield* Stream.runForEachArray(

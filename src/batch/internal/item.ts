@@ -68,12 +68,6 @@ export const plan = <In, E, R>(
 export const notSent = (extraction: string, description: string): ExtractionError =>
   new ExtractionError({ extraction, reason: new InvalidInput({ description }), attempts: 0, usage: zero })
 
-/** The types exclude a text as a source. Its characters would be sent one by one. */
-export const refuseText = (extraction: string, source: unknown): ExtractionError | undefined =>
-  typeof source === "string"
-    ? notSent(extraction, "A batch needs a list or a stream of inputs, and got a text")
-    : undefined
-
 /** How an item ended. */
 export interface Outcome<out A> {
   readonly result: Result.Result<A, ExtractionError>

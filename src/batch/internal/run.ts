@@ -12,12 +12,13 @@ import { CurrentFlow } from "../../llm/Priority.ts"
 import { CurrentRequestObserver } from "../../llm/RequestObserver.ts"
 import { BatchError, TimedOut } from "../BatchError.ts"
 import type { Journal } from "../Journal.ts"
-import { claim, claimSize } from "./claims.ts"
+import { claim } from "./claims.ts"
 import { type FailurePolicy, journalFailure, makeFailurePolicy, unrecoverable } from "./errors.ts"
 import { type Feed, TypeId } from "./feed.ts"
-import { plan, type Planned, refuseText } from "./item.ts"
+import { plan, type Planned } from "./item.ts"
 import { graceOf, type Options, timeoutOf, toLimit } from "./options.ts"
 import * as Pool from "./pool.ts"
+import { arrayChunkSize, chunkSize, refuseText, toStream } from "./source.ts"
 
 /** Everything that is the same for all items of a run. */
 export interface Run<A, Input, In, R> {
@@ -56,7 +57,7 @@ export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
     const handle = engine(run)
     const flow = (yield* CurrentFlow) ?? {}
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
-    const planned = plan(Stream.isStream(source) ? source : fromIterable(source, journal), self.name, options)
+    const planned = plan(toStream(source, journal === undefined ? arrayChunkSize : chunkSize), self.name, options)
     const after = timeoutOf(options)
     const grace = graceOf(options)
     const results = Pool.run(journal === undefined ? planned : claim(planned, run, journal), {
@@ -70,10 +71,6 @@ export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
     })
     return Stream.provideService(results, CurrentFlow, flow)
   }))
-
-/** Small chunks, because an iterable may make its inputs on demand. Those of an array are there. */
-const fromIterable = <In>(source: Iterable<In>, journal: Journal["Service"] | undefined): Stream.Stream<In> =>
-  Stream.fromIterable(source, { chunkSize: Array.isArray(source) && journal === undefined ? 512 : claimSize })
 
 const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   self: Extraction<A, Input, R>,

@@ -261,7 +261,7 @@ describe("NodeFetch", () => {
           zstd: Zlib.zstdCompressSync,
           "gzip, br": (bytes) => Zlib.brotliCompressSync(Zlib.gzipSync(bytes)),
           unheard: (bytes) => bytes,
-          constructor: (bytes) => bytes
+          constructor: (bytes: Buffer) => bytes
         }
         const { url } = yield* serve((request, response) => {
           assert.isUndefined(request.headers["accept-encoding"])

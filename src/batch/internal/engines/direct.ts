@@ -13,70 +13,72 @@ import type * as Pool from "../pool.ts"
 import { restore, toRecord } from "../records.ts"
 import type { Handle, Run } from "../run.ts"
 
-type Stop = Pick<Pool.Control<never, BatchError>, "stop">
-
-/** What becomes of a finished item: what the engine emits for it, if anything. */
-type Emit<A, In, Out> = (item: Planned<In>, outcome: Outcome<A>) => Out | undefined
+/** What an engine makes of finished items. */
+interface Output<A, In, Out> {
+  /** What it emits for an item, if anything. */
+  readonly emit: (item: Planned<In>, outcome: Outcome<A>) => Out | undefined
+  /** Whether it emits an unrecoverable failure, too, instead of failing with it. */
+  readonly emitsUnrecoverable: boolean
+}
 
 /** Emits an item for each input. */
-export const items = <A, Input, In, R>(run: Run<A, Input, In, R>): Handle<Item<A, In>, In, R> => make(run, finished)
+export const items = <A, Input, In, R>(run: Run<A, Input, In, R>): Handle<Item<A, In>, In, R> =>
+  make(run, { emit: finished, emitsUnrecoverable: false })
 
 /** Keeps the results by their index, and emits nothing. */
 export const results =
   <A>(out: Array<Result.Result<A, ExtractionError> | undefined>) =>
   <Input, In, R>(run: Run<A, Input, In, R>): Handle<never, In, R> =>
-    make(run, ({ index }, { result }) => {
-      out[index] = result
-      return undefined
+    make<A, Input, In, R, never>(run, {
+      emit: ({ index }, { result }) => {
+        out[index] = result
+        return undefined
+      },
+      emitsUnrecoverable: false
     })
 
 /**
- * Keeps the values by their index, and emits failures. An unrecoverable one is emitted, too, so that the consumer can
- * interrupt the items in flight at once instead of waiting for them.
+ * Keeps the values by their index, and emits every failure, so that the consumer can interrupt the items in flight at
+ * once.
  */
-export const values =
-  <A>(out: Array<A>) => <Input, In, R>(run: Run<A, Input, In, R>): Handle<ExtractionError, In, R> => {
-    const extract = make(run, ({ index }, { result }) => {
+export const values = <A>(out: Array<A>) => <Input, In, R>(run: Run<A, Input, In, R>): Handle<ExtractionError, In, R> =>
+  make(run, {
+    emit: ({ index }, { result }) => {
       if (Result.isFailure(result)) return result.failure
       out[index] = result.success
       return undefined
-    })
-    return (item, control) =>
-      Effect.catch(extract(item, control), (error) => {
-        if (error.reason._tag !== "Unrecoverable") return Effect.fail(error)
-        control.stop(error)
-        return Effect.succeed(error.reason.error)
-      })
-  }
+    },
+    emitsUnrecoverable: true
+  })
 
 const make = <A, Input, In, R, Out>(
   run: Run<A, Input, In, R>,
-  emit: Emit<A, In, Out>
-): (item: Planned<In>, control: Stop) => Effect.Effect<Out | undefined, BatchError, R> => {
+  output: Output<A, In, Out>
+): Handle<Out, In, R> => {
   const { clock, feed, journal } = run
   if (journal === undefined && feed === undefined) {
     return (item, control) => {
       const start = clock.currentTimeMillisUnsafe()
+      const end = (detailed: Result.Result<Detailed<A>, ExtractionError>) =>
+        conclude(run, item, detailed, clock.currentTimeMillisUnsafe() - start, control, output)
       return Effect.matchEffect(ask(run, item), {
-        onSuccess: (detailed) =>
-          conclude(run, item, Result.succeed(detailed), clock.currentTimeMillisUnsafe() - start, control, emit),
-        onFailure: (error) =>
-          conclude(run, item, Result.fail(error), clock.currentTimeMillisUnsafe() - start, control, emit)
+        onSuccess: (detailed) => end(Result.succeed(detailed)),
+        onFailure: (error) => end(Result.fail(error))
       })
     }
   }
-  const extract = (item: Planned<In>, control: Stop): Effect.Effect<Out | undefined, BatchError, R> =>
+  const extract: Handle<Out, In, R> = (item, control) =>
     // Once there is an answer, it reaches the journal and the progress.
     Effect.uninterruptibleMask((restore) =>
-      report(run, item, restore(Effect.result(run.observed(item, ask(run, item)))), control, emit)
+      report(run, item, restore(Effect.result(run.observed(item, ask(run, item)))), control, output)
     )
   if (journal === undefined) return extract
-  return (item, control) =>
+  return (item, control, turn) =>
     item.claim === undefined || item.claim.status === "new"
-      ? extract(item, control)
+      ? extract(item, control, turn)
       : Effect.flatMap(
         restored(run, item, item.claim),
-        (found) => found === undefined ? extract(item, control) : Effect.succeed(emit(item, found))
+        (found) => found === undefined ? extract(item, control, turn) : Effect.succeed(output.emit(item, found))
       )
 }
 
@@ -90,21 +92,26 @@ const ask = <A, Input, In, R>(
     : Compiled.run(run.compiled, run.llm, request.success)
 }
 
-/** Emits a finished item. An unrecoverable failure stops the run instead, and its item stays pending. */
+/** Ends an item. One with an unrecoverable failure stops the run, and stays pending. */
 const conclude = <A, Input, In, R, Out>(
   { failurePolicy, feed }: Run<A, Input, In, R>,
   item: Planned<In>,
   detailed: Result.Result<Detailed<A>, ExtractionError>,
   latencyMillis: number,
-  { stop }: Stop,
-  emit: Emit<A, In, Out>
+  { stop }: Pool.Control<Out, BatchError>,
+  { emit, emitsUnrecoverable }: Output<A, In, Out>
 ): Effect.Effect<Out | undefined, BatchError> => {
-  if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) return unrecoverable(detailed.failure)
   const { attempts, usage } = Result.merge(detailed)
   const outcome = { result: Result.map(detailed, valueOf), attempts, usage, latencyMillis, restored: false }
-  const tooMany = failurePolicy(outcome.result)
-  if (tooMany !== undefined) stop(tooMany)
-  feed?.finished(finished(item, outcome))
+  if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
+    const error = unrecoverable(detailed.failure)
+    if (!emitsUnrecoverable) return error
+    stop(error)
+  } else {
+    const tooMany = failurePolicy(outcome.result)
+    if (tooMany !== undefined) stop(tooMany)
+    feed?.finished(finished(item, outcome))
+  }
   return Effect.succeed(emit(item, outcome))
 }
 
@@ -115,8 +122,8 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
   run: Run<A, Input, In, R>,
   item: Planned<In>,
   asked: Effect.Effect<Result.Result<Detailed<A>, ExtractionError>, never, R>,
-  control: Stop,
-  emit: Emit<A, In, Out>
+  control: Pool.Control<Out, BatchError>,
+  output: Output<A, In, Out>
 ): Effect.fn.Return<Out | undefined, BatchError, R> {
   const { clock, feed, journal } = run
   const { claim, id, index } = item
@@ -134,7 +141,7 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
       Effect.catch((error) => Effect.sync(() => control.stop(journalFailure(error))))
     )
   }
-  return yield* conclude(run, item, detailed, latencyMillis, control, emit)
+  return yield* conclude(run, item, detailed, latencyMillis, control, output)
 })
 
 /** The outcome that an earlier run recorded for an item, unless its record cannot be used any more. */

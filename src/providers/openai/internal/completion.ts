@@ -148,7 +148,7 @@ export const usage = (value: unknown): Usage.Usage => {
 }
 
 /** The usage, or `undefined` where the server did not report it. */
-export const reported = (value: unknown): Usage.Usage | undefined => {
+const reported = (value: unknown): Usage.Usage | undefined => {
   const used = usage(value)
   return used.unreported > 0 ? undefined : used
 }

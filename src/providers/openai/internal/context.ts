@@ -17,7 +17,7 @@ export interface Context {
 }
 
 /** What has been learned about a server. */
-export interface ServerState {
+interface ServerState {
   /** Whether it has answered any request with HTTP. */
   answered: boolean
   /** Whether it has been asked for TLS. */

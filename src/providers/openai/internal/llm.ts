@@ -3,7 +3,6 @@ import * as AiError from "effect/ai/AiError"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { OpenAI } from "openai"
@@ -106,20 +105,19 @@ export const makeComplete = (connection: Connection): Llm["Service"]["complete"]
 export const makeStream = (connection: Connection): Llm["Service"]["stream"] => {
   const { client } = connection
   const options = requestOptions(connection)
+  const onFailure = failed(connection)
 
   const open = Effect.fnUntraced(function*(request: LlmRequest) {
     const body = yield* Effect.fromResult(encode(request, connection))
     const signal = yield* Effect.abortSignal
     const clock = yield* Clock.Clock
-    const response = yield* Effect.tryPromise({
-      try: () =>
-        client.chat.completions.create(
-          { ...body, stream: true, stream_options: { include_usage: true } },
-          { ...options, signal }
-        ).asResponse(),
-      catch: identity
-    }).pipe(
-      Effect.catch(failed(connection)),
+    const response = yield* Effect.tryPromise(() =>
+      client.chat.completions.create(
+        { ...body, stream: true, stream_options: { include_usage: true } },
+        { ...options, signal }
+      ).asResponse()
+    ).pipe(
+      Effect.catch(({ cause }) => onFailure(cause)),
       Effect.timeoutOrElse({
         duration: connection.timeout,
         orElse: () => Effect.fail(timedOut(connection))

@@ -14,7 +14,6 @@ export interface ChatRequest {
   readonly stop: ReadonlyArray<string>
   readonly maxTokens: number | undefined
   readonly includesUsage: boolean
-  /** The tokens of the messages, roughly as OpenAI estimates them before it reads them. */
   readonly promptTokens: number
 }
 
@@ -49,9 +48,13 @@ export const read = (bodyText: string, index: number): ChatRequest | string => {
     stop: Predicate.isString(stop) ? [stop] : Array.isArray(stop) ? stop.filter(Predicate.isString) : [],
     maxTokens: maxTokensOf(body),
     includesUsage: Predicate.isObject(stream_options) && stream_options["include_usage"] === true,
-    promptTokens: messages.reduce<number>((sum, message) => sum + 4 + Reply.estimateTokens(messageText(message)), 3)
+    promptTokens: promptTokens(messages)
   }
 }
+
+/** The tokens of messages, roughly as OpenAI estimates them before it reads them. */
+export const promptTokens = (messages: ReadonlyArray<unknown>): number =>
+  messages.reduce<number>((sum, message) => sum + 4 + Reply.estimateTokens(messageText(message)), 3)
 
 export const messagesOf = (body: Body): ReadonlyArray<unknown> =>
   Array.isArray(body["messages"]) ? body["messages"] : []

@@ -19,7 +19,7 @@ export interface Answer {
   readonly usage: TokenCount
 }
 
-export interface TokenCount {
+interface TokenCount {
   readonly prompt: number
   /** The part of the prompt that was in the cache. */
   readonly cached: number

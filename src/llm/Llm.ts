@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Dialect from "../schema/Dialect.ts"
+import * as BuiltIn from "../schema/dialects/builtIn.ts"
 import type { Completion, CompletionPart } from "./Completion.ts"
 import { completionParts } from "./completionParts.ts"
 import type { LlmError } from "./LlmError.ts"
@@ -27,10 +27,12 @@ export {
 
 export type {
   /** @since 0.1.0 */
-  Dialect,
-  /** @since 0.1.0 */
-  Input as DialectInput
+  Dialect
 } from "../schema/Dialect.ts"
+export type {
+  /** @since 0.1.0 */
+  DialectInput
+} from "../schema/dialects/builtIn.ts"
 
 /**
  * A language model. Programs rarely call it: they provide a layer of it, and `Extraction` and `Batch` do the rest.
@@ -83,7 +85,7 @@ export interface Options {
    *
    * @default "plain"
    */
-  readonly dialect?: Dialect.Input | undefined
+  readonly dialect?: BuiltIn.DialectInput | undefined
   /**
    * The provider's prices. Without any, costs are unknown, unless `Pricing.CurrentPricing` has them.
    *
@@ -140,7 +142,7 @@ export const make = (options: Options): Llm["Service"] => {
     provider: options.provider,
     origin: options.origin ?? "",
     model: options.model,
-    dialect: Dialect.fromInput(options.dialect ?? "plain"),
+    dialect: BuiltIn.fromInput(options.dialect ?? "plain"),
     pricing,
     complete,
     stream: stream === undefined

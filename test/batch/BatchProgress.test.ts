@@ -4,7 +4,7 @@ import { Batch, BatchProgress, Journal, type Llm, LlmError, LlmGovernor } from "
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
-import { CurrentRequestObserver } from "../../src/llm/RequestObserver.ts"
+import { CurrentRequestObserver } from "../support/requestContext.ts"
 import { Echo, echo, run, texts } from "../support/echo.ts"
 
 const governed = <E>(mock: Layer.Layer<Llm.Llm | MockLlm.MockLlm, E>) => Layer.provideMerge(LlmGovernor.layer(), mock)

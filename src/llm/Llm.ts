@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import type { Dialect } from "../schema/Dialect.ts"
 import * as BuiltIn from "../schema/dialects/builtIn.ts"
 import type { Completion, CompletionPart } from "./Completion.ts"
 import { completionParts } from "./completionParts.ts"
@@ -48,7 +49,7 @@ export class Llm extends Context.Service<Llm, {
   /** The model for extractions that name none. */
   readonly model: string
   /** The dialect of JSON Schema that the provider accepts. */
-  readonly dialect: Dialect.Dialect
+  readonly dialect: Dialect
   /** The provider's prices. */
   readonly pricing: Pricing.Pricing
   /** Completes a request. Interruption abandons it. */

@@ -35,8 +35,8 @@ export * as Pricing from "./llm/Pricing.ts"
 /** Tokens and their cost. */
 export * as Usage from "./llm/Usage.ts"
 /** A limit on what is spent. */
-// export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
+export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 /** A cache of answers. */
-// export * as LlmCache from "./middleware/cache/LlmCache.ts"
+export * as LlmCache from "./middleware/cache/LlmCache.ts"
 /** Rate limits, concurrency and retries. */
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"

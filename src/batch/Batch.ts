@@ -9,19 +9,20 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../extraction/Compiled.ts"
 import type { Extraction, PromptInput } from "../extraction/Extraction.ts"
-import { ExtractionError, Skipped } from "../extraction/ExtractionError.ts"
+import type { ExtractionError } from "../extraction/ExtractionError.ts"
 import type { ElementsOptions } from "../extraction/ExtractionStream.ts"
 import type { Llm } from "../llm/Llm.ts"
-import { zero } from "../llm/Usage.ts"
 import type { BatchError } from "./BatchError.ts"
 import type { BatchEstimate, Options as EstimateOptions } from "./BatchEstimate.ts"
 import * as Direct from "./internal/engines/direct.ts"
 import * as Elements from "./internal/engines/elements.ts"
 import * as Estimate from "./internal/estimate.ts"
+import { skipped } from "./internal/errors.ts"
 import type { Item } from "./internal/item.ts"
 import { type Options, toLimit } from "./internal/options.ts"
 import * as Records from "./internal/records.ts"
 import * as Run from "./internal/run.ts"
+import type { Inputs, Source } from "./internal/source.ts"
 import { Journal, type JournalRecord } from "./Journal.ts"
 
 export type {
@@ -48,21 +49,12 @@ export {
   type Options
 } from "./internal/options.ts"
 
-/**
- * A list of inputs. A text is not one, although it can be iterated.
- *
- * @category models
- * @since 0.1.0
- */
-export type Inputs<In> = Iterable<In> & object
-
-/**
- * Where a batch takes its inputs from: a list, or a stream of any length.
- *
- * @category models
- * @since 0.1.0
- */
-export type Source<In, E = never, R = never> = Inputs<In> | Stream.Stream<In, E, R>
+export type {
+  /** @since 0.1.0 */
+  Inputs,
+  /** @since 0.1.0 */
+  Source
+} from "./internal/source.ts"
 
 /**
  * Extracts from every input, and gives the values in input order. The first failure fails the batch and interrupts the
@@ -111,12 +103,10 @@ export const all: {
   Effect.suspend(() => {
     const extraction = Compiled.resolve<A, Input, R, unknown>(self)
     const values: Array<A> = []
-    return stream(extraction, inputs, options).pipe(
-      Stream.runForEach(({ index, result }) =>
-        Result.isFailure(result) ? Effect.fail(result.failure) : Effect.sync(() => values[index] = result.success)
-      ),
+    return Run.run(extraction, inputs, { ...options, maxFailures: 1 }, undefined, Direct.values(values)).pipe(
+      Stream.runForEach(Effect.fail),
       Effect.mapError((error) => error._tag === "BatchError" ? skipped(extraction.name, error) : error),
-      Effect.map(() => values)
+      Effect.as(values)
     )
   })
 
@@ -168,28 +158,13 @@ export const results: {
     const extraction = Compiled.resolve<A, Input, R, unknown>(self)
     const list = typeof inputs === "string" ? inputs : Array.from(inputs)
     const out: Array<Result.Result<A, ExtractionError> | undefined> = Array.from({ length: list.length })
-    return stream(extraction, list, options).pipe(
-      Stream.runForEachArray((items) =>
-        Effect.sync(() => {
-          for (const { index, result } of items) out[index] = result
-        })
-      ),
+    return Run.run(extraction, list, options ?? {}, undefined, Direct.results(out)).pipe(
+      Stream.runDrain,
       Effect.as(undefined),
       Effect.catch((error) => Effect.succeed(Result.fail(skipped(extraction.name, error)))),
       Effect.map((rest) => out.map((result) => result ?? rest!))
     )
   })
-
-/** What remains of a batch that stopped. */
-const skipped = (extraction: string, { reason }: BatchError): ExtractionError =>
-  reason._tag === "Unrecoverable"
-    ? reason.error
-    : new ExtractionError({
-      extraction,
-      reason: new Skipped({ description: reason.message }),
-      attempts: 0,
-      usage: zero
-    })
 
 /**
  * Extracts from a source of any length, in constant memory: inputs are drawn as there is room for them, and each becomes
@@ -233,7 +208,7 @@ export const stream: {
   source: Source<In, E, R2>,
   options?: Options<In>
 ): Stream.Stream<Item<A, In>, E | BatchError, Llm | R | R2> =>
-  Run.run(Compiled.resolve<A, Input, R, unknown>(self), source, options ?? {}, undefined, Direct.make<A, Input, In, R>)
+  Run.run(Compiled.resolve<A, Input, R, unknown>(self), source, options ?? {}, undefined, Direct.items<A, Input, In, R>)
 
 /**
  * Like `stream`, with a journal: an item leaves once its result is recorded, and a run with the same journal resumes
@@ -290,7 +265,7 @@ export const resumable: {
         source,
         options ?? {},
         journal,
-        Direct.make<A, Input, In, R>
+        Direct.items<A, Input, In, R>
       ))
   )
 
@@ -359,7 +334,7 @@ export const restore = <A, Input, R>(
   const response = Compiled.response(extraction)
   return Result.isFailure(response)
     ? Effect.succeed(Result.fail(response.failure))
-    : Records.toResult(extraction.name, response.success, record)
+    : Effect.map(Records.restore(extraction.name, response.success, record), ({ result }) => result)
 }
 
 /**

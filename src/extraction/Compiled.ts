@@ -76,35 +76,39 @@ const toFormat = (
 export const unsupportedSchema = (extraction: string, unsupported: Unsupported): ExtractionError =>
   Failure.notSent(extraction, new UnsupportedSchema(unsupported))
 
-/** The request of an input. Nothing else builds one. A `prompt` that throws fails its own input and no other. */
+/** The request of an input. Nothing else builds one. */
 export const toRequest = <A, Input, R>(
   { extraction, output }: Compiled<A, Input, R>,
   input: Input,
   defaultModel: string
-): Result.Result<LlmRequest, ExtractionError> =>
-  Result.try({
-    try: () => extraction.prompt(input),
-    catch: (cause) => `The prompt of the extraction threw: ${String(cause)}`
-  }).pipe(
-    Result.flatMap((prompt): Result.Result<PromptInput, string> =>
-      Result.isResult(prompt) ? prompt : Result.succeed(prompt)
-    ),
-    Result.flatMap((prompt) =>
+): Result.Result<LlmRequest, ExtractionError> => {
+  const { instructions, model = defaultModel, name, parameters } = extraction
+  const messages = Result.flatMap(
+    promptOf(extraction, input),
+    (prompt) =>
       Result.try({
-        try: () => Prompt.make(prompt),
+        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions, output }),
         catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
       })
-    ),
-    Result.mapBoth({
-      onSuccess: (prompt) => ({
-        model: extraction.model ?? defaultModel,
-        messages: Messages.fromPrompt(prompt, { instructions: extraction.instructions, output }),
-        output,
-        parameters: extraction.parameters
-      }),
-      onFailure: (description) => Failure.notSent(extraction.name, new InvalidInput({ description }))
-    })
   )
+  return Result.isSuccess(messages)
+    ? Result.succeed({ model, messages: messages.success, output, parameters })
+    : Result.fail(Failure.notSent(name, new InvalidInput({ description: messages.failure })))
+}
+
+/** A `prompt` that throws fails its own input and no other. */
+const promptOf = <A, Input, R>(
+  extraction: Extraction<A, Input, R>,
+  input: Input
+): Result.Result<PromptInput, string> => {
+  const prompt = Result.try({
+    try: () => extraction.prompt(input),
+    catch: (cause) => `The prompt of the extraction threw: ${String(cause)}`
+  })
+  return Result.isFailure(prompt) || !Result.isResult(prompt.success)
+    ? prompt as Result.Result<PromptInput, string>
+    : prompt.success
+}
 
 /** The decoder of an extraction's answers, which no dialect changes. */
 export const response = <A, Input, R>(

@@ -24,14 +24,12 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type * as JsonSchema from "effect/JsonSchema"
-import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import * as SchemaTransformation from "effect/SchemaTransformation"
+import type * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
 import { Llm } from "../llm/Llm.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
-import * as Dialect from "../schema/Dialect.ts"
+import * as BuiltIn from "../schema/dialects/builtIn.ts"
 import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
 import * as Compiled from "./Compiled.ts"
 import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
@@ -71,6 +69,11 @@ export {
   /** @since 0.1.0 */
   metrics
 } from "./internal/metrics.ts"
+
+export {
+  /** @since 0.1.0 */
+  option
+} from "./internal/option.ts"
 
 /**
  * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it when the schema is a file or comes from
@@ -135,7 +138,8 @@ export {
    * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }), maxAttempts: 1 })
    * const careful = Extraction.with(city, { model: "large" })
    *
-   * const changed = [careful.model, careful.maxAttempts] // => ["large", 1]
+   * careful.model // => "large"
+   * careful.maxAttempts // => 1
    * ```
    *
    * @category combinators
@@ -193,54 +197,6 @@ export const mapInput: {
   }))
 
 /**
- * Makes a value optional: `None` where the model finds nothing. Use it for values that a text may not contain, so that
- * the model can say so instead of inventing one.
- *
- * **Example** (A person, if there is one)
- *
- * ```ts
- * import { Effect, Option, Schema } from "effect"
- * import { Extraction } from "effect-instructor"
- * import { MockLlm } from "effect-instructor/testing"
- *
- * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
- * const person = Extraction.option(Person)
- *
- * const program = Extraction.extract(person, "It rained all day").pipe(
- *   Effect.provide(MockLlm.layer([{ result: null, reason: "no person is mentioned" }]))
- * )
- *
- * await Effect.runPromise(program) // => Option.none()
- * ```
- *
- * @category combinators
- * @since 0.1.0
- */
-export const option: {
-  <A, Input, R>(self: Extraction<A, Input, R>): Extraction<Option.Option<A>, Input, R>
-  <A, R>(self: Schema.ConstraintDecoder<A, R>): Extraction<Option.Option<A>, PromptInput, R>
-} = <A, Input, R>(
-  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>
-): Extraction<Option.Option<A>, Input, R> => {
-  const extraction = resolve<A, Input, R, unknown>(self)
-  return make({ ...extraction, schema: toOption(extraction.schema) })
-}
-
-const toOption = <A, R>(schema: Schema.ConstraintDecoder<A, R>): Schema.ConstraintDecoder<Option.Option<A>, R> =>
-  Schema.Struct({
-    result: Schema.OptionFromNullOr(schema).annotate({ description: "null when there is none to be found" }),
-    reason: Schema.optionalKey(Schema.NullOr(Schema.String)).annotate({ description: "why there is none" })
-  }).pipe(
-    Schema.decodeTo(
-      Schema.Option(Schema.toType(schema)),
-      SchemaTransformation.transform({
-        decode: ({ result }) => result,
-        encode: (result) => ({ result })
-      })
-    )
-  )
-
-/**
  * The request that an extraction makes of an input. Use it to look at a request, or to send it in a way of your own.
  *
  * **Example** (A request without sending it)
@@ -270,11 +226,11 @@ export const toRequest = <A, Input, R>(
      *
      * @default "openai"
      */
-    readonly dialect?: Dialect.Input | undefined
+    readonly dialect?: BuiltIn.DialectInput | undefined
   }
 ): Result.Result<LlmRequest, ExtractionError> =>
   Result.flatMap(
-    Compiled.make(self, Dialect.fromInput(options.dialect ?? "openai")),
+    Compiled.make(self, BuiltIn.fromInput(options.dialect ?? "openai")),
     (compiled) => Compiled.toRequest(compiled, input, options.model)
   )
 
@@ -287,10 +243,10 @@ export const toRequest = <A, Input, R>(
 export const jsonSchema = <A, Input, R>(
   self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
   /** `openai` by default. */
-  dialect: Dialect.Input = "openai"
+  dialect: BuiltIn.DialectInput = "openai"
 ): Result.Result<JsonSchema.JsonSchema, ExtractionError> =>
   Result.map(
-    Compiled.make(resolve<A, Input, R, unknown>(self), Dialect.fromInput(dialect)),
+    Compiled.make(resolve<A, Input, R, unknown>(self), BuiltIn.fromInput(dialect)),
     ({ output }) => output.jsonSchema
   )
 

@@ -8,12 +8,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Dialect from "../schema/Dialect.ts"
+import type { Dialect } from "../schema/Dialect.ts"
+import * as BuiltIn from "../schema/dialects/builtIn.ts"
 import type { Completion, CompletionPart } from "./Completion.ts"
 import { completionParts } from "./completionParts.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
+import { metered } from "./RequestMeter.ts"
 
 export {
   /** @since 0.1.0 */
@@ -24,6 +26,15 @@ export {
   withPriority
 } from "./Priority.ts"
 
+export type {
+  /** @since 0.1.0 */
+  Dialect
+} from "../schema/Dialect.ts"
+export type {
+  /** @since 0.1.0 */
+  DialectInput
+} from "../schema/dialects/builtIn.ts"
+
 /**
  * A language model. Programs rarely call it: they provide a layer of it, and `Extraction` and `Batch` do the rest.
  *
@@ -33,10 +44,12 @@ export {
 export class Llm extends Context.Service<Llm, {
   /** The provider's name, as in telemetry (`openai`, `ollama`). */
   readonly provider: string
+  /** The server that answers: its base URL, without credentials. Empty where there is only one. */
+  readonly origin: string
   /** The model for extractions that name none. */
   readonly model: string
   /** The dialect of JSON Schema that the provider accepts. */
-  readonly dialect: Dialect.Dialect
+  readonly dialect: Dialect
   /** The provider's prices. */
   readonly pricing: Pricing.Pricing
   /** Completes a request. Interruption abandons it. */
@@ -59,6 +72,13 @@ export class Llm extends Context.Service<Llm, {
  */
 export interface Options {
   readonly provider: string
+  /**
+   * The server that answers, usually its base URL, without credentials. Caches and journals keep the answers of one
+   * origin apart from those of others.
+   *
+   * @default ""
+   */
+  readonly origin?: string | undefined
   readonly model: string
   /**
    * The dialect of JSON Schema that the provider accepts: `plain` for servers that take any JSON Schema, `openai` for
@@ -66,7 +86,7 @@ export interface Options {
    *
    * @default "plain"
    */
-  readonly dialect?: Dialect.Input | undefined
+  readonly dialect?: BuiltIn.DialectInput | undefined
   /**
    * The provider's prices. Without any, costs are unknown, unless `Pricing.CurrentPricing` has them.
    *
@@ -119,10 +139,11 @@ export const make = (options: Options): Llm["Service"] => {
       )
     })
 
-  return Llm.of({
+  return metered(Llm.of({
     provider: options.provider,
+    origin: options.origin ?? "",
     model: options.model,
-    dialect: Dialect.fromInput(options.dialect ?? "plain"),
+    dialect: BuiltIn.fromInput(options.dialect ?? "plain"),
     pricing,
     complete,
     stream: stream === undefined
@@ -135,7 +156,7 @@ export const make = (options: Options): Llm["Service"] => {
                 ? { ...part, completion: Pricing.price([current, pricing], request, part.completion) }
                 : part))
         )
-  })
+  }))
 }
 
 /**
@@ -190,12 +211,12 @@ export const stack = <
 }): Layer.Layer<
   Llm | A | AGovernor | ABudget | ACache,
   E | EGovernor | EBudget | ECache,
-  R | RGovernor | RBudget | RCache
+  R | Exclude<RGovernor | RBudget | RCache, Llm>
 > => {
   type Stacked = Layer.Layer<
     Llm | A | AGovernor | ABudget | ACache,
     E | EGovernor | EBudget | ECache,
-    R | RGovernor | RBudget | RCache
+    R | Exclude<RGovernor | RBudget | RCache, Llm>
   >
   type Above = Middleware<AGovernor | ABudget | ACache, EGovernor | EBudget | ECache, RGovernor | RBudget | RCache>
   const on = (below: Stacked, above: Above | undefined): Stacked =>

@@ -70,6 +70,24 @@ export class NotFoundError extends Schema.Error<NotFoundError>("effect-instructo
 }
 
 /**
+ * The server cannot be reached as it is configured: its host is unknown, its certificate is not trusted, or it does not
+ * speak the protocol of the base URL. Waiting does not help, and every request fails in the same way.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnreachableError extends Schema.Error<UnreachableError>("effect-instructor/LlmError/UnreachableError")({
+  _tag: Schema.tag("UnreachableError"),
+  description: Schema.String
+}) {
+  readonly isRetryable = false
+
+  override get message(): string {
+    return `The server cannot be reached: ${this.description}`
+  }
+}
+
+/**
  * The answer broke off after it had begun: the provider failed, or the connection was lost. It may have been billed.
  *
  * @category errors
@@ -129,6 +147,7 @@ export const Reason = Schema.Union([
   OverloadedError,
   RequestTooLargeError,
   NotFoundError,
+  UnreachableError,
   IncompleteResponseError,
   BudgetExceededError
 ])
@@ -196,8 +215,8 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
   }
 
   /**
-   * Whether every other request would fail in the same way: a wrong key, an unknown model, an exhausted account or
-   * budget, a schema that the provider refuses, or a wait that is longer than the governor may wait.
+   * Whether every other request would fail in the same way: a wrong key, an unknown model or host, an exhausted account
+   * or budget, a schema that the provider refuses, or a wait that is longer than the governor may wait.
    */
   get isUnrecoverable(): boolean {
     if (this.gaveUp !== undefined) return true
@@ -206,6 +225,7 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
       case "QuotaExhaustedError":
       case "UnsupportedSchemaError":
       case "NotFoundError":
+      case "UnreachableError":
       case "BudgetExceededError":
         return true
       case "NetworkError":

@@ -5,10 +5,7 @@
  * @since 0.1.0
  */
 import type * as JsonSchema from "effect/JsonSchema"
-import * as Predicate from "effect/Predicate"
 import type * as Result from "effect/Result"
-import { openAi } from "./dialects/openai.ts"
-import { plain } from "./dialects/plain.ts"
 
 /**
  * A JSON Schema in its ordinary form, before a dialect has changed it.
@@ -58,20 +55,3 @@ export interface Dialect {
   /** The form of a schema that the provider accepts, or why there is none. */
   readonly accept: (document: Document) => Result.Result<Accepted, Unsupported>
 }
-
-/**
- * A dialect, or the name of a built-in one.
- *
- * @category models
- * @since 0.1.0
- */
-export type Input = Dialect | "openai" | "plain"
-
-/**
- * The dialect that an input stands for.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const fromInput = (input: Input): Dialect =>
-  Predicate.isString(input) ? input === "openai" ? openAi : plain : input

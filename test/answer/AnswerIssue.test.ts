@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AnswerIssue } from "effect-instructor"
+import { ExtractionError } from "effect-instructor"
 
 describe("AnswerIssue", () => {
-  it("formats paths the way programmers write them", () => {
-    const format = (...path: ReadonlyArray<string | number>) => AnswerIssue.format({ path, message: "no" })
+  it("formats paths like property accesses in code", () => {
+    const format = (...path: ReadonlyArray<string | number>) => ExtractionError.formatIssue({ path, message: "no" })
     assert.strictEqual(format(), "no")
     assert.strictEqual(format("a", "b", 0, "c"), "a.b[0].c: no")
     assert.strictEqual(format(0), "[0]: no")

@@ -10,9 +10,7 @@ import type { JournalError } from "../JournalError.ts"
 import { journalFailure } from "./errors.ts"
 import { notSent, type Planned } from "./item.ts"
 import type { Run } from "./run.ts"
-
-/** Inputs whose requests are in memory at once to be claimed. */
-export const claimSize = 16
+import { chunkSize } from "./source.ts"
 
 export const claim = <A, Input, In, E, R, R2>(
   planned: Stream.Stream<Planned<In>, E, R2>,
@@ -21,8 +19,9 @@ export const claim = <A, Input, In, E, R, R2>(
 ): Stream.Stream<Planned<In>, E | BatchError, R2> => {
   const claimChunk = Effect.fnUntraced(function*(chunk: ReadonlyArray<Planned<In>>) {
     const pending: Array<Planned<In>> = []
-    for (let start = 0; start < chunk.length; start += claimSize) {
-      const some = chunk.slice(start, start + claimSize)
+    // The requests of one such part are in memory at once.
+    for (let start = 0; start < chunk.length; start += chunkSize) {
+      const some = chunk.slice(start, start + chunkSize)
       const claims = yield* journal.claim(
         some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
       )

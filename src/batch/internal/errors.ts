@@ -1,6 +1,7 @@
 /** Why a run stops. */
 import * as Result from "effect/Result"
-import type { ExtractionError } from "../../extraction/ExtractionError.ts"
+import { ExtractionError, Skipped } from "../../extraction/ExtractionError.ts"
+import { zero } from "../../llm/Usage.ts"
 import { BatchError, JournalFailure, TooManyFailures, Unrecoverable } from "../BatchError.ts"
 import type { JournalError } from "../JournalError.ts"
 import type { Options } from "./options.ts"
@@ -10,6 +11,17 @@ export const unrecoverable = (error: ExtractionError): BatchError =>
 
 export const journalFailure = (error: JournalError): BatchError =>
   new BatchError({ reason: new JournalFailure({ error }) })
+
+/** The error of an item that a stopped batch did not finish. */
+export const skipped = (extraction: string, { reason }: BatchError): ExtractionError =>
+  reason._tag === "Unrecoverable"
+    ? reason.error
+    : new ExtractionError({
+      extraction,
+      reason: new Skipped({ description: reason.message }),
+      attempts: 0,
+      usage: zero
+    })
 
 /** A share of failures says nothing about the first few items. */
 const minItemsForShare = 100

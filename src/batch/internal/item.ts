@@ -68,16 +68,16 @@ export const plan = <In, E, R>(
 export const notSent = (extraction: string, description: string): ExtractionError =>
   new ExtractionError({ extraction, reason: new InvalidInput({ description }), attempts: 0, usage: zero })
 
-export const finished = <A, In>(
-  { id, index, input }: Planned<In>,
-  outcome: {
-    readonly result: Result.Result<A, ExtractionError>
-    readonly attempts: number
-    readonly usage: Usage
-    readonly latencyMillis: number
-    readonly restored: boolean
-  }
-): Item<A, In> => ({
+/** How an item ended. */
+export interface Outcome<out A> {
+  readonly result: Result.Result<A, ExtractionError>
+  readonly attempts: number
+  readonly usage: Usage
+  readonly latencyMillis: number
+  readonly restored: boolean
+}
+
+export const finished = <A, In>({ id, index, input }: Planned<In>, outcome: Outcome<A>): Item<A, In> => ({
   index,
   id,
   input,

@@ -138,14 +138,11 @@ const makeWork = <In, Out, E, EStop, R, R2>(
   refill: Effect.Effect<void, never, R | R2>
 ): Effect.Effect<void, EStop, R | R2> => {
   const { handling, idle, results, turns } = state
-  const offer = (result: Out): Effect.Effect<unknown> =>
-    Queue.offerUnsafe(results, result) ? Effect.void : Queue.offer(results, result)
+  const offer = (result: Out): Effect.Effect<void> =>
+    Effect.suspend(() => Queue.offerUnsafe(results, result) ? Effect.void : Effect.asVoid(Queue.offer(results, result)))
   const control: Control<Out, EStop> = {
     stop: (reason) => end(state, Cause.fail(reason)),
-    emit: (turn, result) =>
-      turns === undefined
-        ? Effect.asVoid(offer(result))
-        : Effect.asVoid(Effect.andThen(turns.wait(turn), offer(result)))
+    emit: (turn, result) => turns === undefined ? offer(result) : Effect.andThen(turns.wait(turn), offer(result))
   }
 
   return Effect.withFiber((fiber) =>

@@ -18,9 +18,13 @@ export const run = <A, Input, R>(
   request: LlmRequest
 ): Effect.Effect<Detailed<A>, ExtractionError, R> =>
   Effect.suspend(() => {
-    const { name, timeout } = compiled.extraction
+    const { cache, name, timeout } = compiled.extraction
     const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
-    const asked = throughCache(compiled.extraction.cache, ask(compiled, llm, request, spent))
+    const answers: Array<Effect.Effect<void>> = []
+    const asked = Effect.provideService(ask(compiled, llm, request, spent, answers), CurrentCacheControl, {
+      enabled: cache,
+      onAnswer: (forget) => answers.push(forget)
+    })
     return Telemetry.extraction(
       name,
       spent,
@@ -30,22 +34,6 @@ export const run = <A, Input, R>(
       })
     )
   })
-
-/** Answers that led to nothing are not worth keeping: another run should get others. */
-const throughCache = <A, R>(
-  enabled: boolean,
-  ask: Effect.Effect<A, ExtractionError, R>
-): Effect.Effect<A, ExtractionError, R> => {
-  const answers: Array<Effect.Effect<void>> = []
-  return Effect.provideService(ask, CurrentCacheControl, {
-    enabled,
-    onAnswer: (forget) => answers.push(forget)
-  }).pipe(
-    Effect.tapError(({ reason }) =>
-      reason._tag === "InvalidOutput" ? Effect.forEach(answers, (forget) => forget, { discard: true }) : Effect.void
-    )
-  )
-}
 
 const failure = <A, Input, R>(
   { extraction }: Compiled<A, Input, R>,
@@ -57,7 +45,8 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Telemetry.Completer<LlmError | Reason>,
   first: LlmRequest,
-  spent: Telemetry.Spent
+  spent: Telemetry.Spent,
+  answers: ReadonlyArray<Effect.Effect<void>>
 ): Effect.fn.Return<Detailed<A>, ExtractionError, R> {
   let request = first
   let invalid: Step.InvalidAttempts = []
@@ -77,6 +66,8 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
         return { value, answer, ...spent, model, finishReason, completion }
       }
       case "Failed":
+        // The answers in a cache led to nothing. Another run should get others.
+        if (step.reason._tag === "InvalidOutput") { for (const forget of answers) yield* forget }
         return yield* failure(compiled, spent, step.reason)
       case "Reask":
         request = step.request

@@ -82,7 +82,21 @@ interface Decoded<A> {
 }
 
 /** The first of the values an answer may mean that decodes, or the issues of the likeliest. */
-const decode = Effect.fnUntraced(function*<A, Input, R>(
+const decode = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  answer: Answer.Answer
+): Effect.Effect<Result.Result<Decoded<A>, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> => {
+  // Most answers are JSON, and mean nothing else.
+  const whole = answer._tag === "Complete" ? JsonText.parse(answer.text) : Option.none()
+  return Option.isNone(whole)
+    ? decodeMeanings(compiled, answer)
+    : Effect.match(compiled.response.decode(whole.value), {
+      onSuccess: (value) => Result.succeed({ value, answer: whole.value }),
+      onFailure: (issue) => Result.fail(AnswerIssue.fromSchemaIssue(issue))
+    })
+}
+
+const decodeMeanings = Effect.fnUntraced(function*<A, Input, R>(
   { response }: Compiled<A, Input, R>,
   answer: Answer.Answer
 ): Effect.fn.Return<Result.Result<Decoded<A>, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> {

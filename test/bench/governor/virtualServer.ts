@@ -2,9 +2,9 @@
 import { Duration, Effect } from "effect"
 import { type Completion, Llm, LlmError, type LlmRequest, Usage } from "effect-instructor"
 import { AiError } from "effect/ai"
+import { promptTokens } from "../../../src/testing/simulators/internal/chatRequest.ts"
 import * as Limiter from "../../../src/testing/simulators/internal/limiter.ts"
 import * as Slots from "../../../src/testing/simulators/internal/slots.ts"
-import * as Wire from "../../../src/testing/simulators/internal/wire.ts"
 
 export interface Limits {
   readonly requestsPerMinute?: number | undefined
@@ -104,7 +104,7 @@ export const make = (options: Options) => {
       // The way to the server and the handshakes on it are not equally long for all.
       yield* Effect.sleep(Duration.millis(5 + options.latencyMillis() / 100))
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-      const prompt = Math.ceil(Wire.promptTokens(request.messages) * (options.tokenRatio ?? 1))
+      const prompt = Math.ceil(promptTokens(request.messages) * (options.tokenRatio ?? 1))
       const debit = prompt + (request.parameters.maxTokens ?? 16)
       const seen = second(now)
       if (limiter !== undefined) {

@@ -260,7 +260,8 @@ describe("NodeFetch", () => {
           br: Zlib.brotliCompressSync,
           zstd: Zlib.zstdCompressSync,
           "gzip, br": (bytes) => Zlib.brotliCompressSync(Zlib.gzipSync(bytes)),
-          unheard: (bytes) => bytes
+          unheard: (bytes) => bytes,
+          constructor: (bytes: Buffer) => bytes
         }
         const { url } = yield* serve((request, response) => {
           assert.isUndefined(request.headers["accept-encoding"])

@@ -232,19 +232,19 @@ export class ExchangeResponse implements Response {
     if (this.#body !== undefined) return this.#body
     const encodings = (this.headers.get("content-encoding") ?? "").toLowerCase().split(",").map((name) => name.trim())
     return encodings.reduceRight((stream, encoding) => {
-      const decoder = decoders[encoding]?.()
+      const decoder = decoders.get(encoding)?.()
       return decoder === undefined ? stream : stream.pipeThrough(Duplex.toWeb(decoder) as TransformStream)
     }, this.#exchange.stream())
   }
 }
 
-const decoders: Readonly<Record<string, (() => Duplex) | undefined>> = {
-  gzip: Zlib.createGunzip,
-  "x-gzip": Zlib.createGunzip,
-  deflate: Zlib.createInflate,
-  br: Zlib.createBrotliDecompress,
-  zstd: Zlib.createZstdDecompress
-}
+const decoders: ReadonlyMap<string, () => Duplex> = new Map<string, () => Duplex>([
+  ["gzip", Zlib.createGunzip],
+  ["x-gzip", Zlib.createGunzip],
+  ["deflate", Zlib.createInflate],
+  ["br", Zlib.createBrotliDecompress],
+  ["zstd", Zlib.createZstdDecompress]
+])
 
 const toText = (bytes: Uint8Array): string => {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()

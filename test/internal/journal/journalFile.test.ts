@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
+  Duration,
   Effect,
   Exit,
   Fiber,
@@ -156,6 +157,46 @@ describe("a journal in a file", () => {
         )
       ))
   })
+
+  it.effect("waits for room once, and not for each of the requests in flight", () =>
+    Effect.gen(function*() {
+      let isFull = false
+      const crashing = CrashFileSystem.make(new Map(), { room: () => isFull ? 0 : undefined })
+      yield* Effect.gen(function*() {
+        const journal = yield* Journal.Journal
+        yield* journal.begin
+        isFull = true
+        const claims = yield* journal.claim(Array.from({ length: 20 }, (_, i) => itemOf(i)))
+        const commits = Effect.forEach(claims, (claim) =>
+          // Each of them in a group of its own.
+          Effect.delay(Effect.exit(journal.commit(claim, record(claim.index))), `${claim.index * 10} millis`), {
+          concurrency: "unbounded"
+        })
+        const [duration, exits] = yield* run(Effect.timed(commits))
+        assert.isTrue(exits.every(Exit.isFailure))
+        assert.isBelow(Duration.toSeconds(duration), 15)
+        isFull = false
+        assert.isTrue((yield* commitAll(journal, [record(30)])).every(Result.isSuccess))
+      }).pipe(Effect.provide(layer(crashing.fileSystem)))
+    }))
+
+  it.effect("does not return the record of an item that was claimed with other content", () =>
+    Effect.gen(function*() {
+      const crashing = CrashFileSystem.make(new Map())
+      yield* Effect.gen(function*() {
+        const journal = yield* Journal.Journal
+        const claimed = (content: string) => journal.claim([{ index: 0, id: "a", content }])
+        const [first] = yield* claimed("old")
+        yield* journal.commit(first!, record(0))
+        yield* Effect.scoped(journal.begin)
+        const [second] = yield* claimed("new")
+        assert.strictEqual(second!.status, "new")
+        assert.deepStrictEqual(yield* Stream.runCollect(journal.records), [])
+        yield* journal.commit(second!, record(0, "newer"))
+        const records = yield* Stream.runCollect(journal.records)
+        assert.deepStrictEqual(records.map(({ record }) => record.answer), ["newer"])
+      }).pipe(Effect.provide(layer(crashing.fileSystem)))
+    }))
 
   describe("syncs", () => {
     const syncs = (crashing: CrashFileSystem.Crashing) => crashing.history.filter(({ _tag }) => _tag === "Sync").length

@@ -72,11 +72,10 @@ export const make = Effect.fnUntraced(function*(
   })
 })
 
-/** Opens the file or creates it, and cuts off what follows the last whole line. */
+/** Reads the file, or creates it. */
 const open = Effect.fnUntraced(function*(
   path: string
 ): Effect.fn.Return<Scan.Scanned, JournalError, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
   const failure = fileFailure(path)
   const { size, status } = yield* inspect(path)
   switch (status) {
@@ -85,11 +84,8 @@ const open = Effect.fnUntraced(function*(
     case "empty":
       yield* Effect.mapError(Effect.scoped(create(path)), failure("written"))
       return { index: JournalIndex.make(0), length: JournalLine.header.length, damaged: 0 }
-    case "journal": {
-      const scanned = yield* Effect.mapError(Scan.scan(path, size), failure("read"))
-      if (scanned.length < size) yield* Effect.mapError(fs.truncate(path, scanned.length), failure("written"))
-      return scanned
-    }
+    case "journal":
+      return yield* Effect.mapError(Scan.scan(path, size), failure("read"))
   }
 })
 

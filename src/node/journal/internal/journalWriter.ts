@@ -3,7 +3,7 @@
  *
  * Behind the last record, the file always has some room that is already allocated. A disk that is full is noticed when
  * this room cannot be extended, while there is still place for the answers of the requests in flight. The room is filled
- * with spaces, which no line ends with, and is cut off when the journal is closed or opened.
+ * with spaces. They are cut off when the journal is closed, and overwritten when it was not.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -129,7 +129,7 @@ const seal = (bytes: Uint8Array): ReadonlyArray<number> => {
 interface Tail {
   /** The length of the records in bytes. */
   readonly length: () => number
-  /** Writes lines as a whole, or not at all. */
+  /** Writes lines behind the records. Until it succeeds, the next call writes to the same place. */
   readonly append: (lines: Uint8Array) => Effect.Effect<void, PlatformError>
   readonly reserve: Effect.Effect<void, PlatformError>
   readonly cut: Effect.Effect<void, PlatformError>
@@ -139,44 +139,36 @@ const makeTail = (file: FileSystem.File, start: number): Tail => {
   let length = start
   /** The end of the reserved room. */
   let allocated = start
-  /** A part of a group may follow the records. */
-  let isTorn = false
 
   const writeAt = (offset: number, bytes: Uint8Array): Effect.Effect<void, PlatformError> =>
     Effect.andThen(file.seek(BigInt(offset), "start"), file.writeAll(bytes))
 
-  const cut = Effect.suspend(() =>
-    Effect.andThen(
-      file.truncate(length),
-      Effect.sync(() => {
-        allocated = length
-        isTorn = false
-      })
+  const append = (lines: Uint8Array): Effect.Effect<void, PlatformError> =>
+    Effect.suspend(() => writeAt(length, lines)).pipe(
+      Effect.tap(() => {
+        length += lines.length
+        allocated = Math.max(allocated, length)
+        return Effect.void
+      }),
+      Effect.uninterruptible
     )
-  )
-
-  const append = Effect.fnUntraced(function*(lines: Uint8Array) {
-    if (isTorn) yield* cut
-    isTorn = true
-    yield* writeAt(length, lines)
-    isTorn = false
-    length += lines.length
-    allocated = Math.max(allocated, length)
-  }, Effect.uninterruptible)
 
   const reserve = Effect.suspend(() => {
     const missing = length + reserveSize - allocated
     if (missing <= 0) return Effect.void
     const room = new Uint8Array(missing + reserveSize).fill(space)
-    return Effect.andThen(
-      writeAt(allocated, room),
-      Effect.sync(() => {
-        allocated += room.length
-      })
-    )
+    return Effect.tap(writeAt(allocated, room), () => {
+      allocated += room.length
+      return Effect.void
+    })
   })
 
-  return { length: () => length, append, reserve: Effect.uninterruptible(reserve), cut }
+  return {
+    length: () => length,
+    append,
+    reserve: Effect.uninterruptible(reserve),
+    cut: Effect.suspend(() => file.truncate(length))
+  }
 }
 
 interface Syncing {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { GrowingJson } from "../../src/answer/GrowingJson.ts"
-import { Document, toText } from "../support/documents.ts"
+import { GrowingJson } from "../../../src/answer/GrowingJson.ts"
+import { Document, toText } from "../../support/documents.ts"
 
 const limits = { maxLength: 1_000_000, maxDepth: 100 }
 

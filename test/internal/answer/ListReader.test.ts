@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { ListReader } from "../../src/answer/ListReader.ts"
-import { Document, toText } from "../support/documents.ts"
+import { ListReader } from "../../../src/answer/ListReader.ts"
+import { Document, toText } from "../../support/documents.ts"
 
 const read = (pieces: ReadonlyArray<string>) => {
   const reader = new ListReader("items", { maxLength: 1_000_000, maxDepth: 100 })

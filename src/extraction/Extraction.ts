@@ -29,7 +29,7 @@ import type * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
 import { Llm } from "../llm/Llm.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
-import * as Dialect from "../schema/Dialect.ts"
+import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
 import * as Compiled from "./Compiled.ts"
 import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
@@ -226,11 +226,11 @@ export const toRequest = <A, Input, R>(
      *
      * @default "openai"
      */
-    readonly dialect?: Dialect.Input | undefined
+    readonly dialect?: DialectInput | undefined
   }
 ): Result.Result<LlmRequest, ExtractionError> =>
   Result.flatMap(
-    Compiled.make(self, Dialect.fromInput(options.dialect ?? "openai")),
+    Compiled.make(self, toDialect(options.dialect ?? "openai")),
     (compiled) => Compiled.toRequest(compiled, input, options.model)
   )
 
@@ -243,10 +243,10 @@ export const toRequest = <A, Input, R>(
 export const jsonSchema = <A, Input, R>(
   self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
   /** `openai` by default. */
-  dialect: Dialect.Input = "openai"
+  dialect: DialectInput = "openai"
 ): Result.Result<JsonSchema.JsonSchema, ExtractionError> =>
   Result.map(
-    Compiled.make(resolve<A, Input, R, unknown>(self), Dialect.fromInput(dialect)),
+    Compiled.make(resolve<A, Input, R, unknown>(self), toDialect(dialect)),
     ({ output }) => output.jsonSchema
   )
 

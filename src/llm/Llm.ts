@@ -8,7 +8,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Dialect from "../schema/Dialect.ts"
+import type { Dialect } from "../schema/Dialect.ts"
+import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import type { Completion, CompletionPart } from "./Completion.ts"
 import { completionParts } from "./completionParts.ts"
 import type { LlmError } from "./LlmError.ts"
@@ -27,10 +28,19 @@ export {
 
 export type {
   /** @since 0.1.0 */
+  AcceptedSchema,
+  /** @since 0.1.0 */
   Dialect,
   /** @since 0.1.0 */
-  Input as DialectInput
+  SchemaDocument,
+  /** @since 0.1.0 */
+  Unsupported
 } from "../schema/Dialect.ts"
+
+export type {
+  /** @since 0.1.0 */
+  DialectInput
+} from "../schema/dialects/builtIn.ts"
 
 /**
  * A language model. Programs rarely call it: they provide a layer of it, and `Extraction` and `Batch` do the rest.
@@ -46,7 +56,7 @@ export class Llm extends Context.Service<Llm, {
   /** The model for extractions that name none. */
   readonly model: string
   /** The dialect of JSON Schema that the provider accepts. */
-  readonly dialect: Dialect.Dialect
+  readonly dialect: Dialect
   /** The provider's prices. */
   readonly pricing: Pricing.Pricing
   /** Completes a request. Interruption abandons it. */
@@ -83,7 +93,7 @@ export interface Options {
    *
    * @default "plain"
    */
-  readonly dialect?: Dialect.Input | undefined
+  readonly dialect?: DialectInput | undefined
   /**
    * The provider's prices. Without any, costs are unknown, unless `Pricing.CurrentPricing` has them.
    *
@@ -140,7 +150,7 @@ export const make = (options: Options): Llm["Service"] => {
     provider: options.provider,
     origin: options.origin ?? "",
     model: options.model,
-    dialect: Dialect.fromInput(options.dialect ?? "plain"),
+    dialect: toDialect(options.dialect ?? "plain"),
     pricing,
     complete,
     stream: stream === undefined

@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type { Accepted, Dialect, Document, Unsupported } from "./Dialect.ts"
+import type { AcceptedSchema, Dialect, SchemaDocument, Unsupported } from "./Dialect.ts"
 import { plainDocument, withDefinitions } from "./internal/jsonSchema.ts"
 import { toLenient } from "./internal/lenient.ts"
 import { toWire } from "./internal/wire.ts"
@@ -21,7 +21,7 @@ export interface ResponseSchema<out A, out RD = never> {
   /** Ordinary JSON Schema, for modes that show it to the model as text. */
   readonly jsonSchema: JsonSchema.JsonSchema
   /** The JSON Schema that a provider accepts, or where and why it accepts none. */
-  readonly accepted: (dialect: Dialect) => Result.Result<Accepted, Unsupported>
+  readonly accepted: (dialect: Dialect) => Result.Result<AcceptedSchema, Unsupported>
   /** Decodes an answer that was read as JSON, reporting every issue. */
   readonly decode: (answer: unknown) => Effect.Effect<A, SchemaIssue.Issue, RD>
   /** Decodes the value itself, as an element of a list for example, without a wrapper of its own. */
@@ -67,7 +67,7 @@ const encodedRoot = (ast: SchemaAST.AST): SchemaAST.AST => {
   return SchemaAST.isSuspend(encoded) ? encodedRoot(encoded.thunk()) : encoded
 }
 
-const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined): Document => {
+const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined): SchemaDocument => {
   const wire = toWire(codec)
   const root = wrapper === undefined
     ? wire

@@ -16,7 +16,7 @@ import type * as LlmError from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { Pricing } from "../../llm/Pricing.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
-import type * as Dialect from "../../schema/Dialect.ts"
+import type { DialectInput } from "../../schema/dialects/builtIn.ts"
 import { hintFor, problemOf, publicUrl } from "./internal/baseUrl.ts"
 import * as Client from "./internal/client.ts"
 import * as ConfigSources from "./internal/config.ts"
@@ -91,7 +91,7 @@ export interface ProviderOptions {
    *
    * @default "openai"
    */
-  readonly dialect?: Dialect.Input | undefined
+  readonly dialect?: DialectInput | undefined
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Predicate from "effect/Predicate"
-import type { Document } from "../Dialect.ts"
+import type { SchemaDocument } from "../Dialect.ts"
 
 export type Node = JsonSchema.JsonSchema
 
@@ -65,10 +65,10 @@ export const annotated = (node: Node, from: Node, ...more: ReadonlyArray<string>
 }
 
 /** A document with its definitions inside, as a provider takes it. */
-export const withDefinitions = ({ definitions, schema }: Document): Node =>
+export const withDefinitions = ({ definitions, schema }: SchemaDocument): Node =>
   Object.keys(definitions).length === 0 ? schema : { ...annotated(schema, {}), $defs: definitions }
 
-export const plainDocument = (document: Document): Document => {
+export const plainDocument = (document: SchemaDocument): SchemaDocument => {
   const definitions = Object.fromEntries(
     Object.entries(document.definitions).map(([name, node]) => [name, plainNode(node)])
   )
@@ -136,14 +136,14 @@ const definitionName = (node: Node): string | undefined => {
 }
 
 /** The definition a node refers to, if it does. */
-export const referenceOf = (node: Node, definitions: Document["definitions"]): string | undefined => {
+export const referenceOf = (node: Node, definitions: SchemaDocument["definitions"]): string | undefined => {
   const name = definitionName(node)
   return name !== undefined && Object.hasOwn(definitions, name) ? name : undefined
 }
 
 // A definition used once is shorter in place; one with words of its own beside the reference has to be in place,
 // because "$ref" may have no siblings. Only recursive definitions cannot be inlined.
-const inlined = (root: Node, definitions: Document["definitions"]): Document => {
+const inlined = (root: Node, definitions: SchemaDocument["definitions"]): SchemaDocument => {
   const recursive = new Set(Object.keys(definitions).filter((name) => reaches(definitions, name, name)))
   const uses = new Map<string, number>()
   const count = (node: Node): Node => {
@@ -174,7 +174,7 @@ const inlined = (root: Node, definitions: Document["definitions"]): Document => 
   return { schema, definitions: Object.fromEntries(kept) }
 }
 
-const reaches = (definitions: Document["definitions"], from: string, to: string): boolean => {
+const reaches = (definitions: SchemaDocument["definitions"], from: string, to: string): boolean => {
   const seen = new Set<string>()
   let found = false
   const visit = (node: Node): Node => {

@@ -5,7 +5,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Document, Unsupported } from "../Dialect.ts"
+import type { SchemaDocument, Unsupported } from "../Dialect.ts"
 import type { Node } from "./jsonSchema.ts"
 import { annotated, isNode, referenceOf, without } from "./jsonSchema.ts"
 
@@ -32,7 +32,7 @@ export interface Size {
 }
 
 interface Rewriting {
-  readonly definitions: Document["definitions"]
+  readonly definitions: SchemaDocument["definitions"]
   readonly rules: Rules
   readonly size: { -readonly [Key in keyof Size]: number }
   unsupported: Unsupported | undefined
@@ -40,9 +40,9 @@ interface Rewriting {
 
 /** Rewrites a schema, or reports the first place that has no strict form. */
 export const make = (
-  { definitions, schema }: Document,
+  { definitions, schema }: SchemaDocument,
   rules: Rules
-): Result.Result<Document & { readonly size: Size }, Unsupported> => {
+): Result.Result<SchemaDocument & { readonly size: Size }, Unsupported> => {
   const state: Rewriting = {
     definitions,
     rules,

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { Extraction, type LlmRequest } from "effect-instructor"
 import { AiError, Prompt, Tokenizer } from "effect/ai"
-import * as TokenCount from "../../src/llm/TokenCount.ts"
+import * as TokenCount from "../../../src/llm/TokenCount.ts"
 
 const request = (overrides: Partial<LlmRequest.LlmRequest> = {}): LlmRequest.LlmRequest => ({
   model: "small",

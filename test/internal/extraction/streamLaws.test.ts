@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { Extraction, ExtractionStream } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
-import * as JsonText from "../../src/answer/JsonText.ts"
-import { corrupt, Corruption, Document, toText, upTo } from "../support/documents.ts"
-import * as SchemaSpec from "../support/schemaSpec.ts"
-import { elements, outcome } from "../support/streams.ts"
+import * as JsonText from "../../../src/answer/JsonText.ts"
+import { corrupt, Corruption, Document, toText, upTo } from "../../support/documents.ts"
+import * as SchemaSpec from "../../support/schemaSpec.ts"
+import { elements, outcome } from "../../support/streams.ts"
 
 describe("ExtractionStream laws", () => {
   it.effect.prop(

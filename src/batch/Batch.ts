@@ -20,10 +20,9 @@ import { skipped } from "./internal/errors.ts"
 import * as Estimate from "./internal/estimate.ts"
 import type { Item } from "./internal/item.ts"
 import { type Options, toLimit } from "./internal/options.ts"
-import * as Records from "./internal/records.ts"
 import * as Run from "./internal/run.ts"
 import type { Inputs, Source } from "./internal/source.ts"
-import { Journal, type JournalRecord } from "./Journal.ts"
+import { Journal } from "./Journal.ts"
 
 export type {
   /** @since 0.1.0 */
@@ -48,6 +47,11 @@ export {
   /** @since 0.1.0 */
   type Options
 } from "./internal/options.ts"
+
+export {
+  /** @since 0.1.0 */
+  restore
+} from "./internal/restore.ts"
 
 export type {
   /** @since 0.1.0 */
@@ -319,43 +323,6 @@ export const elements: {
     undefined,
     Elements.make<A, Input, In, R>(extraction, options ?? {})
   )
-}
-
-/**
- * Returns the result that a journal recorded for an item, decoded through the current schema. Use it to read the results
- * of a run from the `records` of a `Journal`.
- *
- * **Example** (Reading a journal)
- *
- * ```ts
- * import { Effect, Result, Schema, Stream } from "effect"
- * import { Batch, Extraction, Journal } from "effect-instructor"
- * import { MockLlm } from "effect-instructor/testing"
- *
- * const person = Extraction.make({ schema: Schema.Struct({ name: Schema.String }) })
- *
- * const program = Effect.gen(function*() {
- *   yield* Stream.runDrain(Batch.resumable(person, ["I am Ada"]))
- *   const journal = yield* Journal.Journal
- *   const records = yield* Stream.runCollect(journal.records)
- *   return yield* Effect.forEach(records, ({ record }) => Batch.restore(person, record))
- * }).pipe(Effect.provide([Journal.layerMemory, MockLlm.layer([{ name: "Ada" }])]))
- *
- * await Effect.runPromise(program) // => [Result.succeed({ name: "Ada" })]
- * ```
- *
- * @category running
- * @since 0.1.0
- */
-export const restore = <A, Input, R>(
-  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
-  record: JournalRecord
-): Effect.Effect<Result.Result<A, ExtractionError>, never, R> => {
-  const extraction = Compiled.resolve<A, Input, R, unknown>(self)
-  const response = Compiled.response(extraction)
-  return Result.isFailure(response)
-    ? Effect.succeed(Result.fail(response.failure))
-    : Effect.map(Records.restore(extraction.name, response.success, record), ({ result }) => result)
 }
 
 /**

@@ -22,7 +22,7 @@ const formats = new Set([
   "uuid"
 ])
 
-// The grammar engines behind strict output refuse look-around, back references and named groups.
+// The grammar engines of strict output do not support look-around, back references and named groups.
 const unsupportedPattern = /\(\?[=!<]|\\[1-9]|\\k</
 
 const rules: StrictForm.Rules = {

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, type Duration, Effect, Fiber, Option, Result, Schema, Stream } from "effect"
-import { Batch, BatchProgress, Extraction, Journal, type Llm } from "effect-instructor"
+import { Deferred, type Duration, Effect, Fiber, Layer, Option, Result, Schema, Stream } from "effect"
+import { Batch, BatchProgress, Extraction, Journal, Llm } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
 import * as JournalError from "../../src/batch/JournalError.ts"
+import { completion } from "../support/completions.ts"
 import { Echo, echo, mock, run, texts } from "../support/echo.ts"
 
 describe("Batch.resumable", () => {
@@ -222,6 +223,29 @@ describe("Batch.resumable", () => {
       assert.isTrue(Result.isFailure(item!.result) && item!.result.failure.reason._tag === "InvalidOutput")
       assert.strictEqual((yield* MockLlm.requests).length, sent + 2)
     }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
+  it.effect("runs an item again when another server with a model of the same name answers", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const server = (origin: string) =>
+        Layer.succeed(
+          Llm.Llm,
+          Llm.make({
+            provider: "own",
+            origin,
+            model: "small",
+            complete: () => {
+              asked.push(origin)
+              return Effect.succeed(completion({ text: "{\"echo\":\"x\"}" }))
+            }
+          })
+        )
+      for (const origin of ["http://one", "http://two", "http://one"]) {
+        yield* Stream.runDrain(Batch.resumable(echo, ["text 9"])).pipe(Effect.provide(server(origin)))
+      }
+      // The journal has a record of each server.
+      assert.deepStrictEqual(asked, ["http://one", "http://two"])
+    }).pipe(Effect.provide(Journal.layerMemory)))
 
   it.effect("records a refused input, and runs it again once the input is accepted", () =>
     Effect.gen(function*() {

@@ -68,7 +68,7 @@ const make = <A, Input, In, R, Out>(
     }
   }
   const extract: Handle<Out, In, R> = (item, control) =>
-    // Once there is an answer, it reaches the journal and the progress.
+    // An answer that has arrived is recorded and reported, even if the batch is interrupted.
     Effect.uninterruptibleMask((restore) =>
       report(run, item, restore(Effect.result(run.observed(item, ask(run, item)))), control, output)
     )
@@ -92,7 +92,7 @@ const ask = <A, Input, In, R>(
     : Compiled.run(run.compiled, run.llm, request.success)
 }
 
-/** Ends an item. One with an unrecoverable failure stops the run, and stays pending. */
+/** Ends an item. An unrecoverable failure stops the run, and the item stays pending. */
 const conclude = <A, Input, In, R, Out>(
   { failurePolicy, feed }: Run<A, Input, In, R>,
   item: Planned<In>,
@@ -117,7 +117,7 @@ const conclude = <A, Input, In, R, Out>(
 
 const valueOf = <A>({ value }: Detailed<A>): A => value
 
-// Made once: a generator function made for each item leaves a hidden class of its own in the heap each time.
+// A generator function made for each item would add a hidden class to the heap each time.
 const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
   run: Run<A, Input, In, R>,
   item: Planned<In>,
@@ -136,7 +136,7 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
     feed?.spent(detailed.failure.attempts, detailed.failure.usage)
   } else if (journal !== undefined && claim !== undefined) {
     const record = yield* toRecord(item, detailed, latencyMillis)
-    // The item is finished even so, and its consumer gets it.
+    // The run stops, but the item is finished and emitted.
     yield* journal.commit(claim, record).pipe(
       Effect.catch((error) => Effect.sync(() => control.stop(journalFailure(error))))
     )
@@ -144,7 +144,7 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
   return yield* conclude(run, item, detailed, latencyMillis, control, output)
 })
 
-/** The outcome that an earlier run recorded for an item, unless its record cannot be used any more. */
+/** The outcome that an earlier run recorded, or `undefined` if the record cannot be used any more. */
 const restored = Effect.fnUntraced(function*<A, Input, In, R>(
   { compiled: { extraction, response }, feed, journal }: Run<A, Input, In, R>,
   item: Planned<In>,

@@ -18,7 +18,8 @@ import * as ExtractionError from "../../extraction/ExtractionError.ts"
 import { Llm } from "../../llm/Llm.ts"
 import { CurrentLlmObserver } from "../../llm/RequestObserver.ts"
 import { CurrentLlmFlow } from "../../llm/LlmPriority.ts"
-import * as LlmRequest from "../../llm/LlmRequest.ts"
+import { fingerprint } from "../../llm/fingerprint.ts"
+import type * as LlmRequest from "../../llm/LlmRequest.ts"
 import { notSent } from "../../extraction/internal/failure.ts"
 import * as Compiled from "../../extraction/internal/compiled.ts"
 
@@ -115,7 +116,7 @@ const claim = <A, Input, In, E, R, R2>(
 
   const content = (item: Planned<In>): string => {
     const request = toRequest(run, item)
-    return Result.isSuccess(request) ? LlmRequest.canonical(request.success) : `not sent: ${request.failure.message}`
+    return Result.isSuccess(request) ? fingerprint(run.llm, request.success) : `not sent: ${request.failure.message}`
   }
 
   const claimChunk = Effect.fnUntraced(function*(chunk: ReadonlyArray<Planned<In>>) {
@@ -216,7 +217,7 @@ const makeHandle = <A, Input, In, R>(
       const { claim, id, index, input } = planned
       feed?.started(index, id)
       const start = clock.currentTimeMillisUnsafe()
-      const detailed = yield* asked
+      let detailed = yield* asked
       const latencyMillis = clock.currentTimeMillisUnsafe() - start
       const { attempts, usage } = Result.merge(detailed)
       if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
@@ -225,11 +226,23 @@ const makeHandle = <A, Input, In, R>(
         return yield* runFatal(detailed.failure)
       }
       if (journal !== undefined && claim !== undefined) {
-        const record = yield* toRecord(planned, detailed, latencyMillis)
-        // The item is done all the same: whoever takes the results still gets it.
-        yield* journal.commit(claim, record).pipe(
-          Effect.catch((error) => Effect.sync(() => stop(journalFailure(error))))
-        )
+        const commit = (result: typeof detailed) =>
+          Effect.flatMap(toRecord(planned, result, latencyMillis), (record) => journal.commit(claim, record))
+        let committed = yield* Effect.result(commit(detailed))
+        if (Result.isFailure(committed) && !committed.failure.isUnrecoverable) {
+          // A single answer that cannot be recorded is the failure of its item.
+          detailed = Result.fail(
+            new ExtractionError.ExtractionError({
+              extraction: compiled.extraction.name,
+              reason: new ExtractionError.LimitExceeded({ limit: "maxDepth", maximum: 500 }),
+              attempts,
+              usage
+            })
+          )
+          committed = yield* Effect.result(commit(detailed))
+        }
+        // The item is finished in any case, and is delivered.
+        if (Result.isFailure(committed)) stop(journalFailure(committed.failure))
       }
       const item: Item<A, In> = {
         index,

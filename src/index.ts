@@ -16,8 +16,6 @@ export * as BatchProgress from "./batch/BatchProgress.ts"
 export * as BatchSummary from "./batch/BatchSummary.ts"
 /** Which items of a batch are done. */
 export * as Journal from "./batch/Journal.ts"
-/** What can go wrong with a journal. */
-export * as JournalError from "./batch/JournalError.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Lists and objects while they are being written. */

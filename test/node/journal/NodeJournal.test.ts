@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema, Stream } from "effect"
-import { Batch, Extraction, type ExtractionError, Journal } from "effect-instructor"
+import { Batch, type Completion, Extraction, type ExtractionError, Journal, Llm, Usage } from "effect-instructor"
 import { NodeJournal } from "effect-instructor/node"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { spawn, spawnSync } from "node:child_process"
@@ -203,6 +203,60 @@ describe("NodeJournal", () => {
         assert.deepStrictEqual([claimedAs, record.answer], [record.index, { echo: `text ${record.index}` }])
       }
     }).pipe(Effect.provide(mock)), 30_000)
+
+  it.effect("runs items again for another provider or another base URL", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const sentTo = (provider: string, origin: string) =>
+        Effect.gen(function*() {
+          let sent = 0
+          const llm = Llm.make({
+            provider,
+            origin,
+            model: "m",
+            complete: () =>
+              Effect.sync((): Completion.Completion => {
+                sent++
+                return {
+                  id: "",
+                  model: "m",
+                  text: "{\"echo\":\"x\"}",
+                  toolCalls: [],
+                  finishReason: "stop",
+                  usage: Usage.zero
+                }
+              })
+          })
+          yield* Stream.runDrain(Batch.resumable(echo, texts(3))).pipe(
+            withJournal(path),
+            Effect.provideService(Llm.Llm, llm)
+          )
+          return sent
+        })
+      assert.strictEqual(yield* sentTo("openai", "http://simulator"), 3)
+      assert.strictEqual(yield* sentTo("openai", "http://simulator"), 0)
+      assert.strictEqual(yield* sentTo("openai", "https://real"), 3)
+      assert.strictEqual(yield* sentTo("other", "https://real"), 3)
+    }))
+
+  it.effect("ends an item alone whose answer is nested too deep, also when the run is resumed", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const depth = 5000
+      const llm = MockLlm.layer((request) => {
+        const text = request.messages[1]!.content as string
+        return text === "text 1" ? `{"echo":"x","more":${"[".repeat(depth)}${"]".repeat(depth)}}` : { echo: text }
+      })
+      const batch = run(path, texts(4), { ordered: true, retryFailures: false })
+      yield* Effect.gen(function*() {
+        for (const restored of [false, true]) {
+          const { items, sent } = yield* batch
+          assert.deepStrictEqual(items.map(({ result }) => Result.isSuccess(result)), [true, false, true, true])
+          assert.isTrue(items.every((item) => item.restored === restored))
+          assert.strictEqual(sent, restored ? 0 : 4)
+        }
+      }).pipe(Effect.provide(llm))
+    }))
 
   describe("remove", () => {
     it.effect("removes a journal of any version, so that the next run starts anew", () =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema, Stream } from "effect"
-import { Batch, type Completion, Extraction, type ExtractionError, Journal, Llm, Usage } from "effect-instructor"
+import { Batch, type Completion, Extraction, Journal, Llm, Usage } from "effect-instructor"
 import { NodeJournal } from "effect-instructor/node"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { spawn, spawnSync } from "node:child_process"
@@ -30,8 +30,8 @@ const withJournal = (path: string) => Effect.provide(NodeJournal.layer({ path })
 /** A run that has its journal to itself, as one in a process of its own. */
 const run = (
   path: string,
-  inputs: ReadonlyArray<string | ExtractionError.ExtractionError>,
-  options?: Batch.ResumableOptions<string | ExtractionError.ExtractionError>
+  inputs: ReadonlyArray<string>,
+  options?: Batch.Options<string>
 ) =>
   Effect.gen(function*() {
     const before = (yield* MockLlm.requests).length
@@ -72,14 +72,14 @@ describe("NodeJournal", () => {
       assert.strictEqual((yield* run(path, inputs, { concurrency: 100 })).sent, 5000)
       const { items, sent } = yield* run(path, inputs.toReversed(), { concurrency: 100 })
       assert.strictEqual(sent, 0)
-      for (const { input, result } of items) assert.deepStrictEqual(result, Result.succeed({ echo: String(input) }))
+      for (const { input, result } of items) assert.deepStrictEqual(result, Result.succeed({ echo: input }))
       assert.strictEqual((yield* run(path, inputs, { id: (text) => text })).sent, 5000)
     }).pipe(Effect.provide(mock)), 30_000)
 
   it.effect("returns the last record of each item, with its index in this run", () =>
     Effect.gen(function*() {
       const path = yield* file
-      const options = { id: (text: string | ExtractionError.ExtractionError) => String(text).slice(-1) }
+      const options = { id: (text: string) => text.slice(-1) }
       yield* run(path, ["text 1", "text 2", "bad 3"], options)
       const stored = yield* Effect.gen(function*() {
         yield* Stream.runDrain(Batch.resumable(echo, ["text 3", "other 1", "text 4"], options))

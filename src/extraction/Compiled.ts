@@ -122,11 +122,3 @@ export const run: <A, Input, R>(
   llm: Llm["Service"],
   request: LlmRequest
 ) => Effect.Effect<Detailed<A>, ExtractionError, R> = Attempts.run
-
-/** Interprets a completion: as a value, the next request, or a failure. */
-export const step: <A, Input, R>(
-  compiled: Compiled<A, Input, R>,
-  first: LlmRequest,
-  completion: Completion,
-  invalid: Step.InvalidAttempts
-) => Effect.Effect<Step.Step<A>, never, R> = Step.make

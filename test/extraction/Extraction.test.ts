@@ -127,7 +127,7 @@ describe("Extraction", () => {
 
     it.effect("fails with InvalidInput before any request when it returns a failed Result or throws", () =>
       Effect.gen(function*() {
-        const throwing = Extraction.mapInput(Extraction.make({ schema: Person }), (_: Row): string => {
+        const throwing = Extraction.mapInput(Extraction.make({ schema: Person }), (): string => {
           throw new Error("broken row")
         })
         const messages: Array<string> = []

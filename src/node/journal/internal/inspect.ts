@@ -4,7 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { JournalError, NotAJournal } from "../../../batch/JournalError.ts"
-import { fileFailure } from "./fileProblem.ts"
+import { fileFailure } from "./fileFailure.ts"
 import { anyHeader, header } from "./journalLine.ts"
 
 export interface Inspected {

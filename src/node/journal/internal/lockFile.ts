@@ -13,7 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Os from "node:os"
 import * as Process from "node:process"
 import { FileFailure, JournalError, Locked } from "../../../batch/JournalError.ts"
-import { fileFailure } from "./fileProblem.ts"
+import { fileFailure } from "./fileFailure.ts"
 
 /** A process, in a way that a later one with the same number is not mistaken for it. */
 const Holder = Schema.fromJsonString(Schema.Struct({

@@ -131,7 +131,7 @@ export interface Snapshot {
  */
 export class LlmGovernor extends Context.Service<LlmGovernor, {
   readonly snapshot: Effect.Effect<Snapshot>
-}>()("effect-instructor/llm/LlmGovernor") {}
+}>()("effect-instructor/middleware/governor/LlmGovernor") {}
 
 /**
  * The current state of the governor. Use it for a status line, or to find out why requests wait.

@@ -5,9 +5,9 @@
 import { Clock, Duration, Effect, Fiber, Layer, Random, Schedule, Stream } from "effect"
 import { type Completion, Llm, LlmError, LlmGovernor, type LlmRequest, Usage } from "effect-instructor"
 import { AiError } from "effect/ai"
-import { CurrentFlow } from "../../support/requestContext.ts"
 import { makeRandom } from "../../bench/governor/virtualServer.ts"
 import * as VirtualTime from "../../bench/governor/virtualTime.ts"
+import { CurrentFlow } from "../../support/requestContext.ts"
 
 type Mood = "healthy" | "refuses" | "fails" | "overloaded" | "hangs" | "mixed" | "invents"
 

@@ -95,6 +95,20 @@ describe("lane", () => {
       assert.strictEqual(lane.share, 1)
     })
 
+    it("uses its limits fully when a quota explains the refusal", () => {
+      const lane = make({ requestsPerMinute: 600 })
+      assert.isTrue(refuse(lane, 0, refusal({ rateLimits: [window("requests", 100, 0, 3_600_000, "day")] })))
+      assert.strictEqual(lane.share, 1)
+      assert.deepStrictEqual(Lane.limited(lane, cost, 1000), { reason: "quota", until: 3_600_000 })
+    })
+
+    it("uses less of its limits when the reported one is full again in a moment", () => {
+      const lane = make()
+      answer(lane, 0, [window("requests", 600, 540, 100)])
+      assert.isFalse(refuse(lane, 1000, refusal({ rateLimits: [window("requests", 600, 0, 1000)] })))
+      assert.strictEqual(lane.share, 0.8)
+    })
+
     it("is cut once for all refusals of one burst", () => {
       const lane = make()
       const marks = Array.from({ length: 10 }, () => send(lane, 0))

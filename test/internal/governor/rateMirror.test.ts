@@ -158,6 +158,61 @@ describe("rateMirror", () => {
       assert.isAtMost(sendAll(mirror, 0, 10_000), 101)
     })
 
+    it("of the first limit empty the local bucket, those of another one do not", () => {
+      const mirror = perMinute()
+      hear(mirror, 0, [6000, 3000], [0, send(mirror, 0)])
+      assert.strictEqual(mirror.level, 0)
+      RateMirror.advance(mirror, 0, 1)
+      RateMirror.advance(mirror, 1000, 1)
+      const { level } = mirror
+      assert.isAbove(level, 5)
+      hear(mirror, 1000, [3000, 1500], [1000, send(mirror, 1000)])
+      assert.strictEqual(mirror.level, level - 1)
+    })
+
+    it("of the first limit leave the local bucket as it is where the user set one", () => {
+      const mirror = perMinute(6000)
+      hear(mirror, 0, [6000, 3000], [0, send(mirror, 0)])
+      assert.strictEqual(mirror.level, 24)
+    })
+
+    it("of the first limit show what others used since the first request", () => {
+      const mirror = perMinute()
+      const spent = send(mirror, 0)
+      for (let i = 1; i < 100; i++) send(mirror, i)
+      // Full at the first request, and 200 used a second later by 100 requests: others took as much, and 100 came in.
+      hear(mirror, 1000, [6000, 5000], [1000, spent + 99])
+      assert.isBelow(mirror.gain, 0.1)
+    })
+
+    it("of another limit start from its nominal gain", () => {
+      const mirror = perMinute()
+      hear(mirror, 0, [6000, 3000], [0, send(mirror, 0)])
+      mirror.gain = 0.01
+      hear(mirror, 600, [3000, 0], [600, send(mirror, 600)])
+      assert.strictEqual(mirror.gain, 0.05)
+      assert.strictEqual(RateMirror.limit(mirror), 3000)
+    })
+
+    it("that come in quick succession are not learned from", () => {
+      const mirror = perMinute()
+      hear(mirror, 0, [6000, 3000], [0, send(mirror, 0)])
+      hear(mirror, 499, [6000, 1000], [499, send(mirror, 499)])
+      assert.strictEqual(mirror.gain, 0.1)
+      hear(mirror, 500, [6000, 1000], [500, send(mirror, 500)])
+      assert.isBelow(mirror.gain, 0.1)
+    })
+
+    it("that stop coming let the learned gain return to the nominal one", () => {
+      const mirror = perMinute()
+      hear(mirror, 0, [6000, 3000], [0, send(mirror, 0)])
+      mirror.gain = 0.01
+      for (let at = 0; at <= 5000; at += 1000) RateMirror.advance(mirror, at, 1)
+      assert.strictEqual(mirror.gain, 0.01)
+      for (let at = 6000; at <= 605_000; at += 1000) RateMirror.advance(mirror, at, 1)
+      assert.isAbove(mirror.gain, 0.09)
+    })
+
     it("know what was sent before them", () => {
       const mirror = RateMirror.make({ unit: "requests", period: "minute", spent: 100, firstAt: 0 })
       hear(mirror, 30_000, [600, 500], [0, 100])

@@ -265,6 +265,20 @@ describe("LlmGovernor", () => {
       }))
   })
 
+  it.effect("a quota that a refusal reports is tried again after the delay of the server, where that is shorter", () =>
+    Effect.gen(function*() {
+      const { llm: provided, sent } = provider((_, call) =>
+        call === 0
+          ? Effect.fail(rateLimited("20 seconds", { rateLimits: [window("requests", 100, 0, "9 hours", "day")] }))
+          : Effect.succeed(completion())
+      )
+      const { llm } = yield* governed({}, provided)
+      const fiber = yield* many(llm, 3)
+      yield* TestClock.adjust("25 seconds")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(sent.length, 4)
+    }))
+
   describe("limits that only refusals report", () => {
     const chaos = (every: number) =>
       provider((_, call) =>

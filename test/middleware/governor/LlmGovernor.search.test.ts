@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { search } from "./search.ts"
 
-const seeds = 150
+const seeds = 100
 
 describe("LlmGovernor", () => {
   it(`recovers from five minutes of chaos without starvation or deadlock, for ${seeds} seeds`, () => {
@@ -9,5 +9,5 @@ describe("LlmGovernor", () => {
       const { violations } = search(seed)
       assert.deepStrictEqual(violations, [], `seed ${seed}`)
     }
-  })
+  }, 60_000)
 })

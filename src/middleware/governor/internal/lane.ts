@@ -165,7 +165,7 @@ export const answered = <A extends FairQueue.Waiting>(
   const hasReports = windows !== undefined && windows.length > 0
   if (hasReports) {
     advance(lane, at)
-    for (const window of windows) RateLimits.observe(lane.limits, window, mark, at, false)
+    for (const window of windows) RateLimits.observe(lane.limits, window, mark, at)
   }
   RateLimits.answered(lane.limits, cost, at, hasReports)
 }
@@ -179,9 +179,10 @@ export const refused = <A extends FairQueue.Waiting>(
 ): boolean => {
   lane.trouble = { since: lane.trouble?.since ?? at, error }
   advance(lane, at)
+  const retryMillis = RateLimits.toMillis(error.retryAfter)
   let isExplained = false
   for (const window of error.rateLimits ?? []) {
-    if (RateLimits.observe(lane.limits, window, mark, at, true)) isExplained = true
+    if (RateLimits.observeRefusal(lane.limits, window, mark, at, retryMillis)) isExplained = true
   }
   RateLimits.drain(lane.limits)
   // Other refusals of the same burst say nothing new.

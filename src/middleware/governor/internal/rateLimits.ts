@@ -158,31 +158,49 @@ const forget = (self: RateLimits): void => {
   self.quotas.length = 0
 }
 
+/** Learns from a report in the answer to the request that this mark belongs to. Only right after `advance`. */
+export const observe = (self: RateLimits, window: RateLimitWindow, mark: Totals, at: number): void => {
+  const report = toReport(window)
+  if (report === undefined) return
+  const quota = quotaOf(self, report)
+  if (quota !== undefined) return Quota.observe(quota, report, spentOf(report, mark), at)
+  const mirror = mirrorOf(self, report, at)
+  mirror.isProvisional = false
+  RateMirror.observe(mirror, report, mark.at, spentOf(report, mark))
+}
+
 /**
- * Learns from a report in the answer to the request that this mark belongs to. Returns whether the report explains a
- * refusal: it is credible, and sets the pace from now on. Only right after `advance`.
+ * Learns from a report in the refusal of a request, which may be tried again after `retryMillis`. Returns whether the
+ * report explains the refusal: it is credible, and sets the pace from now on. Only right after `advance`.
  */
-export const observe = (
+export const observeRefusal = (
   self: RateLimits,
   window: RateLimitWindow,
   mark: Totals,
   at: number,
-  isRefusal: boolean
+  retryMillis: number | undefined
 ): boolean => {
   const report = toReport(window)
-  if (report === undefined || isRefusal && !isCredible(self, report, at)) return false
-  const spent = amount(report.unit, mark.requests, mark)
+  if (report === undefined || !isCredible(self, report, at)) return false
   const quota = quotaOf(self, report)
   if (quota !== undefined) {
-    Quota.observe(quota, report, spent, at)
+    // Where the server asks for a shorter delay, it is to be tried then.
+    const resetMillis = Math.min(report.resetMillis || Infinity, Math.max(1, retryMillis ?? Infinity))
+    Quota.observe(
+      quota,
+      { ...report, resetMillis: resetMillis === Infinity ? 0 : resetMillis },
+      spentOf(report, mark),
+      at
+    )
     return true
   }
-  const mirror = mirrorOf(self, report.unit, report.period as RateMirror.RateMirror["period"], at)
-  if (!isRefusal) mirror.isProvisional = false
-  else if (mirror.reported === undefined) mirror.isProvisional = true
-  RateMirror.observe(mirror, report, mark.at, spent)
+  const mirror = mirrorOf(self, report, at)
+  if (mirror.reported === undefined) mirror.isProvisional = true
+  RateMirror.observe(mirror, report, mark.at, spentOf(report, mark))
   return !RateMirror.isFast(mirror)
 }
+
+const spentOf = ({ unit }: Report, mark: Totals): number => amount(unit, mark.requests, mark)
 
 /** Starts the limits afresh after a refusal. */
 export const drain = ({ mirrors }: RateLimits): void => {
@@ -236,12 +254,8 @@ const quotaOf = ({ mirrors, quotas }: RateLimits, report: Report): Quota.Quota |
   return quota
 }
 
-const mirrorOf = (
-  self: RateLimits,
-  unit: RateMirror.Unit,
-  period: RateMirror.RateMirror["period"],
-  at: number
-): RateMirror.RateMirror => {
+const mirrorOf = (self: RateLimits, { period: reported, unit }: Report, at: number): RateMirror.RateMirror => {
+  const period = reported === "second" ? "second" : "minute"
   for (const mirror of self.mirrors) if (mirror.unit === unit && mirror.period === period) return mirror
   const mirror = RateMirror.make({ unit, period, spent: sentOf(self, unit), firstAt: self.firstAt })
   RateMirror.advance(mirror, at, 1)
@@ -260,10 +274,9 @@ const isCredible = (self: RateLimits, { limit, period, remaining, resetMillis, u
       return true
     }
   }
-  for (const quota of self.quotas) if (quota.unit === unit && quota.period === period) return true
+  if (period === "hour" || period === "day") return true
   if (resetMillis > 0 && resetMillis * limit < (limit - remaining) * periodMillis[period] / 2) return false
-  return period === "hour" || period === "day" ||
-    !isRefuted(self, unit, limit * periodMillis.minute / periodMillis[period], at)
+  return !isRefuted(self, unit, limit * periodMillis.minute / periodMillis[period], at)
 }
 
 /** Whether more was answered in the last minute or two than a limit per minute allows, a full bucket included. */

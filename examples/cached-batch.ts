@@ -16,7 +16,7 @@ const texts = [
 
 const run = Effect.gen(function*() {
   const people = yield* Batch.all(person, texts, { concurrency: 2 })
-  const { hits, misses, shared } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+  const { hits, misses, shared } = yield* LlmCache.snapshot
   yield* Console.log(`${people.map(({ name }) => name).join(", ")}: ${misses} sent, ${hits + shared} from the cache`)
 })
 

@@ -21,7 +21,7 @@ const store = Persistence.layerBackingRedis.pipe(
 const run = (worker: string) =>
   Effect.gen(function*() {
     yield* Batch.all(person, texts, { concurrency: 2 })
-    const { hits, misses } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+    const { hits, misses } = yield* LlmCache.snapshot
     yield* Console.log(`${worker}: ${misses} sent, ${hits} from the cache`)
   }).pipe(
     Effect.provide(LlmCache.layer({ store, namespace: `people-${process.pid}`, timeToLive: "10 seconds" }))

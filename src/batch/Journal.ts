@@ -127,6 +127,24 @@ export class Journal extends Context.Service<Journal, {
 /**
  * A journal in memory, for the lifetime of its layer. Use it for tests, or to resume batches within one process.
  *
+ * **Example** (A run that is resumed)
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { Batch, Journal } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const run = Batch.resumable(Schema.Struct({ name: Schema.String }), ["I am Ada"])
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Stream.runDrain(run)
+ *   yield* Stream.runDrain(run)
+ *   return (yield* MockLlm.requests).length
+ * }).pipe(Effect.provide([Journal.layerMemory, MockLlm.layer([{ name: "Ada" }])]))
+ *
+ * await Effect.runPromise(program) // => 1
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */

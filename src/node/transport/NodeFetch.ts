@@ -62,6 +62,16 @@ export const make = (
  * Replaces the built-in `fetch` of Effect's HTTP client and of the `openai` SDK. Use it for batches, where the transport
  * takes a large part of the CPU time.
  *
+ * **Example** (A transport with a limit of connections)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { NodeFetch } from "effect-instructor/node"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * export const Llm = OpenAi.layerConfig().pipe(Layer.provide(NodeFetch.layer({ connections: 64 })))
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */

@@ -24,7 +24,6 @@ const privateFile = 0o600
 export const make = Effect.fnUntraced(function*(
   path: string
 ): Effect.fn.Return<Journal["Service"], JournalError, FileSystem.FileSystem | Scope.Scope> {
-  const fs = yield* FileSystem.FileSystem
   const failure = fileFailure(path)
   const run = Exclusive.make(() =>
     new JournalError({ reason: new Locked({ path, holder: "another run of this process" }) })
@@ -32,16 +31,15 @@ export const make = Effect.fnUntraced(function*(
   // Before there is a lock file beside something that is not a journal.
   yield* inspect(path)
   yield* LockFile.acquire(path)
-  const { damaged, index, length } = yield* open(path)
+  const { file, size } = yield* open(path)
+  const { damaged, index, length } = yield* Effect.mapError(Scan.scan(file, size), failure("read"))
   if (damaged > 0) {
     yield* Effect.logWarning(`${damaged} lines of ${path} are damaged. The items of these records run again`)
   }
-  const file = yield* Effect.mapError(fs.open(path, { flag: "r+" }), failure("opened"))
   const writer = yield* JournalWriter.make({ file, index, length, failure })
   const claims = makeClaims(index)
 
-  const readRecord = ({ key }: Claim) =>
-    Scan.readLine(file, index.offsetAt(index.slotOf(JournalLine.parseKey(key).key)))
+  const offsetOf = ({ key }: Claim): number => index.offsetAt(index.slotOf(JournalLine.parseKey(key).key))
 
   const toStored = (bytes: Uint8Array, start: number, end: number, offset: number): StoredRecord | undefined => {
     const prefix = JournalLine.parsePrefix(bytes, start, end)
@@ -61,32 +59,28 @@ export const make = Effect.fnUntraced(function*(
     claim: claims.claim,
     commit: ({ key }, record) => Effect.suspend(() => writer.write(key, record)),
     read: (claim) =>
-      Effect.suspend(() => readRecord(claim)).pipe(
-        Effect.map(Scan.decodeRecord),
-        Effect.mapError(failure("read"))
-      ),
-    records: Scan.mapLines(path, toStored).pipe(
-      Stream.mapError(failure("read")),
-      Stream.provideService(FileSystem.FileSystem, fs)
-    )
+      Effect.suspend(() => Scan.readRecord(file, offsetOf(claim))).pipe(Effect.mapError(failure("read"))),
+    records: Stream.mapError(Scan.mapLines(file, toStored), failure("read"))
   })
 })
 
-/** Reads the file, or creates it. */
+/** Opens the file, which is created if it does not exist. */
 const open = Effect.fnUntraced(function*(
   path: string
-): Effect.fn.Return<Scan.Scanned, JournalError, FileSystem.FileSystem> {
+): Effect.fn.Return<
+  { readonly file: FileSystem.File; readonly size: number },
+  JournalError,
+  FileSystem.FileSystem | Scope.Scope
+> {
+  const fs = yield* FileSystem.FileSystem
   const failure = fileFailure(path)
   const { size, status } = yield* inspect(path)
-  switch (status) {
-    case "otherVersion":
-      return yield* notAJournal(path, "it was written by another version of effect-instructor")
-    case "empty":
-      yield* Effect.mapError(Effect.scoped(create(path)), failure("written"))
-      return { index: JournalIndex.make(0), length: JournalLine.header.length, damaged: 0 }
-    case "journal":
-      return yield* Effect.mapError(Scan.scan(path, size), failure("read"))
+  if (status === "otherVersion") {
+    return yield* notAJournal(path, "it was written by another version of effect-instructor")
   }
+  if (status === "empty") yield* Effect.mapError(Effect.scoped(create(path)), failure("written"))
+  const file = yield* Effect.mapError(fs.open(path, { flag: "r+" }), failure("opened"))
+  return { file, size }
 })
 
 /** The first line is on the disk before any record is written. */

@@ -1,7 +1,7 @@
 /** Reads the lines of a journal file. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
@@ -23,10 +23,9 @@ export interface Scanned {
 
 /** Finds the last record of each item. */
 export const scan = Effect.fnUntraced(function*(
-  path: string,
+  file: FileSystem.File,
   size: number
-): Effect.fn.Return<Scanned, PlatformError, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
+): Effect.fn.Return<Scanned, PlatformError> {
   const lines = ByteLines.make()
   let index: JournalIndex.JournalIndex | undefined
   let damaged = 0
@@ -36,7 +35,7 @@ export const scan = Effect.fnUntraced(function*(
     if (prefix === undefined) damaged++
     else index!.record(index!.slotOf(prefix.key), { ...prefix, offset })
   }
-  yield* Stream.runForEach(fs.stream(path, { chunkSize: readSize }), (chunk) =>
+  yield* Stream.runForEach(chunks(file), (chunk) =>
     Effect.sync(() => {
       // The first lines tell the approximate number of records, so that the index need not grow.
       index ??= JournalIndex.make(size / chunk.length * countLines(chunk))
@@ -51,18 +50,26 @@ const countLines = (bytes: Uint8Array): number => {
   return count
 }
 
+// Through the open file: at the end of a run, another open file may be one too many.
+const chunks = (file: FileSystem.File): Stream.Stream<Uint8Array, PlatformError> =>
+  Stream.unfold(
+    0,
+    (position) =>
+      Effect.map(file.readAlloc(readSize, { position: BigInt(position) }), (chunk) =>
+        Option.isNone(chunk) ? undefined : [chunk.value, position + chunk.value.length] as const)
+  )
+
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(JournalRecord))
 const decoder = new TextDecoder()
 
-/** The record in a line. Nothing if the line is damaged. */
-export const decodeRecord = (line: Uint8Array): Option.Option<JournalRecord> =>
-  parsePrefix(line, 0, line.length) === undefined ? Option.none() : decodeJson(decoder.decode(line))
+/** The record in a line with the right checksum. */
+export const decodeRecord = (line: Uint8Array): Option.Option<JournalRecord> => decodeJson(decoder.decode(line))
 
-/** The line at an offset, whatever its length. */
-export const readLine = Effect.fnUntraced(function*(
+/** The record at an offset, whatever its length. Nothing if its line is damaged. */
+export const readRecord = Effect.fnUntraced(function*(
   file: FileSystem.File,
   offset: number
-): Effect.fn.Return<Uint8Array, PlatformError> {
+): Effect.fn.Return<Option.Option<JournalRecord>, PlatformError> {
   for (let size = 4096;; size *= 8) {
     const buffer = new Uint8Array(size)
     let count = 0
@@ -72,16 +79,19 @@ export const readLine = Effect.fnUntraced(function*(
       count += read
     } while (read > 0 && count < size)
     const end = buffer.subarray(0, count).indexOf(10)
-    if (end !== -1 || count < size) return buffer.subarray(0, Math.max(0, end))
+    if (end === -1 && count === size) continue
+    return parsePrefix(buffer, 0, Math.max(0, end)) === undefined
+      ? Option.none()
+      : decodeRecord(buffer.subarray(0, end))
   }
 })
 
 /** The results of a function of all lines, without those that are `undefined`. */
 export const mapLines = <A>(
-  path: string,
+  file: FileSystem.File,
   f: (bytes: Uint8Array, start: number, end: number, offset: number) => A | undefined
-): Stream.Stream<A, PlatformError, FileSystem.FileSystem> =>
-  Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => {
+): Stream.Stream<A, PlatformError> =>
+  Stream.suspend(() => {
     const lines = ByteLines.make()
     const mapChunk = (chunk: Uint8Array): Array<A> => {
       const values: Array<A> = []
@@ -91,9 +101,9 @@ export const mapLines = <A>(
       })
       return values
     }
-    return fs.stream(path, { chunkSize: readSize }).pipe(
+    return chunks(file).pipe(
       Stream.map(mapChunk),
       Stream.filter(Arr.isArrayNonEmpty),
       Stream.flattenArray
     )
-  }))
+  })

@@ -6,7 +6,6 @@ import * as Prompt from "effect/ai/Prompt"
 import type * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Result from "effect/Result"
-import type { Completion } from "../llm/Completion.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
 import * as Messages from "../prompt/Messages.ts"
@@ -17,7 +16,6 @@ import * as Attempts from "./internal/attempts.ts"
 import type { Extraction, PromptInput } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import * as Failure from "./internal/failure.ts"
-import * as Step from "./internal/step.ts"
 
 export { resolve } from "./internal/definition.ts"
 
@@ -122,11 +120,3 @@ export const run: <A, Input, R>(
   llm: Llm["Service"],
   request: LlmRequest
 ) => Effect.Effect<Detailed<A>, ExtractionError, R> = Attempts.run
-
-/** Interprets a completion: as a value, the next request, or a failure. */
-export const step: <A, Input, R>(
-  compiled: Compiled<A, Input, R>,
-  first: LlmRequest,
-  completion: Completion,
-  invalid: Step.InvalidAttempts
-) => Effect.Effect<Step.Step<A>, never, R> = Step.make

@@ -16,4 +16,3 @@ export const CurrentRequestObserver: Context.Reference<RequestObserver> = Contex
   "effect-instructor/llm/RequestObserver",
   { defaultValue: (): RequestObserver => ({ onRetry: () => {}, onWait: () => {}, onSend: () => {} }) }
 )
-export const CurrentLlmObserver = CurrentRequestObserver

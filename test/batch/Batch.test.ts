@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Exit, Result, Schema, Stream } from "effect"
-import { Batch, BatchProgress, Extraction, ExtractionError, Journal, Usage } from "effect-instructor"
+import { Batch, BatchProgress, Extraction, type ExtractionError, Journal, Usage } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { Echo, echo, mock, run, texts } from "../support/echo.ts"

@@ -1,4 +1,4 @@
-/** A batch run twice over a cache in a SQLite file: the second time, and in every other process, nothing is sent. */
+/** A batch that runs twice with a cache in a SQLite file: the second run, and every other process, sends nothing. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, FileSystem, Schema } from "effect"
 import { Batch, Extraction, LlmCache } from "effect-instructor"
@@ -22,7 +22,7 @@ const run = Effect.gen(function*() {
 
 const program = Effect.gen(function*() {
   const folder = yield* FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped())
-  // What another process would do: the same file, and nothing else in common.
+  // A cache of its own for each run, as in two processes that share the file.
   const cached = () =>
     LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: `${folder}/answers.sqlite` }), timeToLive: "30 days" })
   yield* Effect.provide(run, cached())

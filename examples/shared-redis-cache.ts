@@ -1,7 +1,4 @@
-/**
- * A cache that machines share, in Redis. Where there is none, the cache says so, and every answer is asked for: REDIS_URL
- * tells where to look.
- */
+/** A cache in Redis that machines share. Set REDIS_URL. Without a Redis, the cache logs a warning and sends everything. */
 import { NodeRedis, NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, LlmCache } from "effect-instructor"

@@ -127,8 +127,8 @@ describe("Extraction", () => {
 
     it.effect("fails with InvalidInput before any request when it returns a failed Result or throws", () =>
       Effect.gen(function*() {
-        const throwing = Extraction.mapInput(Extraction.make({ schema: Person }), (): string => {
-          throw new Error("broken row")
+        const throwing = Extraction.mapInput(Extraction.make({ schema: Person }), ({ id }: Row): string => {
+          throw new Error(`broken row ${id}`)
         })
         const messages: Array<string> = []
         for (const extraction of [ofRow, throwing, Extraction.mapInput(ofRow, (row: Row) => row)]) {

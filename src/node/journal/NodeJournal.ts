@@ -73,6 +73,7 @@ export const layer = (options: Options): Layer.Layer<Journal, JournalError> =>
  * @since 0.1.0
  */
 export const remove = (options: Options): Effect.Effect<void, JournalError> =>
+  // @effect-diagnostics-next-line strictEffectProvide:off
   Effect.provide(Effect.scoped(removeFile(options.path)), NodeFileSystem.layer)
 
 const removeFile = Effect.fnUntraced(function*(

@@ -1,15 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Fiber, Result, Schema, Stream } from "effect"
-import {
-  Batch,
-  BatchProgress,
-  Extraction,
-  ExtractionError,
-  Journal,
-  JournalError,
-  type Llm,
-  Usage
-} from "effect-instructor"
+import { Batch, BatchProgress, Extraction, ExtractionError, Journal, type Llm, Usage } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
@@ -468,8 +459,8 @@ describe("Batch", () => {
         const journal = yield* Journal.Journal
         let commits = 0
         const full = Effect.fail(
-          new JournalError.JournalError({
-            reason: new JournalError.FileFailure({ path: "j", operation: "written", description: "no room" })
+          new Journal.JournalError({
+            reason: new Journal.FileFailure({ path: "j", operation: "written", description: "no room" })
           })
         )
         const seen: Array<number> = []

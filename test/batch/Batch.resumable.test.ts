@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, type Duration, Effect, Fiber, Layer, Option, Result, Schema, Stream } from "effect"
+import { Deferred, Duration, Effect, Fiber, Layer, Option, Result, Schema, Stream } from "effect"
 import { Batch, BatchProgress, Extraction, Journal, Llm } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
@@ -178,6 +178,18 @@ describe("Batch.resumable", () => {
       const items = yield* run(batch())
       assert.deepStrictEqual(restoredIndexes(items), [0, 1, 2, 3])
       assert.strictEqual((yield* MockLlm.requests).length, 8)
+    }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
+  it.effect("reports the latency of each item, and keeps it in the journal", () =>
+    Effect.gen(function*() {
+      const progress = yield* BatchProgress.make
+      const batch = Batch.resumable(echo, texts(3), { concurrency: 1, progress }).pipe(Stream.runCollect)
+      for (const restored of [false, true]) {
+        const items = yield* run(batch)
+        assert.deepStrictEqual(items.map(({ latency }) => Duration.toMillis(latency)), [100, 90, 80])
+        assert.deepStrictEqual(items.map((item) => item.restored), [restored, restored, restored])
+      }
+      assert.deepStrictEqual(Duration.toMillis((yield* progress.snapshot).latency.max), 100)
     }).pipe(Effect.provide([mock(), Journal.layerMemory])))
 
   it.effect("emits items in input order when `ordered`, restored or not", () =>

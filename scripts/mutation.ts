@@ -20,7 +20,7 @@ const root = path.join(import.meta.dirname, "..")
 /** The folders that are mutated, and the tests nearest to each. */
 const targets: Readonly<Record<string, ReadonlyArray<string>>> = {
   "src/batch": ["test/batch", "test/internal/batch"],
-  "src/middleware/governor": ["test/middleware/governor", "test/internal/middleware/governor"],
+  "src/middleware/governor": ["test/middleware/governor", "test/internal/governor"],
   "src/answer": ["test/answer", "test/internal/answer", "test/extraction"]
 }
 

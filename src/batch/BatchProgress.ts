@@ -134,7 +134,7 @@ export interface BatchSnapshot extends BatchSummary {
  * @since 0.1.0
  */
 export interface BatchProgress {
-  readonly [Feed.TypeId]: Feed.Feed
+  readonly [Feed.TypeId]: unknown
   /**
    * The events from now on. The stream never ends and never delays the batch: a consumer that is more than 4,096 events
    * behind misses the oldest.

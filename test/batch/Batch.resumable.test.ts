@@ -4,7 +4,6 @@ import { Batch, BatchProgress, Extraction, Journal, Llm } from "effect-instructo
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
-import * as JournalError from "../../src/batch/JournalError.ts"
 import { completion } from "../support/completions.ts"
 import { Echo, echo, mock, run, texts } from "../support/echo.ts"
 
@@ -234,8 +233,8 @@ describe("Batch.resumable", () => {
       const journal = yield* Journal.Journal
       let commits = 0
       const full = Effect.fail(
-        new JournalError.JournalError({
-          reason: new JournalError.FileFailure({ path: "j", operation: "written", description: "no room" })
+        new Journal.JournalError({
+          reason: new Journal.FileFailure({ path: "j", operation: "written", description: "no room" })
         })
       )
       const seen: Array<number> = []

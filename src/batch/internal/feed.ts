@@ -14,6 +14,8 @@ import * as Tally from "./tally.ts"
 /** The key of the feed in a progress. A progress that was not made here does not have it, so its type does not fit. */
 export const TypeId: unique symbol = Symbol.for("~effect-instructor/BatchProgress") as never
 
+export const fromProgress = (progress: BatchProgress): Feed => progress[TypeId] as Feed
+
 interface ReportedItem extends FinishedItem {
   readonly index: number
   readonly id: string | undefined

@@ -14,7 +14,7 @@ import { BatchError, TimedOut } from "../BatchError.ts"
 import type { Journal } from "../Journal.ts"
 import { claim } from "./claims.ts"
 import { type FailurePolicy, journalFailure, makeFailurePolicy, unrecoverable } from "./errors.ts"
-import { type Feed, TypeId } from "./feed.ts"
+import { type Feed, fromProgress } from "./feed.ts"
 import { plan, type Planned } from "./item.ts"
 import { graceOf, type Options, timeoutOf, toLimit } from "./options.ts"
 import * as Pool from "./pool.ts"
@@ -81,7 +81,7 @@ const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   const clock = yield* Clock.Clock
   const outer = yield* CurrentRequestObserver
   const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self, llm.dialect)), unrecoverable)
-  const feed = options.progress?.[TypeId]
+  const feed = options.progress === undefined ? undefined : fromProgress(options.progress)
   return {
     compiled,
     llm,

@@ -15,6 +15,8 @@ export interface Limits {
 export interface Options {
   readonly limits?: Limits | undefined
   readonly headers?: boolean | undefined
+  /** Whether a quantised limit is reported per second, and not per minute. */
+  readonly isPerSecond?: boolean | undefined
   readonly slots?: { readonly count: number; readonly queue: number } | undefined
   /** What the server counts of a prompt, next to the four characters a token that clients guess. */
   readonly tokenRatio?: number | undefined
@@ -63,13 +65,14 @@ export const make = (options: Options) => {
     return seconds[at]!
   }
 
+  const scale = options.isPerSecond === true ? 60 : 1
   const windows = (now: number): ReadonlyArray<Completion.RateLimitWindow> => {
     const headers = limiter === undefined || options.headers === false ? {} : limiter.headers(now)
     return units.filter((unit) => headers[`x-ratelimit-limit-${unit}`] !== undefined).map((unit) => ({
       unit,
-      period: "minute",
-      limit: Number(headers[`x-ratelimit-limit-${unit}`]),
-      remaining: Number(headers[`x-ratelimit-remaining-${unit}`]),
+      period: options.isPerSecond === true ? "second" : "minute",
+      limit: Number(headers[`x-ratelimit-limit-${unit}`]) / scale,
+      remaining: Math.floor(Number(headers[`x-ratelimit-remaining-${unit}`]) / scale),
       resetAfter: fromGo(headers[`x-ratelimit-reset-${unit}`]!)
     }))
   }

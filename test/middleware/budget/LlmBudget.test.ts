@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Result, Schema, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Result, Schedule, Schema, Stream } from "effect"
 import {
   Batch,
   type Completion,
@@ -135,7 +135,7 @@ describe("LlmBudget", () => {
           return { items, end, sent: yield* sent }
         }).pipe(Effect.provide(budgeted(llm, { usd })))
       const first = yield* attempt(0.1)
-      assert.isTrue(Result.isFailure(first.end) && first.end.failure.reason._tag === "RunFatal")
+      assert.isTrue(Result.isFailure(first.end) && first.end.failure.reason._tag === "Unrecoverable")
       assert.isAbove(first.sent, 5)
       assert.isBelow(first.sent, 12)
       assert.isTrue(first.items.every(({ result }) => Result.isSuccess(result)))
@@ -260,7 +260,7 @@ describe("LlmBudget", () => {
   }
 
   describe("around retries", () => {
-    const governed = { maxRetries: 10, baseDelay: "1 second" } as const
+    const governed = { retry: Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 10 })) }
     const orders = {
       "in front of the governor": (provider: Layer.Layer<Llm.Llm>, options: LlmBudget.Options) =>
         LlmBudget.layer(options).pipe(Layer.provideMerge(LlmGovernor.layer(governed)), Layer.provide(provider)),

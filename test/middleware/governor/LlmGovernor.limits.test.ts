@@ -221,7 +221,9 @@ describe("LlmGovernor", () => {
           )
         )
         const { llm, snapshot } = yield* governed({}, provided)
-        yield* Fiber.join(yield* many(llm, 50))
+        const fiber = yield* many(llm, 50)
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(fiber)
         assert.deepStrictEqual((yield* snapshot).models[0]!.limits, [
           { unit: "tokens", period: "minute", limit: 1e12, remaining: 1e12 }
         ])
@@ -237,6 +239,58 @@ describe("LlmGovernor", () => {
         assert.deepStrictEqual((yield* snapshot).models[0]!.limits.map(({ remaining }) => remaining), [60, 0])
       }))
   })
+
+  it.effect("forgets limits that answers do not report any more", () =>
+    Effect.gen(function*() {
+      const { llm: provided, sent } = provider((_, call) =>
+        Effect.succeed(call === 0 ? completion({ rateLimits: [window("requests", 1, 0)] }) : completion())
+      )
+      const { llm } = yield* governed({}, provided)
+      yield* llm.complete(request("first"))
+      const fiber = yield* many(llm, 100)
+      yield* TestClock.adjust("6 minutes")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(sent.length, 101)
+    }))
+
+  it.effect("tries a request after a minute, whatever answers report", () =>
+    Effect.gen(function*() {
+      const { llm: provided, sent } = provider(() =>
+        Effect.succeed(completion({ rateLimits: [window("tokens", 10, 0), window("requests", 1, 0)] }))
+      )
+      const { llm } = yield* governed({}, provided)
+      const fiber = yield* many(llm, 5, { maxTokens: 5000 })
+      yield* TestClock.adjust("5 minutes")
+      yield* Fiber.join(fiber)
+      for (const [i, { at }] of sent.slice(1).entries()) {
+        assert.isTrue(at - sent[i]!.at >= 50_000 && at - sent[i]!.at <= 60_001)
+      }
+    }))
+
+  it.effect("keeps to the limit of the options after such a minute", () =>
+    Effect.gen(function*() {
+      const { llm: provided, sent } = provider(() =>
+        Effect.succeed(completion({ rateLimits: [window("tokens", 10, 0)] }))
+      )
+      const { llm } = yield* governed({ tokensPerMinute: 2_000, countTokens: () => 0 }, provided)
+      const fiber = yield* many(llm, 4, { maxTokens: 4_000 })
+      yield* TestClock.adjust("10 minutes")
+      yield* Fiber.join(fiber)
+      for (const [i, { at }] of sent.slice(1).entries()) assert.isAtLeast(at - sent[i]!.at, 118_000)
+    }))
+
+  it.effect("is not slowed down by a window that is full again in a second", () =>
+    Effect.gen(function*() {
+      const { llm: provided, sent } = provider(() =>
+        Effect.succeed(completion({ rateLimits: [window("requests", 60, 0, "1 second")] }))
+      )
+      const { llm } = yield* governed({}, provided)
+      yield* llm.complete(request("first"))
+      const fiber = yield* many(llm, 60)
+      yield* TestClock.adjust("62 seconds")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(sent.length, 61)
+    }))
 
   describe("adaptiveMaxTokens", () => {
     const outputs = (tokens: number) => ({ ...Usage.zero, inputTokens: 10, outputTokens: tokens })

@@ -1,60 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect, Fiber, Layer, Logger, Ref } from "effect"
-import { Llm, LlmGovernor, Usage } from "effect-instructor"
+import { Effect } from "effect"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
-import { RateLimiter } from "effect/persistence"
-import { TestClock } from "effect/testing"
 import * as net from "node:net"
 import * as path from "node:path"
 import { root, runScript } from "../../support/script.ts"
 
-const request = {
-  model: "m",
-  messages: [{ role: "user", content: "" }],
-  output: { mode: "text" },
-  parameters: {}
-} as const
-
-const recording = (sent: Array<number>) =>
-  Layer.succeed(
-    Llm.Llm,
-    Llm.make({
-      provider: "test",
-      model: "m",
-      complete: () =>
-        Effect.map(Clock.currentTimeMillis, (at) => {
-          sent.push(at)
-          return {
-            id: "1",
-            model: "m",
-            text: "{}",
-            toolCalls: [],
-            finishReason: "stop" as const,
-            usage: Usage.zero
-          }
-        })
-    })
-  )
-
 const requestsPerMinute = 600
-
-const governor = (sent: Array<number>, store: RateLimiter.RateLimiterStore["Service"]) =>
-  Layer.build(
-    LlmGovernor.layerShared({ requestsPerMinute }).pipe(
-      Layer.provide([recording(sent), Layer.succeed(RateLimiter.RateLimiterStore, store)])
-    )
-  ).pipe(Effect.map(Context.get(Llm.Llm)))
-
-const memory = Layer.build(RateLimiter.layerStoreMemory).pipe(Effect.map(Context.get(RateLimiter.RateLimiterStore)))
-
-const many = (llm: Llm.Llm["Service"], count: number) =>
-  Effect.forkChild(
-    Effect.forEach(Array.from({ length: count }), () => llm.complete(request), {
-      concurrency: "unbounded",
-      discard: true
-    }),
-    { startImmediately: true }
-  )
 
 const redisUrl = process.env["REDIS_URL"] ?? "redis://127.0.0.1:6379"
 
@@ -70,62 +21,6 @@ const hasRedis = await new Promise<boolean>((resolve) => {
 if (!hasRedis) console.warn(`No Redis at ${redisUrl}: skipping the test of limits shared between processes`)
 
 describe("LlmGovernor.layerShared", () => {
-  it.effect("keeps several governors within the limit together, in equal shares", () =>
-    Effect.gen(function*() {
-      const store = yield* memory
-      const sent: [Array<number>, Array<number>] = [[], []]
-      const fibers = [
-        yield* many(yield* governor(sent[0], store), 300),
-        yield* many(yield* governor(sent[1], store), 300)
-      ]
-      yield* TestClock.adjust("40 seconds")
-      for (const fiber of fibers) yield* Fiber.interrupt(fiber)
-      const counts = sent.map(({ length }) => length)
-      const total = counts[0]! + counts[1]!
-      assert.isAtLeast(total, 0.98 * 400)
-      assert.isAtMost(total, 1.02 * 400 + 5)
-      for (const count of counts) assert.isAtLeast(count, 0.4 * total)
-      const all = sent.flat().toSorted((a, b) => a - b)
-      for (let i = 20; i < all.length; i++) assert.isAtLeast(all[i]! - all[i - 20]!, 1000)
-    }))
-
-  it.effect("keeps to the limits on its own while the store does not answer, and warns once", () =>
-    Effect.gen(function*() {
-      const working = yield* memory
-      let calls = 0
-      let broken = false
-      const store = RateLimiter.RateLimiterStore.of({
-        ...working,
-        tokenBucket: (options) =>
-          Effect.suspend(() => {
-            calls++
-            return broken ? Effect.never : working.tokenBucket(options)
-          })
-      })
-      const said = yield* Ref.make<ReadonlyArray<string>>([])
-      const logger = Logger.make(({ message }) => {
-        Effect.runSync(Ref.update(said, (all) => [...all, String(Array.isArray(message) ? message[0] : message)]))
-      })
-      const sent: Array<number> = []
-      yield* Effect.gen(function*() {
-        const fiber = yield* many(yield* governor(sent, store), 400)
-        yield* TestClock.adjust("10 seconds")
-        broken = true
-        yield* TestClock.adjust("10 seconds")
-        assert.isAtLeast(sent.length, 180)
-        broken = false
-        const before = calls
-        yield* TestClock.adjust("21 seconds")
-        yield* Fiber.join(fiber)
-        assert.isAbove(calls - before, 10)
-        assert.strictEqual(sent.length, 400)
-        assert.deepStrictEqual(yield* Ref.get(said), [
-          "The shared rate limit store does not answer. Until it does, this process keeps to the limits on its own",
-          "The shared rate limit store answers again"
-        ])
-      }).pipe(Effect.provide(Logger.layer([logger])))
-    }))
-
   it.live.skipIf(!hasRedis)("keeps two processes on one Redis within a limit", () =>
     Effect.gen(function*() {
       // The server allows ten a second. Without sharing, each process would send ten.

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Compiled from "../../../extraction/Compiled.ts"
 import type { Detailed } from "../../../extraction/Extraction.ts"
-import type { ExtractionError } from "../../../extraction/ExtractionError.ts"
+import { ExtractionError, LimitExceeded } from "../../../extraction/ExtractionError.ts"
 import type { BatchError } from "../../BatchError.ts"
 import type { Claim } from "../../Journal.ts"
 import { journalFailure, unrecoverable } from "../errors.ts"
@@ -129,20 +129,31 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
   const { claim, id, index } = item
   feed?.started(index, id)
   const start = clock.currentTimeMillisUnsafe()
-  const detailed = yield* asked
+  let detailed = yield* asked
   const latencyMillis = clock.currentTimeMillisUnsafe() - start
   if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
     feed?.left(index)
     feed?.spent(detailed.failure.attempts, detailed.failure.usage)
   } else if (journal !== undefined && claim !== undefined) {
-    const record = yield* toRecord(item, detailed, latencyMillis)
+    const commit = (result: typeof detailed) =>
+      Effect.flatMap(toRecord(item, result, latencyMillis), (record) => Effect.result(journal.commit(claim, record)))
+    let committed = yield* commit(detailed)
+    if (Result.isFailure(committed) && !committed.failure.isUnrecoverable) {
+      detailed = Result.fail(unrecordable(run.compiled.extraction.name, Result.merge(detailed)))
+      committed = yield* commit(detailed)
+    }
     // The run stops, but the item is finished and emitted.
-    yield* journal.commit(claim, record).pipe(
-      Effect.catch((error) => Effect.sync(() => control.stop(journalFailure(error))))
-    )
+    if (Result.isFailure(committed)) control.stop(journalFailure(committed.failure))
   }
   return yield* conclude(run, item, detailed, latencyMillis, control, output)
 })
+
+/** The failure of an item whose answer no record can hold. Other items can still be recorded. */
+const unrecordable = (
+  extraction: string,
+  { attempts, usage }: Pick<ExtractionError, "attempts" | "usage">
+): ExtractionError =>
+  new ExtractionError({ extraction, reason: new LimitExceeded({ limit: "maxDepth", maximum: 500 }), attempts, usage })
 
 /** The outcome that an earlier run recorded, or `undefined` if the record cannot be used any more. */
 const restored = Effect.fnUntraced(function*<A, Input, In, R>(

@@ -20,7 +20,7 @@ import * as TokenEstimate from "./tokenEstimate.ts"
 /** How much a failure says about the server's load, compared with a server that says it is overloaded. */
 const failureWeight = 0.2
 
-/** After so many refusals in a row a request lets others go first: the refusals may be about itself. */
+/** After so many refusals in a row a request waits longer, behind all others: the refusals may be about itself. */
 const refusalsToYield = 3
 const yieldMillis = 500
 
@@ -28,7 +28,7 @@ export const newJob = (
   self: Dispatch.Dispatch,
   request: LlmRequest,
   context: Context.Context<never>,
-  turn: { readonly rank: number; readonly flow: unknown }
+  turn: { readonly priority: number; readonly flow: unknown }
 ): Job.Job => {
   const createdAt = Dispatch.now(self)
   return Job.make({
@@ -38,7 +38,7 @@ export const newJob = (
     counted: TokenCount.prompt(request, self.settings.countText),
     createdAt,
     flow: turn.flow,
-    rank: turn.rank,
+    priority: turn.priority,
     order: self.jobs++
   })
 }
@@ -160,13 +160,7 @@ const learn = (self: Dispatch.Dispatch, job: Job.Job, error: LlmError, at: numbe
   if (!error.isRetryable) return CircuitBreaker.succeeded(circuit)
   const weight = error.reason._tag === "OverloadedError" ? 1 : failureWeight
   ConcurrencyWindow.refused(window, job.windowGeneration, self.inFlight, weight)
-  const hasTripped = CircuitBreaker.failed(
-    circuit,
-    { key: job, number: job.order, error },
-    at,
-    Dispatch.random(self)
-  )
-  if (hasTripped) ConcurrencyWindow.reset(window)
+  if (CircuitBreaker.failed(circuit, job, error, at, Dispatch.random(self))) ConcurrencyWindow.reset(window)
   pauseForServer(self, job.lane, error, RateLimits.toMillis(error.retryAfter), at)
 }
 
@@ -213,24 +207,29 @@ const decide = (
   if (at - job.troubledAt > settings.giveUpAfterMillis) return { _tag: "GiveUp", error }
   if (error.reason._tag === "RateLimitError") {
     const wait = Math.max(0, lane.pausedUntil - at)
-    const isYielding = job.refusals >= refusalsToYield
-    const sleep = isYielding
-      ? wait + Lane.backoff(yieldMillis, job.refusals - refusalsToYield + 1, Dispatch.random(self))
-      : 0
-    return { _tag: "Requeue", sleep, wait: Math.max(sleep, wait) }
+    if (job.refusals < refusalsToYield) return { _tag: "Requeue", sleep: 0, wait, yields: false }
+    const sleep = wait + Lane.backoff(yieldMillis, job.refusals - refusalsToYield + 1, Dispatch.random(self))
+    return { _tag: "Requeue", sleep, wait: sleep, yields: true }
   }
   job.refusals = 0
   // The next probe is another request: this one may be what fails.
-  if (wasProbe) return { _tag: "Requeue", sleep: Math.ceil(circuit.retryAt - at) + 1, wait: circuit.retryAt - at }
+  if (wasProbe) return { _tag: "Requeue", sleep: 0, wait: circuit.retryAt - at, yields: true }
   const serverMillis = RateLimits.toMillis(error.retryAfter)
   return { _tag: "Retry", atLeast: serverMillis === undefined ? 0 : serverMillis * (1 + Dispatch.random(self) / 10) }
 }
 
-/** A request is about to be sent again. It goes before all others then. */
-export const sendsAgain = (self: Dispatch.Dispatch, job: Job.Job, error: LlmError, wait: number): void => {
+/** A request is about to be sent again: before all others, or, if it yields, behind those of its priority. */
+export const sendsAgain = (
+  self: Dispatch.Dispatch,
+  job: Job.Job,
+  error: LlmError,
+  wait: number,
+  yields: boolean
+): void => {
   const at = Dispatch.now(self)
   const reported = Math.ceil(Math.max(wait, CircuitBreaker.blockedUntil(self.circuit, at) - at))
-  job.rank = 0
+  job.rank = yields ? job.priority : 0
+  if (yields) job.order = self.jobs++
   metrics.retries.updateUnsafe(1, job.context)
   Job.spanEvent(job, "llm.retry", self.clock.currentTimeNanosUnsafe(), {
     "effect_instructor.reason": error.reason._tag,

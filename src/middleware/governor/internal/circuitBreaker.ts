@@ -10,14 +10,14 @@
  */
 import type { LlmError } from "../../../llm/LlmError.ts"
 
-export interface CircuitBreaker<Probe> {
+export interface CircuitBreaker<Request> {
   /** Failures in a row that trip it. */
   readonly failureThreshold: number
   failures: number
   /** The time of the first of these failures. */
   failingSince: number
-  /** The requests that they belong to, by number; at most as many as it takes to trip. */
-  readonly failing: Set<number>
+  /** The requests that they belong to, at most as many as it takes to trip. */
+  readonly failing: Set<Request>
   /** When it tripped, and the last failure, unless it is closed. */
   trouble: { readonly since: number; readonly error: LlmError } | undefined
   /** How long it stays open before the next probe. */
@@ -25,7 +25,7 @@ export interface CircuitBreaker<Probe> {
   /** When it is half-open. */
   retryAt: number
   /** The request in flight as a probe, and when the next one may be sent although it has not been answered. */
-  probe: Probe | undefined
+  probe: Request | undefined
   probeUntil: number
 }
 
@@ -37,7 +37,7 @@ const probeMillis = 60_000
 const requestsToTrip = 5
 const millisToTrip = 1_000
 
-export const make = <Probe>(failureThreshold: number): CircuitBreaker<Probe> => ({
+export const make = <Request>(failureThreshold: number): CircuitBreaker<Request> => ({
   failureThreshold,
   failures: 0,
   failingSince: 0,
@@ -49,32 +49,32 @@ export const make = <Probe>(failureThreshold: number): CircuitBreaker<Probe> => 
   probeUntil: 0
 })
 
-export const state = <Probe>({ retryAt, trouble }: CircuitBreaker<Probe>, at: number) =>
+export const state = <Request>({ retryAt, trouble }: CircuitBreaker<Request>, at: number) =>
   trouble === undefined ? "closed" : at < retryAt ? "open" : "half-open"
 
 /** When the next request may pass: 0 for now. */
-export const blockedUntil = <Probe>(self: CircuitBreaker<Probe>, at: number): number => {
+export const blockedUntil = <Request>(self: CircuitBreaker<Request>, at: number): number => {
   if (self.trouble === undefined) return 0
   if (at < self.retryAt) return self.retryAt
   return self.probe !== undefined && at < self.probeUntil ? self.probeUntil : 0
 }
 
 /** A request passes. Half-open, it is the probe. */
-export const passed = <Probe>(self: CircuitBreaker<Probe>, request: Probe, at: number): void => {
+export const passed = <Request>(self: CircuitBreaker<Request>, request: Request, at: number): void => {
   if (self.trouble === undefined) return
   self.probe = request
   self.probeUntil = at + probeMillis
 }
 
-export const isProbe = <Probe>(self: CircuitBreaker<Probe>, request: Probe): boolean => self.probe === request
+export const isProbe = <Request>(self: CircuitBreaker<Request>, request: Request): boolean => self.probe === request
 
 /** A request left without an answer or a failure. If it was the probe, another one may be sent. */
-export const released = <Probe>(self: CircuitBreaker<Probe>, request: Probe): void => {
+export const released = <Request>(self: CircuitBreaker<Request>, request: Request): void => {
   if (self.probe === request) self.probe = undefined
 }
 
 /** The provider answered: the circuit closes. */
-export const succeeded = <Probe>(self: CircuitBreaker<Probe>): void => {
+export const succeeded = <Request>(self: CircuitBreaker<Request>): void => {
   self.failures = 0
   if (self.failing.size > 0) self.failing.clear()
   self.trouble = undefined
@@ -85,32 +85,33 @@ export const succeeded = <Probe>(self: CircuitBreaker<Probe>): void => {
  * A request failed in a way that may be the provider's. Returns whether that tripped the circuit. `random` is between 0
  * and 1.
  */
-export const failed = <Probe>(
-  self: CircuitBreaker<Probe>,
-  request: { readonly key: Probe; readonly number: number; readonly error: LlmError },
+export const failed = <Request>(
+  self: CircuitBreaker<Request>,
+  request: Request,
+  error: LlmError,
   at: number,
   random: number
 ): boolean => {
   if (self.trouble !== undefined) {
-    self.trouble = { since: self.trouble.since, error: request.error }
+    self.trouble = { since: self.trouble.since, error }
     // Requests sent before it tripped say nothing new.
-    if (self.probe !== request.key) return false
+    if (self.probe !== request) return false
     self.probe = undefined
     open(self, Math.min(maxOpenMillis, self.openMillis * 2), at, random)
     return false
   }
   if (self.failures++ === 0) self.failingSince = at
-  if (self.failing.size < requestsToTrip) self.failing.add(request.number)
+  if (self.failing.size < requestsToTrip) self.failing.add(request)
   if (
     self.failures < self.failureThreshold || self.failing.size < requestsToTrip || at - self.failingSince < millisToTrip
   ) return false
-  self.trouble = { since: at, error: request.error }
+  self.trouble = { since: at, error }
   open(self, minOpenMillis, at, random)
   return true
 }
 
 // A spread of up to a tenth, so that several processes do not probe at the same instant.
-const open = <Probe>(self: CircuitBreaker<Probe>, millis: number, at: number, random: number): void => {
+const open = <Request>(self: CircuitBreaker<Request>, millis: number, at: number, random: number): void => {
   self.openMillis = millis
   self.retryAt = at + Math.ceil(millis * (1 + random / 10))
 }

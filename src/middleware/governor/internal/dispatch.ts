@@ -266,7 +266,7 @@ const wakeAt = (self: Dispatch, at: number, from: number): void => {
 }
 
 /** Ends the wait of a request in the queue with an error. */
-export const expire = (self: Dispatch, job: Job.Job, error: LlmError): void => {
+const expire = (self: Dispatch, job: Job.Job, error: LlmError): void => {
   dequeue(self, job)
   job.expired = error
   job.resume(Effect.fail(error))

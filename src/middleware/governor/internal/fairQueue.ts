@@ -13,7 +13,7 @@ export interface Waiting {
   readonly flow: unknown
   /** The class, 0 first. */
   readonly rank: number
-  /** The order of arrival, which a retry keeps. */
+  /** The order of arrival, which most retries keep. */
   readonly order: number
   cancelled: boolean
 }

@@ -37,7 +37,7 @@ const withJob = <A, E>(
 ): Effect.Effect<A, E> =>
   Effect.withFiber((fiber) =>
     use(Admission.newJob(self, request, fiber.context, {
-      rank: ranks[fiber.getRef(CurrentPriority)],
+      priority: ranks[fiber.getRef(CurrentPriority)],
       flow: fiber.getRef(CurrentFlow)
     }))
   )
@@ -139,13 +139,13 @@ const again = <A, E>(
     case "GiveUp":
       return Effect.fail(decision.error)
     case "Requeue":
-      return resend(self, job, error, decision.sleep, decision.wait, next)
+      return resend(self, job, error, decision, next)
     case "Retry":
       return Effect.flatMap(retryStep(self, job), (step) =>
         Pull.matchEffect(step(Dispatch.now(self), error), {
           onSuccess: ([, delay]) => {
             const millis = Math.max(Duration.toMillis(delay), decision.atLeast)
-            return resend(self, job, error, millis, millis, next)
+            return resend(self, job, error, { sleep: millis, wait: millis, yields: false }, next)
           },
           onDone: () => Effect.fail(error),
           onFailure: Effect.failCause
@@ -165,12 +165,11 @@ const resend = <A, E>(
   self: Dispatch.Dispatch,
   job: Job.Job,
   error: LlmError,
-  sleep: number,
-  wait: number,
+  { sleep, wait, yields }: { readonly sleep: number; readonly wait: number; readonly yields: boolean },
   next: Effect.Effect<A, E>
 ): Effect.Effect<A, E> =>
   Effect.suspend(() => {
-    Admission.sendsAgain(self, job, error, wait)
+    Admission.sendsAgain(self, job, error, wait, yields)
     return sleep === 0 ? next : Effect.andThen(Effect.sleep(Duration.millis(Math.ceil(sleep))), next)
   })
 

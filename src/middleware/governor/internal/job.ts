@@ -17,8 +17,8 @@ export type RetryStep = (now: number, error: LlmError) => Pull.Pull<[unknown, Du
 /** What to do after a failure. Times are in milliseconds. */
 export type Decision =
   | { readonly _tag: "GiveUp"; readonly error: LlmError }
-  /** Wait for a turn again, after this sleep. It is not counted as a retry. */
-  | { readonly _tag: "Requeue"; readonly sleep: number; readonly wait: number }
+  /** Wait for a turn again, after this sleep. It is not counted as a retry. If it yields, all that wait go first. */
+  | { readonly _tag: "Requeue"; readonly sleep: number; readonly wait: number; readonly yields: boolean }
   /** Ask the retry schedule. The delay is at least this. */
   | { readonly _tag: "Retry"; readonly atLeast: number }
 
@@ -29,6 +29,8 @@ export interface Job extends FairQueue.Waiting, RateLimits.Cost {
   /** The tokens of the prompt by our own count. */
   readonly counted: number
   readonly createdAt: number
+  readonly priority: number
+  order: number
   inputTokens: number
   outputTokens: number
   rank: number
@@ -54,7 +56,7 @@ const notSent: Lane.Mark = { at: 0, requests: 0, inputTokens: 0, outputTokens: 0
 const ignore = () => {}
 
 export const make = (
-  options: Pick<Job, "request" | "context" | "lane" | "counted" | "createdAt" | "flow" | "rank" | "order">
+  options: Pick<Job, "request" | "context" | "lane" | "counted" | "createdAt" | "flow" | "priority" | "order">
 ): Job => ({
   request: options.request,
   context: options.context,
@@ -62,7 +64,8 @@ export const make = (
   counted: options.counted,
   createdAt: options.createdAt,
   flow: options.flow,
-  rank: options.rank,
+  priority: options.priority,
+  rank: options.priority,
   order: options.order,
   cancelled: false,
   inputTokens: 0,

@@ -7,6 +7,19 @@ import type { LlmError } from "../../../llm/LlmError.ts"
 import * as FairQueue from "./fairQueue.ts"
 import * as RateLimits from "./rateLimits.ts"
 
+/**
+ * Why requests wait:
+ *
+ * - `rate_limited`: the provider refused a request for a rate limit, and all pause.
+ * - `requests`, `tokens`, `input_tokens`, `output_tokens`: a limit per second or minute has no room yet.
+ * - `quota`: a limit per hour or day is used up.
+ * - `concurrency`: as many requests are in flight as may be.
+ * - `circuit_open`: the provider is down.
+ * - `shared`: other processes use the shared limits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type WaitReason =
   | "rate_limited"
   | "requests"
@@ -47,21 +60,23 @@ export interface Lane<A extends FairQueue.Waiting> {
   trouble: { readonly since: number; readonly error: LlmError } | undefined
   /** The error that fails every request until `pausedUntil`: the wait is longer than the governor may wait. */
   exhausted: LlmError | undefined
-  /** The share of the limits in use. */
+  /** The share of the limits in use: when it was last computed, when it was cut, and whether for growing too fast. */
   share: number
   shareAt: number
-  shareGrowth: number
+  cutAt: number
+  isGrowthLimited: boolean
   /** Why the first in the queue waits. */
   blocked: Block | undefined
 }
 
-/** After a refusal that reports no limit: a fifth less, which is back within five minutes. */
+/** After a refusal that reports no limit: a fifth less. It grows by 5 % a minute at first, and ever faster. */
 const shareAfterRefusal = 0.8
 const shareGrowth = Math.log(1.05) / 60_000
+const accelerationMillis = 60_000
 /** After a refusal for growing too fast: OpenAI lets a rate grow by half in a quarter of an hour. */
 const shareAfterGrowth = 0.5
 const slowGrowth = Math.log(1.5) / (15 * 60_000)
-const leastShare = 0.01
+const leastShare = 0.1
 
 /** The pause after a refusal without a delay of the server's, doubled with each episode. */
 const backoffMillis = 500
@@ -97,13 +112,15 @@ export const make = <A extends FairQueue.Waiting>(model: string, configured: {
   exhausted: undefined,
   share: 1,
   shareAt: 0,
-  shareGrowth,
+  cutAt: 0,
+  isGrowthLimited: false,
   blocked: undefined
 })
 
 const advance = <A extends FairQueue.Waiting>(lane: Lane<A>, at: number): void => {
   if (lane.share < 1) {
-    lane.share = Math.min(1, lane.share * Math.exp(lane.shareGrowth * (at - lane.shareAt)))
+    const growth = lane.isGrowthLimited ? slowGrowth : shareGrowth * (1 + (at - lane.cutAt) / accelerationMillis)
+    lane.share = Math.min(1, lane.share * Math.exp(growth * (at - lane.shareAt)))
     lane.shareAt = at
   }
   RateLimits.advance(lane.limits, at, lane.share)
@@ -158,11 +175,12 @@ export const answered = <A extends FairQueue.Waiting>(
 ): void => {
   lane.refusals = 0
   lane.trouble = undefined
-  if (windows !== undefined) {
+  const hasReports = windows !== undefined && windows.length > 0
+  if (hasReports) {
     advance(lane, at)
-    for (const window of windows) RateLimits.observe(lane.limits, window, mark, at, false)
+    for (const window of windows) RateLimits.observe(lane.limits, window, mark, at)
   }
-  RateLimits.answered(lane.limits, cost, at)
+  RateLimits.answered(lane.limits, cost, at, hasReports)
 }
 
 /** A request was refused for a rate limit. Returns whether a limit that the refusal reports explains it. */
@@ -174,25 +192,28 @@ export const refused = <A extends FairQueue.Waiting>(
 ): boolean => {
   lane.trouble = { since: lane.trouble?.since ?? at, error }
   advance(lane, at)
+  const retryMillis = RateLimits.toMillis(error.retryAfter)
   let isExplained = false
   for (const window of error.rateLimits ?? []) {
-    if (RateLimits.observe(lane.limits, window, mark, at, true)) isExplained = true
+    if (RateLimits.observeRefusal(lane.limits, window, mark, at, retryMillis)) isExplained = true
   }
   RateLimits.drain(lane.limits)
   // Other refusals of the same burst say nothing new.
   if (mark.episode !== lane.episode) return isExplained
   lane.episode++
   lane.inEpisode = 0
-  lane.refusals++
-  if (error.limit === "growth") cutShare(lane, at, shareAfterGrowth, slowGrowth)
-  else if (!isExplained) cutShare(lane, at, shareAfterRefusal, shareGrowth)
+  // Without an answer in between, the pace was not tried again.
+  if (lane.refusals++ > 0) return isExplained
+  if (error.limit === "growth") cutShare(lane, at, shareAfterGrowth, true)
+  else if (!isExplained) cutShare(lane, at, shareAfterRefusal, false)
   return isExplained
 }
 
-const cutShare = <A extends FairQueue.Waiting>(lane: Lane<A>, at: number, by: number, growth: number): void => {
+const cutShare = <A extends FairQueue.Waiting>(lane: Lane<A>, at: number, by: number, isGrowth: boolean): void => {
   lane.share = Math.max(leastShare, lane.share * by)
   lane.shareAt = at
-  lane.shareGrowth = growth
+  lane.cutAt = at
+  lane.isGrowthLimited = isGrowth
 }
 
 /**
@@ -211,4 +232,4 @@ export const pauseMillis = <A extends FairQueue.Waiting>(
 
 /** The nth delay of an exponential backoff, with a jitter of a fifth in both directions. */
 export const backoff = (baseMillis: number, n: number, random: number): number =>
-  Math.ceil(Math.min(maxBackoffMillis, baseMillis * 2 ** Math.min(Math.max(0, n - 1), 20)) * (0.8 + 0.4 * random))
+  Math.round(Math.min(maxBackoffMillis, baseMillis * 2 ** Math.min(Math.max(0, n - 1), 20)) * (0.8 + 0.4 * random))

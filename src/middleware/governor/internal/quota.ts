@@ -47,6 +47,9 @@ export const observe = (
 export const left = (quota: Quota, spent: number, now: number): number =>
   now < quota.resetAt ? Math.max(0, quota.remaining - (spent - quota.heardSpent)) : Infinity
 
-/** The time until the next reset, if the quota does not cover the cost, and 0 otherwise. */
+/**
+ * The time until the next reset, if the quota does not cover the cost, and 0 otherwise. A full quota covers a request
+ * larger than itself: waiting would not help.
+ */
 export const wait = (quota: Quota, cost: number, spent: number, now: number): number =>
-  left(quota, spent, now) < cost ? quota.resetAt - now : 0
+  left(quota, spent, now) < Math.min(cost, quota.limit) ? quota.resetAt - now : 0

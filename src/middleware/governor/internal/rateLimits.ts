@@ -30,11 +30,18 @@ export interface RateLimits {
   readonly answered: { requests: number; inputTokens: number; outputTokens: number }
   past: Totals
   recent: Totals
+  /** Answers in a row without a report. */
+  silent: number
 }
+
+/** After so many answers without a report, what was reported before is forgotten. */
+const maxSilent = 5
 
 /** Numbers from servers are clamped: ten years, and a limit that no account has. */
 const maxMillis = 10 * 365 * 86_400_000
 const maxLimit = 1e12
+/** A window that claims to reset later than this does not say when it is reset. */
+const maxResetMillis = 31 * 86_400_000
 
 const periodMillis = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }
 /** How far an invented limit may be exceeded before it is refuted. Our count of tokens may exceed the server's. */
@@ -61,7 +68,8 @@ export const make = (configured: {
     firstAt: undefined,
     answered: { requests: 0, inputTokens: 0, outputTokens: 0 },
     past: nothing,
-    recent: nothing
+    recent: nothing,
+    silent: 0
   }
 }
 
@@ -133,40 +141,66 @@ export const spend = (self: RateLimits, cost: Cost, at: number): void => {
 }
 
 /** Counts a request as answered, after its reports were observed. */
-export const answered = (self: RateLimits, cost: Cost, at: number): void => {
+export const answered = (self: RateLimits, cost: Cost, at: number, hasReports: boolean): void => {
   self.answered.requests++
   self.answered.inputTokens += cost.inputTokens
   self.answered.outputTokens += cost.outputTokens
+  self.silent = hasReports ? 0 : self.silent + 1
+  if (self.silent === maxSilent) return forget(self)
   for (const mirror of self.mirrors) {
     if (mirror.isProvisional && isRefuted(self, mirror.unit, mirror.reported!, at)) RateMirror.forget(mirror)
   }
 }
 
+/** Forgets what answers reported. What refusals reported stands until it is refuted. */
+const forget = (self: RateLimits): void => {
+  for (const mirror of self.mirrors) if (!mirror.isProvisional) RateMirror.forget(mirror)
+  self.quotas.length = 0
+}
+
+/** Learns from a report in the answer to the request that this mark belongs to. Only right after `advance`. */
+export const observe = (self: RateLimits, window: RateLimitWindow, mark: Totals, at: number): void => {
+  const report = toReport(window)
+  if (report === undefined) return
+  const quota = quotaOf(self, report)
+  if (quota !== undefined) return Quota.observe(quota, report, spentOf(report, mark), at)
+  const mirror = mirrorOf(self, report, at)
+  mirror.isProvisional = false
+  RateMirror.observe(mirror, report, mark.at, spentOf(report, mark))
+}
+
 /**
- * Learns from a report in the answer to the request that this mark belongs to. Returns whether the report is credible.
- * Only right after `advance`.
+ * Learns from a report in the refusal of a request, which may be tried again after `retryMillis`. Returns whether the
+ * report explains the refusal: it is credible, and sets the pace from now on. Only right after `advance`.
  */
-export const observe = (
+export const observeRefusal = (
   self: RateLimits,
   window: RateLimitWindow,
   mark: Totals,
   at: number,
-  isRefusal: boolean
+  retryMillis: number | undefined
 ): boolean => {
   const report = toReport(window)
-  if (report === undefined || isRefusal && !isCredible(self, report, at)) return false
-  const spent = amount(report.unit, mark.requests, mark)
+  if (report === undefined || !isCredible(self, report, at)) return false
   const quota = quotaOf(self, report)
   if (quota !== undefined) {
-    Quota.observe(quota, report, spent, at)
+    // Where the server asks for a shorter delay, it is to be tried then.
+    const resetMillis = Math.min(report.resetMillis || Infinity, Math.max(1, retryMillis ?? Infinity))
+    Quota.observe(
+      quota,
+      { ...report, resetMillis: resetMillis === Infinity ? 0 : resetMillis },
+      spentOf(report, mark),
+      at
+    )
     return true
   }
-  const mirror = mirrorOf(self, report.unit, report.period as RateMirror.RateMirror["period"], at)
-  if (!isRefusal) mirror.isProvisional = false
-  else if (mirror.reported === undefined) mirror.isProvisional = true
-  RateMirror.observe(mirror, report, mark.at, spent)
-  return true
+  const mirror = mirrorOf(self, report, at)
+  if (mirror.reported === undefined) mirror.isProvisional = true
+  RateMirror.observe(mirror, report, mark.at, spentOf(report, mark))
+  return !RateMirror.isFast(mirror)
 }
+
+const spentOf = ({ unit }: Report, mark: Totals): number => amount(unit, mark.requests, mark)
 
 /** Starts the limits afresh after a refusal. */
 export const drain = ({ mirrors }: RateLimits): void => {
@@ -196,9 +230,14 @@ const toReport = ({ limit, period, remaining, resetAfter, unit }: RateLimitWindo
       period,
       limit: Math.min(limit, maxLimit),
       remaining: Math.min(Math.max(0, remaining), limit, maxLimit),
-      resetMillis: toMillis(resetAfter) ?? 0
+      resetMillis: toReset(resetAfter)
     }
     : undefined
+
+const toReset = (resetAfter: Duration.Duration): number => {
+  const millis = toMillis(resetAfter) ?? 0
+  return millis > maxResetMillis ? 0 : millis
+}
 
 /** A window that takes clearly longer to reset than a minute is a quota, whatever period it claims. */
 const isLong = ({ period, resetMillis }: Report): boolean =>
@@ -215,12 +254,8 @@ const quotaOf = ({ mirrors, quotas }: RateLimits, report: Report): Quota.Quota |
   return quota
 }
 
-const mirrorOf = (
-  self: RateLimits,
-  unit: RateMirror.Unit,
-  period: RateMirror.RateMirror["period"],
-  at: number
-): RateMirror.RateMirror => {
+const mirrorOf = (self: RateLimits, { period: reported, unit }: Report, at: number): RateMirror.RateMirror => {
+  const period = reported === "second" ? "second" : "minute"
   for (const mirror of self.mirrors) if (mirror.unit === unit && mirror.period === period) return mirror
   const mirror = RateMirror.make({ unit, period, spent: sentOf(self, unit), firstAt: self.firstAt })
   RateMirror.advance(mirror, at, 1)
@@ -239,10 +274,9 @@ const isCredible = (self: RateLimits, { limit, period, remaining, resetMillis, u
       return true
     }
   }
-  for (const quota of self.quotas) if (quota.unit === unit && quota.period === period) return true
+  if (period === "hour" || period === "day") return true
   if (resetMillis > 0 && resetMillis * limit < (limit - remaining) * periodMillis[period] / 2) return false
-  return period === "hour" || period === "day" ||
-    !isRefuted(self, unit, limit * periodMillis.minute / periodMillis[period], at)
+  return !isRefuted(self, unit, limit * periodMillis.minute / periodMillis[period], at)
 }
 
 /** Whether more was answered in the last minute or two than a limit per minute allows, a full bucket included. */
@@ -261,12 +295,13 @@ export const known = (
 > => [
   ...self.mirrors.filter((mirror) => RateMirror.limit(mirror) !== Infinity).map((mirror) => {
     const scale = mirror.period === "second" ? 60 : 1
+    const limit = RateMirror.limit(mirror) / scale
     const remaining = RateMirror.remaining(mirror)
     return {
       unit: mirror.unit,
       period: mirror.period,
-      limit: RateMirror.limit(mirror) / scale,
-      remaining: remaining === undefined ? undefined : Math.floor(remaining / scale)
+      limit,
+      remaining: remaining === undefined ? undefined : Math.min(limit, Math.floor(remaining / scale))
     }
   }),
   ...self.quotas.filter(({ limit }) => limit !== Infinity).map((quota) => ({

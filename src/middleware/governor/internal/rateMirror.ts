@@ -39,11 +39,18 @@ export interface RateMirror {
   gain: number
   /** The predicted level of the server's bucket. Infinite while nothing is known about it. */
   server: number
+  /**
+   * The rate at which the server's bucket refills by its own report, where it is full again long before the period is
+   * over, and until when; otherwise 0. Then the reported level is too old to pace by.
+   */
+  refill: number
+  refillUntil: number
   /** The last request whose answer reported the bucket: when it was sent, and `spent` including it. */
   heardAt: number
   heardSpent: number
-  /** When the first request was sent. */
+  /** When the first and the last request were sent. */
   firstAt: number | undefined
+  sentAt: number
   /** The report that `gain` was last learned from. */
   learned: { readonly at: number; readonly spent: number; readonly remaining: number } | undefined
   /** Whether the server's bucket really holds a minute's limit. A limit enforced by the second only looks like it. */
@@ -69,10 +76,19 @@ const fullShare = 0.9
 /** What the server's bucket holds above this share is used up, in this time. */
 const idleShare = 0.5
 const idleMillis = 10_000
+/** A bucket that refills so many times faster than its limit per minute is full again long before a minute is over. */
+const fastRefill = 2
+/** A bucket of a minute is full after a minute, so a request is tried then, whatever was predicted. */
+const maxWaitMillis = 60_000
 /** How far our token count may exceed the server's. */
 const maxOvercount = 4
-/** A limit that only refusals have reported rises by 5 % a minute, because no answer would report that it has risen. */
+/**
+ * A limit that only refusals have reported rises until the next one, because no answer would report that it has risen:
+ * by 5 % in the first minute, and ever faster.
+ */
 const provisionalGrowth = Math.log(1.05) / 60_000
+const accelerationMillis = 60_000
+const maxGrowth = 100
 
 export const make = (options: {
   readonly unit: Unit
@@ -95,9 +111,12 @@ export const make = (options: {
     spent: options.spent ?? 0,
     gain: 0,
     server: Infinity,
+    refill: 0,
+    refillUntil: 0,
     heardAt: 0,
     heardSpent: -1,
     firstAt: options.firstAt,
+    sentAt: 0,
     learned: undefined,
     isDeep: false
   }
@@ -121,7 +140,7 @@ export const remaining = ({ server }: RateMirror): number | undefined =>
 const paceAt = (mirror: RateMirror): number => {
   const { configured = Infinity, gain, isDeep, reported, server } = mirror
   const perMilli = limit(mirror) / 60_000
-  if (reported === undefined) return perMilli
+  if (reported === undefined || mirror.refill > 0) return perMilli
   // A bucket that stays fuller than that also shows that the server counts less than we do.
   const idle = isDeep && reported <= configured ? Math.max(0, server - idleShare * reported) / idleMillis : 0
   const restoring = (server - reserve * reported) / restoreMillis
@@ -130,15 +149,20 @@ const paceAt = (mirror: RateMirror): number => {
 
 /** Moves the mirror on to this time. `share` is the part of the pace that is used. */
 export const advance = (mirror: RateMirror, now: number, share: number): void => {
-  const elapsed = now - mirror.at
+  const before = mirror.at
+  const elapsed = now - before
   mirror.at = now
   // Before the bucket is filled, or a request as large as the bucket would never fit.
-  if (mirror.isProvisional) mirror.reported! *= Math.exp(provisionalGrowth * elapsed)
+  if (mirror.isProvisional) grow(mirror, now, elapsed)
   if (mirror.pace > 0 && elapsed > 0) {
     mirror.level = Math.max(mirror.level, Math.min(burst(mirror), mirror.level + mirror.pace * elapsed))
   }
   if (mirror.reported !== undefined) {
-    mirror.server = Math.min(mirror.reported, mirror.server + mirror.gain * elapsed)
+    mirror.server = Math.min(
+      mirror.reported,
+      mirror.server + mirror.gain * elapsed +
+        mirror.refill * Math.max(0, Math.min(elapsed, mirror.refillUntil - before))
+    )
     if (now - mirror.heardAt > memoryMillis) {
       mirror.gain += Math.max(0, mirror.reported / 60_000 - mirror.gain) * Math.min(1, elapsed / staleMillis)
     }
@@ -146,14 +170,27 @@ export const advance = (mirror: RateMirror, now: number, share: number): void =>
   mirror.pace = limit(mirror) === Infinity ? 0 : paceAt(mirror) * share
 }
 
+const grow = (mirror: RateMirror, now: number, elapsed: number): void => {
+  const rate = provisionalGrowth * (1 + (now - mirror.heardAt) / accelerationMillis)
+  mirror.reported! *= Math.exp(rate * elapsed)
+  if (mirror.reported! > maxGrowth * mirror.lastReport!) forget(mirror)
+}
+
 /** The time until there is room for a request, 0 for now. Only right after `advance`. */
 export const wait = (mirror: RateMirror, cost: number): number => {
-  const { gain, level, pace, reported, server } = mirror
+  const { configured, gain, level, pace, reported, server } = mirror
   if (pace === 0) return 0
-  const local = (Math.min(cost, burst(mirror)) - level) / pace
+  const missing = Math.min(cost, burst(mirror)) - level
+  const local = missing / pace
   if (reported === undefined) return positive(local)
   // A request larger than the limit is sent when the bucket is full: the server may count less than we do.
-  return positive(Math.max(local, (Math.min(cost, fullShare * reported) - server) / gain))
+  const refill = mirror.at < mirror.refillUntil ? mirror.refill : 0
+  const predicted = Math.max(local, (Math.min(cost, fullShare * reported) - server) / (gain + refill))
+  const sinceLast = mirror.at - mirror.sentAt
+  const longest = maxWaitMillis - sinceLast
+  if (predicted <= longest) return positive(predicted)
+  // The user's own limit still holds.
+  return positive(configured === undefined ? longest : Math.max(longest, missing * 60_000 / configured - sinceLast))
 }
 
 // A sum of fractions may fall short by a hair.
@@ -161,6 +198,9 @@ const positive = (millis: number): number => millis > 1e-6 ? Math.ceil(millis) :
 
 export const spend = (mirror: RateMirror, cost: number, now: number): void => {
   mirror.firstAt ??= now
+  // A request that was tried for its long wait does not pay for what went before.
+  if (now - mirror.sentAt >= maxWaitMillis) mirror.level = Math.max(mirror.level, 0)
+  mirror.sentAt = now
   mirror.level -= cost
   mirror.server -= cost
   mirror.spent += cost
@@ -188,7 +228,7 @@ export const forget = (mirror: RateMirror): void => {
  */
 export const observe = (
   mirror: RateMirror,
-  window: { readonly limit: number; readonly remaining: number },
+  window: { readonly limit: number; readonly remaining: number; readonly resetMillis: number },
   sentAt: number,
   spent: number
 ): void => {
@@ -199,11 +239,22 @@ export const observe = (
   if (mirror.lastReport !== reported) adopt(mirror, reported, remaining)
   mirror.reported = reported
   mirror.lastReport = reported
-  learn(mirror, reported, remaining, sentAt, spent)
+  mirror.refill = refillOf(reported, remaining, window.resetMillis)
+  mirror.refillUntil = mirror.at + window.resetMillis
+  if (mirror.refill > 0) mirror.gain = reported / 60_000
+  else learn(mirror, reported, remaining, sentAt, spent)
   mirror.heardAt = sentAt
   mirror.heardSpent = spent
   mirror.server = Math.min(reported, remaining + mirror.gain * (mirror.at - sentAt)) - (mirror.spent - spent)
 }
+
+const refillOf = (reported: number, remaining: number, resetMillis: number): number => {
+  const refill = (reported - remaining) / resetMillis
+  return resetMillis > 0 && refill > fastRefill * reported / 60_000 ? refill : 0
+}
+
+/** Whether the server's bucket, by its last report, is full again long before the period is over. */
+export const isFast = ({ refill }: RateMirror): boolean => refill > 0
 
 /** Takes on a limit that was unknown or has changed. */
 const adopt = (mirror: RateMirror, reported: number, remaining: number): void => {

@@ -74,14 +74,16 @@ const ask = (
   // Effect counts in nanoseconds: no finer rate has a duration.
   const millisPerUnit = Math.max(60_000 / limitPerMinute, 1e-6)
   const tokens = Math.ceil(amount + advanceMillis / millisPerUnit)
-  return self.store.tokenBucket({
+  const asked = self.store.tokenBucket({
     key: `${self.key}:${name}`,
     tokens,
     limit: Math.max(1, Math.floor(depthMillis / millisPerUnit)),
     refillRate: Duration.millis(millisPerUnit),
     // Taken from what is still to come, in the order of asking, so that no process has to ask twice.
     allowOverflow: true
-  }).pipe(
+  })
+  // Later, because the caller of `has` is in the middle of a decision that a grant would change.
+  return Effect.andThen(Effect.yieldNow, asked).pipe(
     Effect.timeout(answerWithin),
     Effect.flatMap(([remaining, elapsed]) =>
       Effect.sleep(Duration.millis(Math.max(0, -remaining * millisPerUnit - elapsed)))

@@ -57,6 +57,18 @@ describe("Batch", () => {
         assert.strictEqual(yield* MockLlm.interrupted, 1)
       }).pipe(Effect.provide(mock())))
 
+    it.effect("reports its progress, and leaves nothing in flight when it fails", () =>
+      Effect.gen(function*() {
+        const progress = yield* BatchProgress.make
+        yield* run(Effect.flip(Batch.all(echo, ["text 9", "text 0", "bad 8"], { concurrency: 3, progress })))
+        const { failures, inFlight, succeeded } = yield* progress.snapshot
+        assert.deepStrictEqual({ failures, inFlight, succeeded }, {
+          failures: { InvalidOutput: 1 },
+          inFlight: 0,
+          succeeded: 1
+        })
+      }).pipe(Effect.provide(mock())))
+
     it.effect("fails before any request when the provider does not accept the schema", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(Batch.all(Schema.Struct({ a: Schema.Unknown }), texts(3)))

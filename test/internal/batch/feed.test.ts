@@ -57,4 +57,20 @@ describe("feed", () => {
         return { echo: "x" }
       })
     ))))
+
+  it.effect("ignores a request that is sent after its item has ended", () =>
+    Effect.gen(function*() {
+      const progress = yield* BatchProgress.make
+      let late: (() => void) | undefined
+      yield* Stream.runDrain(Batch.stream(Echo, ["one"], { progress })).pipe(
+        Effect.provide(MockLlm.layer(() =>
+          Effect.map(CurrentRequestObserver, (observer) => {
+            late = observer.onSend
+            return { echo: "x" }
+          })
+        ))
+      )
+      late!()
+      assert.strictEqual((yield* progress.snapshot).inFlight, 0)
+    }))
 })

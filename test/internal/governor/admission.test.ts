@@ -108,6 +108,22 @@ describe("admission", () => {
       assert.sameMembers(order, [0, 1, 2, 3])
     }))
 
+  it.effect("does not overflow the stack when requests are answered as they are sent", () =>
+    Effect.gen(function*() {
+      const { enter, self } = yield* make({ concurrency: 1 })
+      const first = enter()
+      let answered = 0
+      for (let i = 0; i < 20_000; i++) {
+        const { job } = enter()
+        job.resume = () => {
+          answered++
+          Admission.succeeded(self, job, completion)
+        }
+      }
+      Admission.succeeded(self, first.job, completion)
+      assert.deepStrictEqual([answered, self.inFlight, self.queued], [20_000, 0, 0])
+    }))
+
   it.effect("sends a waiting request when its time has come", () =>
     Effect.gen(function*() {
       const { enter, self } = yield* make({ requestsPerMinute: 60 })
@@ -213,7 +229,7 @@ describe("admission", () => {
       }))
   })
 
-  it.effect("interrupts all that wait when it is closed", () =>
+  it.effect("interrupts all that wait when it is closed, and all that would wait then", () =>
     Effect.gen(function*() {
       const { enter, self } = yield* make({ concurrency: 1 })
       enter()
@@ -221,5 +237,7 @@ describe("admission", () => {
       Admission.close(self)
       assert.deepStrictEqual(waiting.map(({ turn }) => turn()), ["failed", "failed"])
       assert.strictEqual(self.queued, 0)
+      const late = enter().job
+      assert.isTrue(Exit.hasInterrupts(yield* Effect.exit(Admission.turn(self, late))))
     }))
 })

@@ -132,6 +132,13 @@ describe("rateMirror", () => {
       assert.isAtMost(sendAll(mirror, 0, 1000), 12)
     })
 
+    it("of a lower limit raise the pace to the one that the user set at most", () => {
+      const mirror = perMinute(7200)
+      hear(mirror, 0, [6000, 5999], [0, send(mirror, 0)])
+      const count = sendAll(mirror, 0, 10_000)
+      assert.isTrue(count > 1050 && count <= 1230, String(count))
+    })
+
     it("show what others use", () => {
       const mirror = perMinute(6000)
       let level = 3000
@@ -228,6 +235,30 @@ describe("rateMirror", () => {
       assert.isTrue(RateMirror.isFast(mirror))
       const count = sendAll(mirror, 0, 60_000)
       assert.isTrue(count >= 58 && count <= 61, String(count))
+    })
+
+    it("fills up evenly until its reset, and not further", () => {
+      const mirror = perMinute()
+      hear(mirror, 0, [60, 30, 1000], [0, send(mirror, 0)])
+      const levels = [500, 1000, 5000].map((at) => {
+        RateMirror.advance(mirror, at, 1)
+        return RateMirror.remaining(mirror)
+      })
+      assert.deepStrictEqual(levels, [45, 60, 60])
+      const short = perMinute()
+      hear(short, 0, [6000, 3000, 100], [0, send(short, 0)])
+      RateMirror.advance(short, 50, 1)
+      assert.strictEqual(RateMirror.remaining(short), 4505)
+    })
+
+    it("is one that refills more than twice as fast as its limit", () => {
+      const isFast = (resetMillis: number) => {
+        const mirror = perMinute()
+        hear(mirror, 0, [60, 30, resetMillis], [0, send(mirror, 0)])
+        return RateMirror.isFast(mirror)
+      }
+      // 30 of 60 a minute take 30 seconds.
+      assert.deepStrictEqual([14_999, 15_000, 30_000, 0].map(isFast), [true, false, false, false])
     })
 
     it("is an ordinary one where the reset fits the limit", () => {

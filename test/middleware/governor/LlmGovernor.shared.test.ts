@@ -104,6 +104,28 @@ describe("LlmGovernor.layerShared", () => {
       ])
     }))
 
+  it.effect("keeps to the concurrency while a store grants at once", () =>
+    Effect.gen(function*() {
+      const store = yield* memory
+      let inFlight = 0
+      let most = 0
+      const { llm: provided } = provider(() =>
+        Effect.suspend(() => {
+          most = Math.max(most, ++inFlight)
+          return Effect.ensuring(Effect.as(Effect.sleep("100 millis"), completion()), Effect.sync(() => inFlight--))
+        })
+      )
+      const llm = yield* Layer.build(
+        LlmGovernor.layerShared({ requestsPerMinute: 60_000, concurrency: 2 }).pipe(
+          Layer.provide([provided, Layer.succeed(RateLimiter.RateLimiterStore, store)])
+        )
+      ).pipe(Effect.map(Context.get(Llm.Llm)))
+      const fiber = yield* many(llm, 100)
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(most, 2)
+    }))
+
   it.effect("keeps to the limits on its own while the store does not answer, and warns once", () =>
     Effect.gen(function*() {
       const working = yield* memory

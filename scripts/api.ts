@@ -10,7 +10,12 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { parseSync, Visitor } from "oxc-parser"
 
-type Statement = ReturnType<typeof parseSync>["program"]["body"][number]
+type Program = ReturnType<typeof parseSync>["program"]
+type Statement = Program["body"][number]
+type ModuleExportName = Extract<
+  Statement,
+  { readonly type: "ExportNamedDeclaration" }
+>["specifiers"][number]["exported"]
 
 interface Declaration {
   /** The names it exports; none, where only other declarations refer to it. */
@@ -19,15 +24,21 @@ interface Declaration {
   readonly documented: boolean
 }
 
+/** A name that a file exports. */
+interface Reference {
+  readonly file: string
+  readonly name: string
+}
+
 interface Module {
   readonly declarations: ReadonlyArray<Declaration>
   /** Modules exported under a name. */
   readonly namespaces: ReadonlyArray<{ readonly name: string; readonly file: string; readonly documented: boolean }>
   /** Modules whose exports are exported as they are. */
   readonly whole: ReadonlyArray<string>
-  /** Every file it is made of, and every file that those refer to. */
-  readonly files: ReadonlyArray<string>
-  readonly refersTo: ReadonlyArray<string>
+  /** What it exports, by where it is declared, and what its signatures refer to. */
+  readonly exports: ReadonlyArray<Reference>
+  readonly refersTo: ReadonlyArray<Reference>
 }
 
 export interface EntryPoint {
@@ -42,8 +53,8 @@ export interface Report {
   readonly modules: number
   readonly members: number
   readonly undocumented: ReadonlyArray<string>
-  readonly files: ReadonlySet<string>
-  readonly refersTo: ReadonlySet<string>
+  readonly exports: ReadonlyArray<Reference>
+  readonly refersTo: ReadonlyArray<Reference>
   readonly text: string
 }
 
@@ -51,7 +62,7 @@ const namesOf = (statement: Statement): ReadonlyArray<string> => {
   if (statement.type !== "ExportNamedDeclaration") return []
   const { declaration, specifiers } = statement
   if (declaration === null) {
-    return specifiers.map(({ exported }) => exported.type === "Literal" ? exported.value : exported.name)
+    return specifiers.map(({ exported }) => nameOf(exported))
   }
   if (declaration.type === "VariableDeclaration") {
     return declaration.declarations.map(({ id }) => id.type === "Identifier" ? id.name : "")
@@ -65,13 +76,17 @@ const read = (file: string): Module => {
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]!.message}`)
   const resolve = (specifier: string): string => path.join(path.dirname(file), specifier.replace(/\.(ts|js)$/, ".d.ts"))
 
-  /** Whether a docstring that begins with a sentence ends right before the statement. */
-  const documented = (statement: Statement): boolean => {
-    const comment = comments.findLast(({ end }) =>
-      end <= statement.start && text.slice(end, statement.start).trim() === ""
-    )
+  /** Whether a docstring that begins with a sentence ends right before a node. */
+  const documented = ({ start }: { readonly start: number }): boolean => {
+    const comment = comments.findLast(({ end }) => end <= start && text.slice(end, start).trim() === "")
     return comment?.type === "Block" && /^\*[\s*]*[^\s*@]/.test(comment.value)
   }
+
+  /** The names of an `export { … }` may each have a docstring of their own. */
+  const isDocumented = (statement: Statement): boolean =>
+    documented(statement) ||
+    statement.type === "ExportNamedDeclaration" && statement.specifiers.length > 0 &&
+      statement.specifiers.every(documented)
 
   const signature = ({ end, start }: Statement): string => {
     let [out, at] = ["", start]
@@ -85,6 +100,7 @@ const read = (file: string): Module => {
   const namespaces: Array<Module["namespaces"][number]> = []
   const whole: Array<string> = []
   const declarations: Array<Declaration> = []
+  const exports: Array<Reference> = []
   for (const statement of program.body) {
     if (statement.type === "ExportAllDeclaration") {
       const target = resolve(statement.source.value)
@@ -92,20 +108,60 @@ const read = (file: string): Module => {
       else if (statement.exported.type === "Identifier") {
         namespaces.push({ name: statement.exported.name, file: target, documented: documented(statement) })
       }
+    } else if (statement.type === "ExportNamedDeclaration" && statement.source !== null) {
+      const other = readWhole(resolve(statement.source.value))
+      for (const specifier of statement.specifiers) {
+        const [to, from] = [nameOf(specifier.exported), nameOf(specifier.local)]
+        declarations.push(...namedDeclarations(other, from, to, documented(specifier)))
+        exports.push({ file, name: to }, ...other.exports.filter(({ name }) => name === from))
+      }
     } else if (statement.type !== "ImportDeclaration" && signature(statement) !== "export {};") {
-      declarations.push({
-        names: namesOf(statement),
-        signature: signature(statement),
-        documented: documented(statement)
-      })
+      const names = namesOf(statement)
+      declarations.push({ names, signature: signature(statement), documented: isDocumented(statement) })
+      exports.push(...names.map((name) => ({ file, name })))
     }
   }
-  const refersTo: Array<string> = []
-  const refer = ({ source }: { readonly source: { readonly value: unknown } }): void => {
-    if (typeof source.value === "string" && source.value.startsWith(".")) refersTo.push(resolve(source.value))
-  }
-  new Visitor({ ImportDeclaration: refer, TSImportType: refer }).visit(program)
-  return { declarations, namespaces, whole, files: [file], refersTo }
+  return { declarations, namespaces, whole, exports, refersTo: referencesOf(program, resolve) }
+}
+
+const nameOf = (name: ModuleExportName): string => name.type === "Literal" ? name.value : name.name
+
+/** The declarations of one name of another module, under the name that it is exported as. */
+const namedDeclarations = (
+  { declarations }: Module,
+  from: string,
+  to: string,
+  documentedHere: boolean
+): ReadonlyArray<Declaration> =>
+  declarations.filter(({ names }) => names.includes(from)).map(({ documented, signature }) => ({
+    names: [to],
+    signature: from === to ? signature : signature.replace(new RegExp(`\\b${from}\\b`), to),
+    documented: documented || documentedHere
+  }))
+
+/** The names of other files that the signatures of a file refer to. */
+const referencesOf = (program: Program, resolve: (specifier: string) => string): ReadonlyArray<Reference> => {
+  const references: Array<Reference> = []
+  const files = new Map<string, string>()
+  new Visitor({
+    ImportDeclaration: ({ source, specifiers }) => {
+      if (!source.value.startsWith(".")) return
+      const file = resolve(source.value)
+      for (const specifier of specifiers) {
+        if (specifier.type === "ImportNamespaceSpecifier") files.set(specifier.local.name, file)
+        else if (specifier.type === "ImportSpecifier") references.push({ file, name: nameOf(specifier.imported) })
+      }
+    },
+    TSQualifiedName: ({ left, right }) => {
+      const file = left.type === "Identifier" ? files.get(left.name) : undefined
+      if (file !== undefined) references.push({ file, name: right.name })
+    },
+    TSImportType: ({ qualifier, source }) => {
+      if (!source.value.startsWith(".") || qualifier?.type !== "Identifier") return
+      references.push({ file: resolve(source.value), name: qualifier.name })
+    }
+  }).visit(program)
+  return references
 }
 
 /** A module together with those it exports whole. */
@@ -116,7 +172,7 @@ const readWhole = (file: string): Module => {
     declarations: all.flatMap(({ declarations }) => declarations),
     namespaces: all.flatMap(({ namespaces }) => namespaces),
     whole: [],
-    files: all.flatMap(({ files }) => files),
+    exports: all.flatMap(({ exports }) => exports),
     refersTo: all.flatMap(({ refersTo }) => refersTo)
   }
 }
@@ -132,13 +188,13 @@ const count = (number: number, noun: string): string => `${number} ${noun}${numb
 /** The report of one entry point. */
 export const report = (entryPoint: EntryPoint): Report => {
   const undocumented: Array<string> = []
-  const files = new Set<string>()
-  const refersTo = new Set<string>()
+  const exports: Array<Reference> = []
+  const refersTo: Array<Reference> = []
   let members = 0
   const section = (heading: string, module: Module): string => {
     const { declarations, namespaces } = module
-    for (const file of module.files) files.add(file)
-    for (const file of module.refersTo) refersTo.add(file)
+    exports.push(...module.exports)
+    refersTo.push(...module.refersTo)
     members += new Set(declarations.flatMap(({ names }) => names)).size
     const prefix = heading === "" ? "" : `${heading}.`
     undocumented.push(...undocumentedOf(declarations).map((name) => `${prefix}${name}`))
@@ -158,7 +214,7 @@ export const report = (entryPoint: EntryPoint): Report => {
     modules,
     members,
     undocumented,
-    files,
+    exports,
     refersTo,
     text: `# ${entryPoint.name}\n\nGenerated by \`npm run api:update\`. ${count(modules, "module")}, ${
       count(members, "member")
@@ -233,13 +289,13 @@ const main = (update: boolean): boolean => {
     if (update) fs.rmSync(path.join(folder, file))
     else problems.push(`etc/api/${file} belongs to no entry point: run npm run api:update`)
   }
-  const known = new Set(reports.flatMap((it) => Array.from(it.files)))
+  const keyOf = ({ file, name }: Reference): string => `${name} of ${path.relative(root, file)}`
+  const known = new Set(reports.flatMap((it) => it.exports.map(keyOf)))
   for (const [file, { entryPoint, members, modules, refersTo, text, undocumented }] of files) {
     process.stdout.write(`${entryPoint.name}: ${count(modules, "module")}, ${count(members, "member")}\n`)
     problems.push(...undocumented.map((name) => `${entryPoint.name}: ${name} has no docstring`))
-    for (const other of refersTo) {
-      if (known.has(other)) continue
-      problems.push(`${entryPoint.name}: a signature refers to ${path.relative(root, other)}, which is not public`)
+    for (const other of new Set(refersTo.map(keyOf))) {
+      if (!known.has(other)) problems.push(`${entryPoint.name}: a signature refers to ${other}, which is not public`)
     }
     const at = path.join(folder, file)
     if (update) fs.writeFileSync(at, text)

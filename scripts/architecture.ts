@@ -119,8 +119,9 @@ const publicModulesOf = (sources: ReadonlyMap<string, Source>): ReadonlySet<stri
 }
 
 /**
- * Cycles that pass through a folder, at each level of the tree below the rooms, which their floors keep apart. A file and an `internal` folder count as parts of the
- * folder they are in, so that the private half of a module may name the types of its public half.
+ * Cycles that pass through a folder, at each level of the tree below the rooms, which their floors keep apart. A file
+ * and an `internal` folder count as parts of the folder they are in, so that the private half of a module may name the
+ * types of its public half.
  */
 const cycles = (sources: ReadonlyMap<string, Source>): ReadonlyArray<string> => {
   const graph = new Map<string, Map<string, string>>()

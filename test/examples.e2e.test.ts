@@ -43,8 +43,8 @@ const expected: Readonly<Record<string, string>> = {
     "person-0: John",
     "person-1: Maria",
     "2 extracted, 0 from the journal",
-    "person-0: John, known already",
-    "person-1: Maria, known already",
+    "person-0: John (restored)",
+    "person-1: Maria (restored)",
     ""
   ].join("\n"),
   "checks-and-reask": "Emma is 2, after 2 attempts and 12 output tokens\n",
@@ -70,7 +70,7 @@ const expected: Readonly<Record<string, string>> = {
 
 describe("examples", () => {
   for (const [name, output] of Object.entries(expected)) {
-    it.live(`${name} prints what it should, and ends`, () =>
+    it.live(`${name} prints its output and ends`, () =>
       Effect.gen(function*() {
         const { code, stderr, stdout } = yield* run(name)
         assert.strictEqual(stdout.slice(0, output.length), output)
@@ -92,7 +92,7 @@ describe("examples", () => {
     }), 60_000)
 
   it.live(
-    "shared-redis-cache shares its answers where there is a Redis, and does without where there is none",
+    "shared-redis-cache shares its answers, and works without a Redis",
     () =>
       Effect.gen(function*() {
         const { code, stdout } = yield* run("shared-redis-cache")
@@ -100,14 +100,14 @@ describe("examples", () => {
         assert.match(stdout, /another worker: (?:0 sent, 2|2 sent, 0) from the cache\n/)
         assert.strictEqual(code, 0)
         const without = yield* run("shared-redis-cache", { REDIS_URL: "redis://127.0.0.1:1" })
-        assert.include(without.stdout, "The cache's store cannot be opened")
+        assert.include(without.stdout, "The store of the cache cannot be opened")
         assert.include(without.stdout, "another worker: 2 sent, 0 from the cache\n")
         assert.strictEqual(without.code, 0)
       }),
     60_000
   )
 
-  it.live("with a key they talk to the server they are told, with that key", () =>
+  it.live("send requests to the configured server with the configured key", () =>
     Effect.gen(function*() {
       const { baseUrl, ledger } = yield* OpenAiSimulator.make({
         answer: () => ({ name: "Ada", age: 36 }),
@@ -119,7 +119,7 @@ describe("examples", () => {
       assert.strictEqual((yield* ledger).requests, 3)
     }), 60_000)
 
-  it("are all here, and short", () => {
+  it("are all tested, and have fewer than 60 lines", () => {
     const files = fs.readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "support.ts")
     assert.sameMembers(
       files,

@@ -18,7 +18,7 @@ import {
   Extraction,
   type ExtractionError,
   ExtractionStream,
-  Journal,
+  type Journal,
   Llm,
   type LlmRequest
 } from "effect-instructor"

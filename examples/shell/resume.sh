@@ -1,6 +1,6 @@
 #!/bin/sh
-# Typed people out of a file of texts, from the shell: interrupted on the way, and resumed by running the same again.
-# Without OPENAI_API_KEY and OPENAI_BASE_URL, a simulator makes the answers up.
+# Extracts people from a file of texts. The command is interrupted, and running it again resumes the batch.
+# Without OPENAI_API_KEY and OPENAI_BASE_URL, a simulator answers.
 set -u
 cd "$(dirname "$0")"
 out=$(mktemp -d)

@@ -1,5 +1,6 @@
 /**
- * Extractions: a schema and how to ask for it. An extraction is a plain value; nothing happens until it meets an input.
+ * Extractions: a schema, and how to ask a model for a value of it. An extraction is a plain value. Define it once and run
+ * it with as many inputs as you like.
  *
  * **Example** (Extracting a person)
  *
@@ -29,7 +30,7 @@ import type * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
 import { Llm } from "../llm/Llm.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
-import * as BuiltIn from "../schema/dialects/builtIn.ts"
+import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
 import * as Compiled from "./Compiled.ts"
 import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
@@ -76,8 +77,8 @@ export {
 } from "./internal/option.ts"
 
 /**
- * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it when the schema is a file or comes from
- * another language; the value is plain JSON.
+ * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it for schemas in files or from other
+ * languages. The value is plain JSON. Fails with `UnsupportedSchema` at a keyword that is not supported.
  *
  * **Example** (A schema from a file)
  *
@@ -126,8 +127,8 @@ const with_: {
 
 export {
   /**
-   * Changes options of an extraction. Use it for variants that share a schema and a prompt; options that are `undefined`
-   * stay as they are.
+   * Changes options of an extraction. Use it for variants that share a schema and a prompt. Options that are `undefined`
+   * are left as they are.
    *
    * **Example** (The same extraction on a larger model)
    *
@@ -149,8 +150,8 @@ export {
 }
 
 /**
- * Adapts an extraction to another input. Use it to extract from rows, documents or messages of your own. Return a failed
- * `Result` with a description for an input that cannot be used: its extraction fails with `InvalidInput`.
+ * Adapts an extraction to another type of input. Use it to extract from rows, documents or messages of your own. To
+ * reject an input, return a failed `Result` with a description: the extraction then fails with `InvalidInput`.
  *
  * **Example** (Extracting from rows)
  *
@@ -197,7 +198,7 @@ export const mapInput: {
   }))
 
 /**
- * The request that an extraction makes of an input. Use it to look at a request, or to send it in a way of your own.
+ * Builds the request for an input without sending it. Use it to inspect a request, or to send it in another way.
  *
  * **Example** (A request without sending it)
  *
@@ -219,23 +220,36 @@ export const toRequest = <A, Input, R>(
   self: Extraction<A, Input, R>,
   input: Input,
   options: {
-    /** The model for an extraction that names none. */
+    /** The model to ask if the extraction does not name one. */
     readonly model: string
     /**
      * The dialect of JSON Schema that the provider accepts.
      *
      * @default "openai"
      */
-    readonly dialect?: BuiltIn.DialectInput | undefined
+    readonly dialect?: DialectInput | undefined
   }
 ): Result.Result<LlmRequest, ExtractionError> =>
   Result.flatMap(
-    Compiled.make(self, BuiltIn.fromInput(options.dialect ?? "openai")),
+    Compiled.make(self, toDialect(options.dialect ?? "openai")),
     (compiled) => Compiled.toRequest(compiled, input, options.model)
   )
 
 /**
- * The JSON Schema that an extraction sends. Use it to see what a model is asked for, or whether a provider accepts it.
+ * Returns the JSON Schema that an extraction sends. Use it to inspect the schema, or to check in a test that a provider
+ * accepts it. The modes `json` and `markdown` send ordinary JSON Schema in every dialect.
+ *
+ * **Example** (A schema that OpenAI does not accept)
+ *
+ * ```ts
+ * import { Result, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const loose = Extraction.make({ schema: Schema.Struct({ facts: Schema.Unknown }) })
+ *
+ * Result.isSuccess(Extraction.jsonSchema(loose, "openai")) // => false
+ * Result.isSuccess(Extraction.jsonSchema(loose, "plain")) // => true
+ * ```
  *
  * @category converting
  * @since 0.1.0
@@ -243,16 +257,16 @@ export const toRequest = <A, Input, R>(
 export const jsonSchema = <A, Input, R>(
   self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
   /** `openai` by default. */
-  dialect: BuiltIn.DialectInput = "openai"
+  dialect: DialectInput = "openai"
 ): Result.Result<JsonSchema.JsonSchema, ExtractionError> =>
   Result.map(
-    Compiled.make(resolve<A, Input, R, unknown>(self), BuiltIn.fromInput(dialect)),
+    Compiled.make(resolve<A, Input, R, unknown>(self), toDialect(dialect)),
     ({ output }) => output.jsonSchema
   )
 
 /**
- * Decodes the JSON of an answer as `extract` does, with every issue in the error. Use it for answers that were stored
- * or that another program received.
+ * Decodes the JSON of an answer as `extract` does. Use it for answers that were stored, or that another program received.
+ * Fails with an `InvalidOutput` that has every issue.
  *
  * **Example** (A stored answer)
  *
@@ -286,7 +300,8 @@ export const decode = <A, Input, R>(
 }
 
 /**
- * Extracts a value from an input. A bare schema in place of an extraction is asked for with every default.
+ * Extracts a value from an input. Use it for a single input, and `Batch` for many. A bare schema is an extraction with
+ * the default options.
  *
  * **Example** (A fallback when there is no valid answer)
  *
@@ -317,7 +332,7 @@ export const extract: {
 const valueOf = <A>({ value }: Detailed<A>): A => value
 
 /**
- * Extracts a value with its usage, its cost, its attempts and the completion. Use it to account for what a value cost.
+ * Extracts a value, and returns it with its usage, cost, attempts and completion. Use it for accounting and debugging.
  *
  * **Example** (The cost of a value)
  *
@@ -354,8 +369,8 @@ export const extractDetailed: {
   })
 
 /**
- * Whether spans carry the messages and answers themselves, as `gen_ai.input.messages` and `gen_ai.output.messages`. Set
- * it only where traces may contain the texts of your users.
+ * Whether spans contain the messages and answers, as `gen_ai.input.messages` and `gen_ai.output.messages`. Set it to
+ * `true` only where traces may contain the texts of your users.
  *
  * @default false
  * @category references

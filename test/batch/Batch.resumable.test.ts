@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, type Duration, Effect, Fiber, Option, Result, Schema, Stream } from "effect"
-import { Batch, BatchProgress, Extraction, Journal, type Llm } from "effect-instructor"
+import { Deferred, Duration, Effect, Fiber, Layer, Option, Result, Schema, Stream } from "effect"
+import { Batch, BatchProgress, Extraction, Journal, Llm } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
-import * as JournalError from "../../src/batch/JournalError.ts"
+import { completion } from "../support/completions.ts"
 import { Echo, echo, mock, run, texts } from "../support/echo.ts"
 
 describe("Batch.resumable", () => {
@@ -166,6 +166,53 @@ describe("Batch.resumable", () => {
       assert.strictEqual((yield* MockLlm.requests).length, 50 + 5)
     }).pipe(Effect.provide([mock(), Journal.layerMemory])))
 
+  it.effect("records the items that finish within `grace` after its timeout, and leaves the others for the next run", () =>
+    Effect.gen(function*() {
+      const progress = yield* BatchProgress.make
+      const batch = (options?: Batch.Options<string>) =>
+        Batch.resumable(echo, texts(8), { concurrency: 2, ...options }).pipe(Stream.runCollect)
+      const error = yield* run(Effect.flip(batch({ timeout: "150 millis", grace: "1 second", progress })))
+      assert.strictEqual(error.reason._tag, "TimedOut")
+      assert.strictEqual((yield* progress.snapshot).succeeded, 4)
+      const items = yield* run(batch())
+      assert.deepStrictEqual(restoredIndexes(items), [0, 1, 2, 3])
+      assert.strictEqual((yield* MockLlm.requests).length, 8)
+    }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
+  it.effect("reports the latency of each item, and keeps it in the journal", () =>
+    Effect.gen(function*() {
+      const progress = yield* BatchProgress.make
+      const batch = Batch.resumable(echo, texts(3), { concurrency: 1, progress }).pipe(Stream.runCollect)
+      for (const restored of [false, true]) {
+        const items = yield* run(batch)
+        assert.deepStrictEqual(items.map(({ latency }) => Duration.toMillis(latency)), [100, 90, 80])
+        assert.deepStrictEqual(items.map((item) => item.restored), [restored, restored, restored])
+      }
+      assert.deepStrictEqual(Duration.toMillis((yield* progress.snapshot).latency.max), 100)
+    }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
+  it.effect("emits items in input order when `ordered`, restored or not", () =>
+    Effect.gen(function*() {
+      yield* run(Stream.runDrain(Batch.resumable(echo, ["text 3", "text 5"])))
+      const items = yield* run(Stream.runCollect(Batch.resumable(echo, texts(6), { concurrency: 6, ordered: true })))
+      assert.deepStrictEqual(items.map(({ index }) => index), [0, 1, 2, 3, 4, 5])
+      assert.deepStrictEqual(restoredIndexes(items), [3, 5])
+    }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
+  it.effect("stops after `maxFailures`, and counts restored failures in no run", () =>
+    Effect.gen(function*() {
+      const batch = Batch.resumable(echo, ["bad 1", "bad 2", "bad 3", "text 9"], {
+        concurrency: 1,
+        maxFailures: 2,
+        retryFailures: false
+      }).pipe(Stream.runCollect)
+      const error = yield* run(Effect.flip(batch))
+      assert.strictEqual(error.reason._tag, "TooManyFailures")
+      const items = yield* run(batch)
+      assert.deepStrictEqual(restoredIndexes(items), [0, 1])
+      assert.strictEqual(items.length, 4)
+    }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
   it.effect("refuses a journal that another run is using", () =>
     Effect.gen(function*() {
       const started = yield* Deferred.make<void>()
@@ -186,8 +233,8 @@ describe("Batch.resumable", () => {
       const journal = yield* Journal.Journal
       let commits = 0
       const full = Effect.fail(
-        new JournalError.JournalError({
-          reason: new JournalError.FileFailure({ path: "j", operation: "written", description: "no room" })
+        new Journal.JournalError({
+          reason: new Journal.FileFailure({ path: "j", operation: "written", description: "no room" })
         })
       )
       const seen: Array<number> = []
@@ -222,6 +269,29 @@ describe("Batch.resumable", () => {
       assert.isTrue(Result.isFailure(item!.result) && item!.result.failure.reason._tag === "InvalidOutput")
       assert.strictEqual((yield* MockLlm.requests).length, sent + 2)
     }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
+  it.effect("runs an item again when another server with a model of the same name answers", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const server = (origin: string) =>
+        Layer.succeed(
+          Llm.Llm,
+          Llm.make({
+            provider: "own",
+            origin,
+            model: "small",
+            complete: () => {
+              asked.push(origin)
+              return Effect.succeed(completion({ text: "{\"echo\":\"x\"}" }))
+            }
+          })
+        )
+      for (const origin of ["http://one", "http://two", "http://one"]) {
+        yield* Stream.runDrain(Batch.resumable(echo, ["text 9"])).pipe(Effect.provide(server(origin)))
+      }
+      // The journal has a record of each server.
+      assert.deepStrictEqual(asked, ["http://one", "http://two"])
+    }).pipe(Effect.provide(Journal.layerMemory)))
 
   it.effect("records a refused input, and runs it again once the input is accepted", () =>
     Effect.gen(function*() {

@@ -118,7 +118,12 @@ describe("Batch.stream", () => {
       const seen: Array<number> = []
       const error = yield* run(Effect.flip(
         Batch.stream(echo, texts(1000), { concurrency: 10 }).pipe(
-          Stream.runForEach(({ index }) => Effect.sync(() => seen.push(index)))
+          Stream.runForEach(({ index, result }) =>
+            Effect.sync(() => {
+              assert.isTrue(Result.isSuccess(result))
+              seen.push(index)
+            })
+          )
         )
       ))
       assert.strictEqual(error.reason._tag, "Unrecoverable")

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Exit, Result, Schema, Stream } from "effect"
-import { Batch, BatchProgress, Extraction, ExtractionError, Journal, Usage } from "effect-instructor"
+import { Batch, BatchProgress, Extraction, type ExtractionError, Journal, Usage } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { Echo, echo, mock, run, texts } from "../support/echo.ts"
@@ -55,6 +55,18 @@ describe("Batch", () => {
         assert.include(error.message, "did not finish within 150ms")
         assert.strictEqual(error.attempts, 0)
         assert.strictEqual(yield* MockLlm.interrupted, 1)
+      }).pipe(Effect.provide(mock())))
+
+    it.effect("reports its progress, and leaves nothing in flight when it fails", () =>
+      Effect.gen(function*() {
+        const progress = yield* BatchProgress.make
+        yield* run(Effect.flip(Batch.all(echo, ["text 9", "text 0", "bad 8"], { concurrency: 3, progress })))
+        const { failures, inFlight, succeeded } = yield* progress.snapshot
+        assert.deepStrictEqual({ failures, inFlight, succeeded }, {
+          failures: { InvalidOutput: 1 },
+          inFlight: 0,
+          succeeded: 1
+        })
       }).pipe(Effect.provide(mock())))
 
     it.effect("fails before any request when the provider does not accept the schema", () =>

@@ -1,10 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Stream } from "effect"
-import { Batch, BatchProgress, Journal, type Llm, LlmError, LlmGovernor } from "effect-instructor"
+import { Batch, BatchProgress, Journal, type Llm, LlmGovernor } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
-import { CurrentRequestObserver } from "../support/requestContext.ts"
 import { Echo, echo, run, texts } from "../support/echo.ts"
 
 const governed = <E>(mock: Layer.Layer<Llm.Llm | MockLlm.MockLlm, E>) => Layer.provideMerge(LlmGovernor.layer(), mock)
@@ -134,40 +133,4 @@ describe("BatchProgress", () => {
     }).pipe(
       Effect.provide(MockLlm.layer((_, call) => call === 0 ? "no" : Effect.fail(new AiError.QuotaExhaustedError({}))))
     ))
-
-  it.effect("reports retries and waits of any middleware, to an outer observer as well", () =>
-    Effect.gen(function*() {
-      const outer: Array<string> = []
-      const { events, snapshot } = yield* eventsOf((progress) =>
-        Stream.runDrain(Batch.stream(Echo, ["one"], { progress })).pipe(
-          Effect.provideService(CurrentRequestObserver, {
-            onRetry: ({ reason }) => outer.push(reason._tag),
-            onWait: (reason) => outer.push(reason),
-            onSend: () => outer.push("sent")
-          })
-        )
-      )
-      assert.deepStrictEqual(events.map(({ _tag }) => _tag), ["Started", "Paused", "Retried", "Paused", "Succeeded"])
-      const [, waiting, retried, paused] = events
-      assert.isTrue(waiting?._tag === "Paused" && waiting.reason === "quiet hours" && waiting.wait === undefined)
-      assert.isTrue(retried?._tag === "Retried" && Duration.toMillis(retried.delay) === 5000)
-      assert.isTrue(paused?._tag === "Paused" && paused.reason === "OverloadedError")
-      assert.deepStrictEqual([snapshot.retries, snapshot.waiting], [1, undefined])
-      assert.deepStrictEqual(outer, ["quiet hours", "sent", "OverloadedError"])
-    }).pipe(Effect.provide(MockLlm.layer(() =>
-      Effect.gen(function*() {
-        const observer = yield* CurrentRequestObserver
-        observer.onWait("quiet hours", undefined)
-        yield* Effect.sleep("1 second")
-        observer.onSend()
-        observer.onRetry(overloaded, Duration.seconds(5))
-        yield* Effect.sleep("5 seconds")
-        return { echo: "x" }
-      })
-    ))))
-})
-
-const overloaded = new LlmError.LlmError({
-  provider: "mock",
-  reason: new LlmError.OverloadedError({ description: "busy" })
 })

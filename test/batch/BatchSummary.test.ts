@@ -36,7 +36,8 @@ describe("BatchSummary", () => {
 
   it.effect("is zero without items", () =>
     Effect.gen(function*() {
-      const { failed, itemsPerSecond, latency, succeeded } = yield* summarise([])
+      const { elapsed, failed, itemsPerSecond, latency, succeeded } = yield* summarise([])
+      assert.strictEqual(Duration.toMillis(elapsed), 0)
       assert.deepStrictEqual({ failed, itemsPerSecond, succeeded }, { failed: 0, itemsPerSecond: 0, succeeded: 0 })
       assert.deepStrictEqual(Object.values(latency).map((value) => Duration.toMillis(value)), [0, 0, 0, 0])
     }))
@@ -57,6 +58,15 @@ describe("BatchSummary", () => {
         assert.strictEqual(Duration.toMillis(latency.max), sorted.at(-1))
       })
   )
+
+  it.effect("reports percentiles of many latencies, and latencies of 1 ms exactly", () =>
+    Effect.gen(function*() {
+      const { latency } = yield* summarise([...Array.from({ length: 198 }, () => item(1)), item(1000), item(1000)])
+      assert.deepStrictEqual(
+        [latency.p50, latency.p90, latency.p99, latency.max].map(Duration.toMillis),
+        [1, 1, 1, 1000]
+      )
+    }))
 
   it.effect("measures throughput and time with the clock", () =>
     Effect.gen(function*() {

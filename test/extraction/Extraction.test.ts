@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer, Option, Result, Schema, SchemaTransformation } from "effect"
-import { Extraction, ExtractionError, type Llm, type LlmRequest, Usage } from "effect-instructor"
+import { Extraction, ExtractionError, Llm, type LlmRequest, Usage } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError, Prompt } from "effect/ai"
 import { TestClock } from "effect/testing"
+import { completion } from "../support/completions.ts"
 import { sample, toStrictForm } from "../support/schemaSpec.ts"
 
 class Person extends Schema.Class<Person>("Person")({
@@ -127,8 +128,8 @@ describe("Extraction", () => {
 
     it.effect("fails with InvalidInput before any request when it returns a failed Result or throws", () =>
       Effect.gen(function*() {
-        const throwing = Extraction.mapInput(Extraction.make({ schema: Person }), (_: Row): string => {
-          throw new Error("broken row")
+        const throwing = Extraction.mapInput(Extraction.make({ schema: Person }), ({ id }: Row): string => {
+          throw new Error(`broken row ${id}`)
         })
         const messages: Array<string> = []
         for (const extraction of [ofRow, throwing, Extraction.mapInput(ofRow, (row: Row) => row)]) {
@@ -381,6 +382,35 @@ describe("Extraction", () => {
         assert.isAbove(error.usage.inputTokens, 0)
         assert.strictEqual((yield* MockLlm.requests).length, 3)
       }).pipe(Effect.provide(MockLlm.layer([old, "nonsense", ""]))))
+
+    it.effect("sends opaque data of the provider back with the answer and its tool calls", () =>
+      Effect.gen(function*() {
+        for (const mode of ["json_schema", "tools"] as const) {
+          const requests: Array<LlmRequest.LlmRequest> = []
+          const call = { id: "1", name: "Person", arguments: JSON.stringify(old), providerData: { signature: "xyz" } }
+          const thinking = Llm.make({
+            provider: "thinking",
+            model: "thinking",
+            complete: (request) => {
+              requests.push(request)
+              const text = JSON.stringify(requests.length === 1 ? old : ada)
+              return Effect.succeed(completion({
+                text: mode === "tools" ? "" : text,
+                toolCalls: mode === "tools" ? [{ ...call, arguments: text }] : [],
+                providerData: { thought: `number ${requests.length}` }
+              }))
+            }
+          })
+          const person = Extraction.make({ schema: Person, mode })
+          yield* Effect.provideService(Extraction.extract(person, "I am Ada"), Llm.Llm, thinking)
+          assert.deepStrictEqual(requests[1]!.messages.find(({ role }) => role === "assistant"), {
+            role: "assistant",
+            content: mode === "tools" ? "" : JSON.stringify(old),
+            providerData: { thought: "number 1" },
+            ...(mode === "tools" && { toolCalls: [call] })
+          })
+        }
+      }))
 
     it.effect("leaves the messages of the caller unchanged", () =>
       Effect.gen(function*() {

@@ -387,7 +387,7 @@ describe("ExtractionStream", () => {
         assert.include(asked[1], "items[3].age")
         assert.include(asked[1], "the 2 elements")
         assert.include(asked[2], "items[1].age")
-        assert.include(asked[2], "the one element")
+        assert.include(asked[2], "the element named above")
       }))
 
     it.effect("asks again for the rest of a list that broke off", () =>

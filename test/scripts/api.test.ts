@@ -7,7 +7,10 @@ import * as Api from "../../scripts/api.ts"
 const reportOf = (files: Readonly<Record<string, string>>): Api.Report => {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), "api-"))
   try {
-    for (const [file, text] of Object.entries(files)) fs.writeFileSync(path.join(root, file), text)
+    for (const [file, text] of Object.entries(files)) {
+      fs.mkdirSync(path.dirname(path.join(root, file)), { recursive: true })
+      fs.writeFileSync(path.join(root, file), text)
+    }
     return Api.report({ name: "package", file: path.join(root, "index.d.ts") })
   } finally {
     fs.rmSync(root, { recursive: true })
@@ -67,13 +70,31 @@ describe("the API report", () => {
     assert.deepStrictEqual(undocumented, ["A", "B", "A.tagged", "A.bare"])
   })
 
-  it("knows the files that signatures refer to", () => {
-    const { files, refersTo } = reportOf({
-      "index.d.ts": "export * from \"./A.ts\"\n",
-      "A.d.ts": "import type { B } from \"./b.ts\"\nexport declare const a: B | import(\"./c.ts\").C\n"
+  it("lists what a module exports from files of its own, under the name that it exports", () => {
+    const { exports, members, text, undocumented } = reportOf({
+      "index.d.ts": "/** A room. */\nexport * as A from \"./A.ts\"\n",
+      "A.d.ts": "export { type Input as AInput, make } from \"./internal/a.ts\"\n",
+      "internal/a.d.ts":
+        "/** What goes in. */\nexport interface Input {}\n/** Makes. */\nexport declare const make: 1\n" +
+        "/** Stays inside. */\nexport declare const hidden: 1\n"
     })
-    const names = (paths: ReadonlySet<string>) => Array.from(paths, (file) => path.basename(file))
-    assert.deepStrictEqual(names(files), ["index.d.ts", "A.d.ts"])
-    assert.deepStrictEqual(names(refersTo), ["b.d.ts", "c.d.ts"])
+    assert.include(text, "export interface AInput {}\n\nexport declare const make: 1\n```")
+    assert.notInclude(text, "hidden")
+    assert.deepStrictEqual([members, undocumented], [2, []])
+    assert.deepStrictEqual(
+      exports.map(({ file, name }) => [path.basename(file), name]),
+      [["A.d.ts", "AInput"], ["a.d.ts", "Input"], ["A.d.ts", "make"], ["a.d.ts", "make"]]
+    )
+  })
+
+  it("knows the names of other files that signatures refer to", () => {
+    const { exports, refersTo } = reportOf({
+      "index.d.ts": "export * from \"./A.ts\"\n",
+      "A.d.ts": "import type { B } from \"./b.ts\"\nimport type * as D from \"./d.ts\"\n" +
+        "export declare const a: B | import(\"./c.ts\").C | D.E\n"
+    })
+    const names = (references: Api.Report["exports"]) => references.map(({ file, name }) => [path.basename(file), name])
+    assert.deepStrictEqual(names(exports), [["A.d.ts", "a"]])
+    assert.deepStrictEqual(names(refersTo), [["b.d.ts", "B"], ["c.d.ts", "C"], ["d.d.ts", "E"]])
   })
 })

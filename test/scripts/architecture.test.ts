@@ -102,7 +102,6 @@ describe("the architecture check", () => {
       }),
       [
         "cli/run.ts → llm/LlmRequest.ts: the command uses public modules only",
-        "cli/run.ts → internal/text.ts: the command uses public modules only",
         "cli/run.ts → llm/internal/door.ts: llm/internal is private to llm"
       ]
     )

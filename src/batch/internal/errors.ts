@@ -1,4 +1,4 @@
-/** Why a run stops. */
+/** The reasons for a run to stop. */
 import * as Result from "effect/Result"
 import { ExtractionError, Skipped } from "../../extraction/ExtractionError.ts"
 import { zero } from "../../llm/Usage.ts"
@@ -23,10 +23,10 @@ export const skipped = (extraction: string, { reason }: BatchError): ExtractionE
       usage: zero
     })
 
-/** A share of failures says nothing about the first few items. */
+/** The share of failures among fewer items says little. */
 const minItemsForShare = 100
 
-/** Counts results, and returns the error to stop with when there are too many failures. */
+/** Counts results, and returns the error to stop with if there are too many failures. */
 export type FailurePolicy = (result: Result.Result<unknown, ExtractionError>) => BatchError | undefined
 
 export const makeFailurePolicy = ({ maxFailures = Infinity, maxFailureShare = 1 }: Options): FailurePolicy => {

@@ -1,4 +1,4 @@
-/** Examines the first items of a batch, extracts some of them if asked to, and extrapolates. */
+/** Examines the first items of a batch, extracts some of them as probes, and extrapolates. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -111,7 +111,7 @@ const probe = <A, Input, R>(
 const sum = (probes: ReadonlyArray<Probe>): Usage.Usage =>
   probes.reduce((sum, { usage }) => Usage.add(sum, usage), Usage.zero)
 
-/** What probes took, each figure per completion but for the attempts. */
+/** The means of probes. Tokens and latency are per completion. */
 interface Measured {
   readonly requests: ReadonlyArray<LlmRequest>
   readonly attemptsPerItem: number
@@ -120,7 +120,7 @@ interface Measured {
   readonly latencyMillis: number
 }
 
-/** Measures the probes that used tokens. An answer from a cache uses none, and says nothing about the other items. */
+/** Measures the probes that used tokens. Answers from a cache use none, so they do not show what other items need. */
 const measure = (probes: ReadonlyArray<Probe>): Measured | undefined => {
   const answered = probes.filter(({ usage }) => Usage.totalTokens(usage) > 0)
   if (answered.length === 0) return undefined
@@ -136,7 +136,7 @@ const measure = (probes: ReadonlyArray<Probe>): Measured | undefined => {
   }
 }
 
-/** As many elements of a list, at even distances. */
+/** Picks elements of a list at even distances. */
 const spread = <A>(list: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
   const size = Math.min(Math.max(0, Math.floor(count)), list.length)
   return Array.from({ length: size }, (_, i) => list[Math.floor(i * list.length / size)]!)
@@ -145,7 +145,7 @@ const spread = <A>(list: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
 const mean = (numbers: ReadonlyArray<number>): number =>
   numbers.length === 0 ? 0 : numbers.reduce((sum, n) => sum + n, 0) / numbers.length
 
-/** At the full price: what the provider's prompt cache will save is unknown. */
+/** The cost at full price, because the savings of the provider's prompt cache are unknown. */
 const costOf = (
   current: Pricing.Pricing,
   llm: Llm["Service"],
@@ -154,7 +154,7 @@ const costOf = (
 ): Option.Option<number> => {
   if (request === undefined) return Option.some(0)
   const price = Pricing.priceOf([current, llm.pricing], request.model)
-  // The batch as a whole is long, but that does not make a single request long.
+  // The price of long requests applies to single requests, not to the batch as a whole.
   return Option.fromUndefinedOr(
     price && Pricing.costOf({ ...price, long: undefined }, { ...Usage.zero, ...tokens }, request.parameters.serviceTier)
   )

@@ -1,4 +1,4 @@
-/** Items as records of a journal, and back. */
+/** Converts items to records of a journal, and back. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -33,8 +33,8 @@ export interface Restored<A> {
 }
 
 /**
- * The result of a recorded item. An answer is decoded again: a change of the schema that no request shows may have made
- * it invalid, and then the result is `InvalidOutput`.
+ * The result of a recorded item. The answer is decoded again, because the schema may have changed in a way that does not
+ * change the request: a new check, for example. If it is not valid any more, the result is `InvalidOutput`.
  */
 export const restore = <A, R>(
   extraction: string,

@@ -1,4 +1,4 @@
-/** One run of a batch: inputs in, items out, and the rules for stopping. The engine does the items. */
+/** One run of a batch: claims inputs, lets an engine handle them, and stops when it must. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -14,13 +14,13 @@ import { BatchError, TimedOut } from "../BatchError.ts"
 import type { Journal } from "../Journal.ts"
 import { claim } from "./claims.ts"
 import { type FailurePolicy, journalFailure, makeFailurePolicy, unrecoverable } from "./errors.ts"
-import { type Feed, TypeId } from "./feed.ts"
+import { type Feed, fromProgress } from "./feed.ts"
 import { plan, type Planned } from "./item.ts"
 import { graceOf, type Options, timeoutOf, toLimit } from "./options.ts"
 import * as Pool from "./pool.ts"
 import { arrayChunkSize, chunkSize, refuseText, toStream } from "./source.ts"
 
-/** Everything that is the same for all items of a run. */
+/** The context that all items of a run share. */
 export interface Run<A, Input, In, R> {
   readonly compiled: Compiled.Compiled<A, Input, R>
   readonly llm: Llm["Service"]
@@ -30,11 +30,11 @@ export interface Run<A, Input, In, R> {
   readonly clock: Clock.Clock
   readonly failurePolicy: FailurePolicy
   readonly toRequest: (item: Planned<In>) => Result.Result<LlmRequest, ExtractionError>
-  /** Reports to the feed what happens to the requests of an item, and that it left when it is interrupted. */
+  /** Reports retries and waits of an item to the feed, and when it is interrupted. */
   readonly observed: <B, E, R2>(item: Planned<In>, effect: Effect.Effect<B, E, R2>) => Effect.Effect<B, E, R2>
 }
 
-/** How items are done: `make` gives the handler of one item. */
+/** Makes the handler of items. */
 export type Engine<Out, A, Input, In, R> = (run: Run<A, Input, In, R>) => Handle<Out, In, R>
 
 export type Handle<Out, In, R> = (
@@ -81,7 +81,7 @@ const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   const clock = yield* Clock.Clock
   const outer = yield* CurrentRequestObserver
   const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self, llm.dialect)), unrecoverable)
-  const feed = options.progress?.[TypeId]
+  const feed = options.progress === undefined ? undefined : fromProgress(options.progress)
   return {
     compiled,
     llm,

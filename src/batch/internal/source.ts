@@ -4,7 +4,7 @@ import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { notSent } from "./item.ts"
 
 /**
- * A list of inputs: an array or another iterable, but not a text, whose characters are hardly what is meant.
+ * A list of inputs: an array or another iterable, but not a text.
  *
  * @category models
  * @since 0.1.0
@@ -19,7 +19,7 @@ export type Inputs<In> = Iterable<In> & object
  */
 export type Source<In, E = never, R = never> = Inputs<In> | Stream.Stream<In, E, R>
 
-/** The types exclude a text as a source, but a program may not be type-checked. */
+/** The types exclude a text, but not every program is type-checked. Its characters would be sent one by one. */
 export const refuseText = (extraction: string, source: unknown): ExtractionError | undefined =>
   typeof source === "string"
     ? notSent(extraction, "A batch needs a list or a stream of inputs, and got a text")
@@ -27,7 +27,7 @@ export const refuseText = (extraction: string, source: unknown): ExtractionError
 
 export const chunkSize = 16
 
-/** Inputs of an array are in memory already, and larger chunks cost less. */
+/** The inputs of an array are in memory already, and larger chunks need less CPU. */
 export const arrayChunkSize = 512
 
 /** An iterable may produce its inputs on demand, so it is read in small chunks. */

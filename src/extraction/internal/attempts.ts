@@ -1,4 +1,4 @@
-/** Sends requests until an answer is valid, or the extraction has failed. */
+/** Sends requests until an answer is valid or the extraction fails. */
 import * as Effect from "effect/Effect"
 import type { LlmError } from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
@@ -52,7 +52,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   let invalid: Step.InvalidAttempts = []
   while (true) {
     const asked = Telemetry.complete(llm, request, spent.attempts + 1)
-    // An item that was begun is finished before others begin.
+    // A reask goes before new items, so that started items finish first.
     const completion = yield* (spent.attempts === 0 ? asked : withPriority(asked, "high")).pipe(
       Effect.mapError((error) => failure(compiled, spent, toReason(error)))
     )
@@ -66,7 +66,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
         return { value, answer, ...spent, model, finishReason, completion }
       }
       case "Failed":
-        // The answers in a cache led to nothing. Another run should get others.
+        // The cached answers are invalid. The next run must not get them again.
         if (step.reason._tag === "InvalidOutput") { for (const forget of answers) yield* forget }
         return yield* failure(compiled, spent, step.reason)
       case "Reask":

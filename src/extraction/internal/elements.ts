@@ -1,4 +1,4 @@
-/** The elements of a streamed list: requests are sent as needed, and elements leave as soon as they close. */
+/** Streams the elements of a list: sends requests as needed, and emits each element as soon as it closes. */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -30,7 +30,7 @@ import * as Telemetry from "./telemetry.ts"
 type ElementsPull<A, R> = Pull.Pull<Arr.NonEmptyReadonlyArray<Element<A>>, ExtractionError, void, R>
 type PartsPull = Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, LlmError>
 
-/** A request under way, with its answer. */
+/** A request in flight, with its answer so far. */
 interface Attempt {
   readonly scope: Scope.Closeable
   readonly pull: PartsPull
@@ -50,13 +50,13 @@ interface Arguments<A, Input, R> {
 interface State<A, R> {
   readonly spent: Telemetry.Spent
   attempt: Attempt | undefined
-  /** How the extraction ended, for telemetry. */
+  /** The outcome for telemetry. */
   outcome: string | undefined
   /** The end of the stream, once there is nothing more to read. */
   end: ElementsPull<A, R> | undefined
 }
 
-/** Everything that a streamed list needs. */
+/** The parts of one streamed list. */
 interface Streaming<A, Input, R> {
   readonly compiled: Compiled<ReadonlyArray<A>, Input, R>
   readonly llm: Llm["Service"]
@@ -130,7 +130,7 @@ const next = <A, Input, R>(streaming: Streaming<A, Input, R>): ElementsPull<A, R
   return pull
 }
 
-/** Waits until there is an element, or the end of the answer. */
+/** Waits for an element or the end of the answer. */
 const advance = <A, Input, R>(
   streaming: Streaming<A, Input, R>,
   attempt: Attempt
@@ -143,7 +143,7 @@ const advance = <A, Input, R>(
     return ListAssembly.isDue(reading) ? settle(streaming, attempt) : waiting
   }
   const waiting = Effect.suspend(() => {
-    // Before its first word a model may think for as long as the provider lets it.
+    // Before the answer begins, the model may think for as long as the provider allows.
     if (reading.text !== "") idle.start()
     return Effect.flatMap(pull, onParts)
   })
@@ -162,7 +162,7 @@ const settle = Effect.fnUntraced(function*<A, Input, R>(
   if (reading.completion !== undefined) yield* conclude(streaming, attempt, reading.completion)
 })
 
-/** The answer has ended: the list is complete, has failed, or needs another answer. */
+/** Ends an answer: the list is complete, has failed, or needs another answer. */
 const conclude = Effect.fnUntraced(function*<A, Input, R>(
   streaming: Streaming<A, Input, R>,
   { onCompletion, reading, scope }: Attempt,
@@ -215,7 +215,7 @@ const failure = <A, Input, R>(
   reason: Reason
 ): ExtractionError => new ExtractionError({ extraction: extraction.name, reason, ...spent })
 
-/** Sends a request, in a span of its own where there is a parent span. */
+/** Sends a request, in its own span if the list has one. */
 const begin = Effect.fnUntraced(function*<A, Input, R>(
   { compiled: { extraction, response }, limits, llm, scope: outer, span, state }: Streaming<A, Input, R>,
   request: LlmRequest,
@@ -228,7 +228,7 @@ const begin = Effect.fnUntraced(function*<A, Input, R>(
     : yield* Scope.provide(Telemetry.streamedAttempt(llm, request, attempt, span), scope)
   let parts = llm.stream(request)
   if (!extraction.cache) parts = Stream.provideService(parts, CurrentCacheControl, bypass)
-  // A list that was begun is finished before others begin.
+  // A reask goes before new requests, so that started lists finish first.
   if (attempt > 1) parts = Stream.provideService(parts, CurrentPriority, "high")
   const pull = yield* Scope.provide(Stream.toPull(parts), scope)
   state.attempt = {
@@ -239,9 +239,9 @@ const begin = Effect.fnUntraced(function*<A, Input, R>(
   }
 })
 
-/** The error of a stream that ended without its last part. */
+/** The error of a stream that ends without a `Finish` part. */
 export const unfinished = ({ provider }: Llm["Service"]): LlmError =>
   new LlmError({
     provider,
-    reason: new IncompleteResponseError({ description: "the stream ended without its last part" })
+    reason: new IncompleteResponseError({ description: "the stream ended without a Finish part" })
   })

@@ -38,7 +38,7 @@ export const option: {
   return make({ ...extraction, schema: toOption(extraction.schema) })
 }
 
-/** Models give an honest null more often where they can give a reason for it. */
+/** `reason` gives the model a place to explain a null. It is not part of the value. */
 const toOption = <A, R>(schema: Schema.ConstraintDecoder<A, R>): Schema.ConstraintDecoder<Option.Option<A>, R> =>
   Schema.Struct({
     result: Schema.OptionFromNullOr(schema).annotate({ description: "null if there is none" }),

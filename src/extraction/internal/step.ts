@@ -1,6 +1,6 @@
 /**
- * The meaning of a completion: a value, the next request, or the reason for a failure. Every way to run an extraction
- * goes through it. It is pure, except for decoding, which a Schema may make effectful.
+ * The interpretation of a completion: a value, the next request, or the reason of a failure. Everything that runs
+ * extractions uses it. It is pure, except for decoding, which a Schema may make effectful.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -30,7 +30,7 @@ export type Step<A> =
   | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly invalid: InvalidAttempts }
   | { readonly _tag: "Failed"; readonly reason: Reason }
 
-/** `first` is the request without any reask, and `invalid` the attempts before this completion. */
+/** `first` is the request without a reask, and `invalid` the attempts before this completion. */
 export const make = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
@@ -49,7 +49,7 @@ export const make = <A, Input, R>(
   })
 }
 
-/** The first request with the last answer and its issues. Earlier reasks are left out, so it does not grow. */
+/** The first request with the last answer and its issues. Earlier answers are left out, so that requests do not grow. */
 export const reask = <A, Input, R>(
   { output, response }: Compiled<A, Input, R>,
   first: LlmRequest,
@@ -61,7 +61,7 @@ export const reask = <A, Input, R>(
   messages: [...first.messages, ...Messages.reask(output, completion, issues, response.wrapper, instruction)]
 })
 
-/** The reason for an answer that is not complete. */
+/** The reason of the failure for an answer that is not complete. */
 export const failureOf = (
   answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
   { maxTokens }: Parameters
@@ -81,12 +81,12 @@ interface Decoded<A> {
   readonly answer: Schema.Json
 }
 
-/** The first of the values an answer may mean that decodes, or the issues of the likeliest. */
+/** The first JSON value in the answer that decodes, or the issues of the likeliest one. */
 const decode = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   answer: Answer.Answer
 ): Effect.Effect<Result.Result<Decoded<A>, ReadonlyArray<AnswerIssue.AnswerIssue>>, never, R> => {
-  // Most answers are JSON, and mean nothing else.
+  // Most answers are JSON and nothing else.
   const whole = answer._tag === "Complete" ? JsonText.parse(answer.text) : Option.none()
   return Option.isNone(whole)
     ? decodeMeanings(compiled, answer)
@@ -109,7 +109,7 @@ const decodeMeanings = Effect.fnUntraced(function*<A, Input, R>(
   return Result.fail(issues ?? [{ path: [], message: noJson(answer.text) }])
 })
 
-// A truncated answer may still be whole. Repairing it would hide what is missing.
+// A truncated answer may still be a whole value. It is not repaired, because a repair would hide what is missing.
 const meanings = (answer: Answer.Answer): Iterable<Schema.Json> => {
   switch (answer._tag) {
     case "Complete":

@@ -114,7 +114,7 @@ export interface Snapshot {
  */
 export class LlmCache extends Context.Service<LlmCache, {
   readonly snapshot: Effect.Effect<Snapshot>
-}>()("effect-instructor/middleware/LlmCache") {}
+}>()("effect-instructor/middleware/cache/LlmCache") {}
 
 /**
  * The counts of the cache since its layer was built.

@@ -29,6 +29,10 @@ import type { Options } from "./internal/settings.ts"
 import * as Settings from "./internal/settings.ts"
 import * as SharedLimits from "./internal/sharedLimits.ts"
 
+export type {
+  /** @since 0.1.0 */
+  WaitReason
+} from "./internal/lane.ts"
 export {
   /** @since 0.1.0 */
   metrics
@@ -52,21 +56,6 @@ export interface SharedOptions extends Options {
    */
   readonly key?: string | undefined
 }
-
-/**
- * Why requests wait:
- *
- * - `rate_limited`: the provider refused a request for a rate limit, and all pause.
- * - `requests`, `tokens`, `input_tokens`, `output_tokens`: a limit per second or minute has no room yet.
- * - `quota`: a limit per hour or day is used up.
- * - `concurrency`: as many requests are in flight as may be.
- * - `circuit_open`: the provider is down.
- * - `shared`: other processes use the shared limits.
- *
- * @category models
- * @since 0.1.0
- */
-export type WaitReason = Lane.WaitReason
 
 /**
  * The state of one of a model's rate limits.
@@ -112,7 +101,7 @@ export interface Snapshot {
   readonly concurrency: number
   /** Why the next request waits, and how long at least, where that is known. */
   readonly waiting: {
-    readonly reason: WaitReason
+    readonly reason: Lane.WaitReason
     readonly wait: Duration.Duration | undefined
   } | undefined
   /** The circuit breaker, and the last failure unless it is closed. */

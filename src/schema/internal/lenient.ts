@@ -1,7 +1,6 @@
 /**
- * The decoder's side of the strict rewrites, and more lenient than they are: each rewritten place accepts its strict
- * form and its natural one, and an optional key may be missing or `null`. Models answer either way whatever they are
- * asked for, and asking again costs money.
+ * Makes a decoder lenient: it accepts records and tuples in their strict form and in their natural form, and an optional
+ * key may be missing or `null`. Models use either form, whatever the schema asks for, and a reask costs money.
  */
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -9,7 +8,7 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { entryKeys, restKey } from "./strictForm.ts"
 
-/** A codec with the same decoded side as a JSON codec, and a wider encoded one. */
+/** A codec that decodes to the same values as a JSON codec, and accepts more forms. */
 export const toLenient = (codec: SchemaAST.AST): SchemaAST.AST => {
   const encoded = SchemaAST.toEncoded(codec)
   const from = lenient(encoded, nullsForMissing(codec))
@@ -71,7 +70,7 @@ const lenient = (root: SchemaAST.AST, nullsForMissing: ReadonlySet<SchemaAST.AST
   return go(root)
 }
 
-/** The encoded types of optional keys whose decoded types know no `null`: there, `null` can only mean "missing". */
+/** The encoded types of optional keys whose values are never `null`: there, `null` can only mean "missing". */
 const nullsForMissing = (codec: SchemaAST.AST): ReadonlySet<SchemaAST.AST> => {
   const found = new Set<SchemaAST.AST>()
   const seen = new Set<SchemaAST.AST>()

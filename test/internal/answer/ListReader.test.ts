@@ -36,7 +36,7 @@ describe("ListReader", () => {
       ["skips an object without the key before the list", "{\"thought\":{\"items\":[0]}} {\"items\":[1]}", ["1"]]
     ] as const
   ) {
-    it(name, () => {
+    it(`${name}, in pieces of any size`, () => {
       assert.deepStrictEqual(readAll(text), { texts: [...texts], problem: undefined })
     })
   }

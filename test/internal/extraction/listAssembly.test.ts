@@ -81,7 +81,7 @@ describe("listAssembly", () => {
       assert.deepStrictEqual(taken(list), [[0, 1], [2, 3]])
       if (conclusion._tag !== "Reask") return assert.fail(conclusion._tag)
       assert.deepStrictEqual(conclusion.asked.map(({ index, position }) => [index, position]), [[1, 1], [3, 3]])
-      const complaint = String(conclusion.request.messages.at(-1)!.content)
+      const complaint = conclusion.request.messages.at(-1)!.content
       assert.include(complaint, "- items[1]: Expected number")
       assert.include(complaint, "- items[3]: Expected number")
       // The next answer contains only the two of them, at its positions 0 and 1.
@@ -103,7 +103,7 @@ describe("listAssembly", () => {
       assert.deepStrictEqual(second.asked.map(({ index, position, text }) => [index, position, text]), [
         [1, undefined, "\"y\""]
       ])
-      assert.include(String(second.request.messages.at(-1)!.content), "is missing: \"y\"")
+      assert.include(second.request.messages.at(-1)!.content, "is missing: \"y\"")
     }))
 
   it.effect("asks for the rest of a list that broke off, after the elements to correct", () =>
@@ -112,7 +112,7 @@ describe("listAssembly", () => {
       const first = yield* answer(list, "{\"items\":[1,\"x\",3", 1)
       if (first._tag !== "Reask") return assert.fail(first._tag)
       assert.isTrue(list.isOpen)
-      assert.include(String(first.request.messages.at(-1)!.content), "then the elements that are still missing")
+      assert.include(first.request.messages.at(-1)!.content, "then the elements that are still missing")
       assert.deepStrictEqual(yield* answer(list, "{\"items\":[2,3,4]}", 2, first.asked), { _tag: "Complete" })
       assert.deepStrictEqual(taken(list), [[0, 1], [1, 2], [2, 3], [3, 4]])
       assert.isFalse(list.isOpen)

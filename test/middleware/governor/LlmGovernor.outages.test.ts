@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Result } from "effect"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
-import { CurrentRequestObserver } from "../../support/requestContext.ts"
+import { CurrentRequestObserver } from "../../internal/requestContext.ts"
 import { all, completion, governed, many, numbers, overloaded, provider, request } from "./support.ts"
 
 const network = new AiError.NetworkError({

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Metric, Ref } from "effect"
 import { LlmGovernor } from "effect-instructor"
 import { TestClock } from "effect/testing"
-import { CurrentRequestObserver } from "../../support/requestContext.ts"
+import { CurrentRequestObserver } from "../../internal/requestContext.ts"
 import { all, completion, governed, many, numbers, provider, rateLimited, request } from "./support.ts"
 
 describe("LlmGovernor", () => {

@@ -4,7 +4,7 @@ import { Extraction, Llm, LlmError, LlmGovernor, type LlmRequest } from "effect-
 import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
-import { CurrentRequestObserver } from "../../support/requestContext.ts"
+import { CurrentRequestObserver } from "../../internal/requestContext.ts"
 
 const Person = Schema.Struct({ name: Schema.String })
 const answer = { name: "Ada" }

@@ -3,7 +3,7 @@ import { Effect, Fiber, Layer, Schema } from "effect"
 import { Batch, Extraction, Llm, LlmGovernor } from "effect-instructor"
 import { MockLlm } from "effect-instructor/testing"
 import { TestClock } from "effect/testing"
-import { CurrentFlow } from "../../support/requestContext.ts"
+import { CurrentFlow } from "../../internal/requestContext.ts"
 import { all, completion, governed, numbers, overloaded, provider, rateLimited, request } from "./support.ts"
 
 describe("LlmGovernor", () => {

@@ -7,7 +7,7 @@ import { type Completion, Llm, LlmError, LlmGovernor, type LlmRequest, Usage } f
 import { AiError } from "effect/ai"
 import { makeRandom } from "../../bench/governor/virtualServer.ts"
 import * as VirtualTime from "../../bench/governor/virtualTime.ts"
-import { CurrentFlow } from "../../support/requestContext.ts"
+import { CurrentFlow } from "../../internal/requestContext.ts"
 
 type Mood = "healthy" | "refuses" | "fails" | "overloaded" | "hangs" | "mixed" | "invents"
 

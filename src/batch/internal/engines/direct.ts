@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Compiled from "../../../extraction/Compiled.ts"
 import type { Detailed } from "../../../extraction/Extraction.ts"
-import type { ExtractionError } from "../../../extraction/ExtractionError.ts"
+import { ExtractionError, LimitExceeded } from "../../../extraction/ExtractionError.ts"
 import type { BatchError } from "../../BatchError.ts"
 import type { Claim } from "../../Journal.ts"
 import { journalFailure, unrecoverable } from "../errors.ts"
@@ -68,7 +68,7 @@ const make = <A, Input, In, R, Out>(
     }
   }
   const extract: Handle<Out, In, R> = (item, control) =>
-    // Once there is an answer, it reaches the journal and the progress.
+    // An answer that has arrived is recorded and reported, even if the batch is interrupted.
     Effect.uninterruptibleMask((restore) =>
       report(run, item, restore(Effect.result(run.observed(item, ask(run, item)))), control, output)
     )
@@ -92,7 +92,7 @@ const ask = <A, Input, In, R>(
     : Compiled.run(run.compiled, run.llm, request.success)
 }
 
-/** Ends an item. One with an unrecoverable failure stops the run, and stays pending. */
+/** Ends an item. An unrecoverable failure stops the run, and the item stays pending. */
 const conclude = <A, Input, In, R, Out>(
   { failurePolicy, feed }: Run<A, Input, In, R>,
   item: Planned<In>,
@@ -117,7 +117,7 @@ const conclude = <A, Input, In, R, Out>(
 
 const valueOf = <A>({ value }: Detailed<A>): A => value
 
-// Made once: a generator function made for each item leaves a hidden class of its own in the heap each time.
+// A generator function made for each item would add a hidden class to the heap each time.
 const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
   run: Run<A, Input, In, R>,
   item: Planned<In>,
@@ -129,22 +129,33 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
   const { claim, id, index } = item
   feed?.started(index, id)
   const start = clock.currentTimeMillisUnsafe()
-  const detailed = yield* asked
+  let detailed = yield* asked
   const latencyMillis = clock.currentTimeMillisUnsafe() - start
   if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
     feed?.left(index)
     feed?.spent(detailed.failure.attempts, detailed.failure.usage)
   } else if (journal !== undefined && claim !== undefined) {
-    const record = yield* toRecord(item, detailed, latencyMillis)
-    // The item is finished even so, and its consumer gets it.
-    yield* journal.commit(claim, record).pipe(
-      Effect.catch((error) => Effect.sync(() => control.stop(journalFailure(error))))
-    )
+    const commit = (result: typeof detailed) =>
+      Effect.flatMap(toRecord(item, result, latencyMillis), (record) => Effect.result(journal.commit(claim, record)))
+    let committed = yield* commit(detailed)
+    if (Result.isFailure(committed) && !committed.failure.isUnrecoverable) {
+      detailed = Result.fail(unrecordable(run.compiled.extraction.name, Result.merge(detailed)))
+      committed = yield* commit(detailed)
+    }
+    // The run stops, but the item is finished and emitted.
+    if (Result.isFailure(committed)) control.stop(journalFailure(committed.failure))
   }
   return yield* conclude(run, item, detailed, latencyMillis, control, output)
 })
 
-/** The outcome that an earlier run recorded for an item, unless its record cannot be used any more. */
+/** The failure of an item whose answer no record can hold. Other items can still be recorded. */
+const unrecordable = (
+  extraction: string,
+  { attempts, usage }: Pick<ExtractionError, "attempts" | "usage">
+): ExtractionError =>
+  new ExtractionError({ extraction, reason: new LimitExceeded({ limit: "maxDepth", maximum: 500 }), attempts, usage })
+
+/** The outcome that an earlier run recorded, or `undefined` if the record cannot be used any more. */
 const restored = Effect.fnUntraced(function*<A, Input, In, R>(
   { compiled: { extraction, response }, feed, journal }: Run<A, Input, In, R>,
   item: Planned<In>,

@@ -7,6 +7,19 @@ import type { LlmError } from "../../../llm/LlmError.ts"
 import * as FairQueue from "./fairQueue.ts"
 import * as RateLimits from "./rateLimits.ts"
 
+/**
+ * Why requests wait:
+ *
+ * - `rate_limited`: the provider refused a request for a rate limit, and all pause.
+ * - `requests`, `tokens`, `input_tokens`, `output_tokens`: a limit per second or minute has no room yet.
+ * - `quota`: a limit per hour or day is used up.
+ * - `concurrency`: as many requests are in flight as may be.
+ * - `circuit_open`: the provider is down.
+ * - `shared`: other processes use the shared limits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type WaitReason =
   | "rate_limited"
   | "requests"

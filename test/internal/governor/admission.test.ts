@@ -25,7 +25,7 @@ const request = (model = "m"): LlmRequest.LlmRequest => ({
   parameters: { maxTokens: 100 }
 })
 
-/** A dispatcher whose random numbers are all the same, and the requests made with it. */
+/** A dispatcher with fixed random numbers, and the requests made with it. */
 const make = (options: Settings.Options = {}, random = 0) =>
   Effect.gen(function*() {
     const settings = Result.getOrThrow(Settings.make(options, { provider: "test", countText: () => 0 }))

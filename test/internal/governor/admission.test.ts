@@ -108,6 +108,20 @@ describe("admission", () => {
       assert.sameMembers(order, [0, 1, 2, 3])
     }))
 
+  it.effect("lets limits set the pace as soon as answers report them, and concurrency before", () =>
+    Effect.gen(function*() {
+      const { enter, self } = yield* make()
+      Admission.succeeded(self, enter().job, completion)
+      assert.strictEqual(self.window.size, 8)
+      const rateLimits = (limit: number, period: "minute" | "day") => [
+        { unit: "requests" as const, period, limit, remaining: limit, resetAfter: Duration.zero }
+      ]
+      Admission.succeeded(self, enter().job, { ...completion, rateLimits: rateLimits(1000, "day") })
+      assert.strictEqual(self.window.size, 8)
+      Admission.succeeded(self, enter().job, { ...completion, rateLimits: rateLimits(6000, "minute") })
+      assert.strictEqual(self.window.size, 4096)
+    }))
+
   it.effect("does not overflow the stack when requests are answered as they are sent", () =>
     Effect.gen(function*() {
       const { enter, self } = yield* make({ concurrency: 1 })

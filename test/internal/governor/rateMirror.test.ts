@@ -111,6 +111,17 @@ describe("rateMirror", () => {
       assert.isAtLeast(RateMirror.remaining(mirror)!, 250)
     })
 
+    it("of an empty bucket hold up a request until it has refilled", () => {
+      const mirror = RateMirror.make({ unit: "tokens", period: "minute" })
+      hear(mirror, 0, [60_000, 0], [0, send(mirror, 0, 100)])
+      RateMirror.advance(mirror, 0, 1)
+      // One token a millisecond
+      assert.strictEqual(RateMirror.wait(mirror, 5000), 5000)
+      assert.strictEqual(RateMirror.wait(mirror, 100_000), 54_000)
+      RateMirror.advance(mirror, 5000, 1)
+      assert.strictEqual(RateMirror.wait(mirror, 5000), 0)
+    })
+
     it("of a high level in a bucket that is really as deep raise the pace", () => {
       const mirror = perMinute()
       hear(mirror, 0, [6000, 5999], [0, send(mirror, 0)])

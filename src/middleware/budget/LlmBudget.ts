@@ -66,7 +66,7 @@ export interface Snapshot {
  */
 export class LlmBudget extends Context.Service<LlmBudget, {
   readonly snapshot: Effect.Effect<Snapshot>
-}>()("effect-instructor/middleware/LlmBudget") {}
+}>()("effect-instructor/middleware/budget/LlmBudget") {}
 
 /**
  * The state of the budget.

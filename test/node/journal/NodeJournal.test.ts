@@ -172,7 +172,7 @@ describe("NodeJournal", () => {
   it.effect("refuses a pipe and a device instead of reading from them", () =>
     Effect.gen(function*() {
       const path = yield* file
-      assert.strictEqual(spawnSync("mkfifo", [path]).status, 0)
+      assert.strictEqual(spawnSync("sh", ["-c", `mkfifo ${path}`]).status, 0)
       for (const special of [path, "/dev/null"]) {
         for (const use of [run(special, ["text 1"]), NodeJournal.remove({ path: special })]) {
           const error = yield* Effect.flip(use)

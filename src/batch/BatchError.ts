@@ -27,7 +27,7 @@ export class Unrecoverable extends Schema.Error<Unrecoverable>("effect-instructo
 }
 
 /**
- * More items failed than `maxFailures` or `maxFailureShare` allows.
+ * More items failed than `maxFailures` or `maxFailureShare` allows. Look at `last` for a common cause.
  *
  * @category errors
  * @since 0.1.0
@@ -48,7 +48,8 @@ export class TooManyFailures extends Schema.Error<TooManyFailures>("effect-instr
 }
 
 /**
- * The `timeout` of the batch passed. Items that were not finished stay pending.
+ * The `timeout` of the batch passed. Items that were not finished stay pending. Run the batch again, or raise its timeout
+ * or its concurrency.
  *
  * @category errors
  * @since 0.1.0
@@ -63,7 +64,7 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/BatchErr
 }
 
 /**
- * The journal failed. The batch stops, because answers that are paid for could be lost.
+ * The journal failed. The batch stops, because answers that are paid for could be lost. Correct the cause and run it again.
  *
  * @category errors
  * @since 0.1.0
@@ -88,7 +89,7 @@ export class JournalFailure extends Schema.Error<JournalFailure>("effect-instruc
 export const Reason = Schema.Union([Unrecoverable, TooManyFailures, TimedOut, JournalFailure])
 
 /**
- * The reason of a `BatchError`.
+ * The reason of a `BatchError`. Use it to handle all reasons in one place.
  *
  * @category models
  * @since 0.1.0

@@ -19,7 +19,8 @@ export {
 } from "../answer/AnswerIssue.ts"
 
 /**
- * The request failed, and the governor did not retry it or used up its retries. `error` has the reason.
+ * The request failed, and the governor did not retry it or used up its retries. Handle it by the reason of `error`, its
+ * `isRetryable` or its `isUnrecoverable`.
  *
  * @category errors
  * @since 0.1.0
@@ -123,7 +124,7 @@ export class Refused extends Schema.Error<Refused>("effect-instructor/Extraction
 }
 
 /**
- * The content filter of the provider stopped the answer.
+ * The content filter of the provider stopped the answer. Handle it where inputs may violate the policy of the provider.
  *
  * @category errors
  * @since 0.1.0
@@ -162,7 +163,7 @@ export class UnsupportedSchema
 }
 
 /**
- * The `timeout` of the extraction passed, with all attempts, retries and waits.
+ * The `timeout` of the extraction passed, with all attempts, retries and waits. The same input may succeed later.
  *
  * @category errors
  * @since 0.1.0
@@ -177,7 +178,7 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/Extracti
 }
 
 /**
- * The connection was lost within a streamed answer. The elements before it were emitted.
+ * The connection was lost within a streamed answer. The elements before it were emitted. The same input may succeed later.
  *
  * @category errors
  * @since 0.1.0
@@ -196,7 +197,7 @@ export class Disconnected extends Schema.Error<Disconnected>("effect-instructor/
 }
 
 /**
- * A streamed answer paused for longer than `idleTimeout`.
+ * A streamed answer paused for longer than `idleTimeout`. The same input may succeed later.
  *
  * @category errors
  * @since 0.1.0
@@ -214,7 +215,8 @@ export class Stalled extends Schema.Error<Stalled>("effect-instructor/Extraction
 }
 
 /**
- * A streamed answer is longer than `maxLength` or nested deeper than `maxDepth`. The rest was not read.
+ * An answer is longer than `maxLength` or nested deeper than `maxDepth`. The rest was not read. Raise the limit, or extract
+ * less at once.
  *
  * @category errors
  * @since 0.1.0
@@ -303,7 +305,7 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * The reason of an `ExtractionError`.
+ * The reason of an `ExtractionError`. Use it to handle all reasons in one place.
  *
  * @category models
  * @since 0.1.0

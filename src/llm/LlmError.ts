@@ -151,7 +151,7 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * The reason of an `LlmError`.
+ * The reason of an `LlmError`. Use it in a provider of your own, and to handle all reasons in one place.
  *
  * @category models
  * @since 0.1.0

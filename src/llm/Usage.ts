@@ -103,7 +103,7 @@ export const add: {
 }))
 
 /**
- * Returns the sum of input and output tokens.
+ * Returns the sum of input and output tokens. Use it where limits count both.
  *
  * @category getters
  * @since 0.1.0

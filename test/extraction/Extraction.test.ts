@@ -412,6 +412,19 @@ describe("Extraction", () => {
         }
       }))
 
+    it.effect("asks again with high priority", () =>
+      Effect.gen(function*() {
+        const priorities: Array<Llm.Priority> = []
+        const mock = MockLlm.layer((_, call) =>
+          Effect.map(Llm.CurrentPriority, (priority) => {
+            priorities.push(priority)
+            return call === 0 ? old : ada
+          })
+        )
+        yield* Extraction.extract(Person, "I am Ada").pipe(Llm.withPriority("low"), Effect.provide(mock))
+        assert.deepStrictEqual(priorities, ["low", "high"])
+      }))
+
     it.effect("leaves the messages of the caller unchanged", () =>
       Effect.gen(function*() {
         const messages: Array<Prompt.MessageEncoded> = [{ role: "system", content: "Mine." }, {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema, Stream } from "effect"
-import { Extraction, ExtractionStream } from "effect-instructor"
+import { Extraction, ExtractionStream, Llm } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { TestClock } from "effect/testing"
 import { ada, modes, outcome, person } from "../support/streams.ts"
@@ -54,6 +54,30 @@ describe("ExtractionStream.partial", () => {
       assert.deepStrictEqual(snapshots.map(({ value }) => value), [{ name: "Ada", age: "old" }, ada, ada] as never)
       const last = snapshots.at(-1)!
       assert.strictEqual(last._tag === "Complete" ? last.attempts : 0, 2)
+    }))
+
+  it.effect("fails with Stalled when the answer pauses, but not before it begins", () =>
+    Effect.gen(function*() {
+      const slow = Llm.make({
+        provider: "slow",
+        model: "slow",
+        complete: () => Effect.never,
+        stream: () =>
+          Stream.make([300, "{\"name\":"], [9, "\"A"], [11, "da\"}"]).pipe(
+            Stream.rechunk(1),
+            Stream.mapEffect(([seconds, delta]) =>
+              Effect.as(Effect.sleep(Number(seconds) * 1000), { _tag: "TextDelta" as const, delta: String(delta) })
+            )
+          )
+      })
+      const fiber = yield* outcome(ExtractionStream.partial(person, "text", { idleTimeout: "10 seconds", every: true }))
+        .pipe(Effect.provideService(Llm.Llm, slow), Effect.forkChild)
+      yield* TestClock.adjust("318 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      const { error, seen } = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(seen.map(({ value }) => value), [{}, { name: "A" }])
+      assert.isTrue(error?.reason._tag === "Stalled" && error.reason.text === "{\"name\":\"A")
     }))
 
   it.effect("skips snapshots for a slow consumer, but never the value", () =>

@@ -148,7 +148,8 @@ describe("ExtractionStream", () => {
         ["a truncated answer", Reply.truncated("{\"items\":[1,2,3"), "Truncated", 2, "cut off"],
         ["a truncated answer after its list", Reply.truncated("{\"items\":[1,2,3]"), "Truncated", 3, "cut off"],
         ["a filtered answer", Reply.filtered("{\"items\":[1,2"), "ContentFiltered", 1, "filter"],
-        ["a refusal", Reply.refusal("No."), "Refused", 0, "No."]
+        ["a refusal", Reply.refusal("No."), "Refused", 0, "No."],
+        ["a refusal that looks like a list", Reply.refusal("[1, 2]"), "Refused", 0, "[1, 2]"]
       ] as const
     ) {
       it.effect(`fails with a typed error after the complete elements: ${name}`, () =>

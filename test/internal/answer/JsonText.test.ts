@@ -39,6 +39,17 @@ describe("JsonText", () => {
     assert.deepStrictEqual(first("```\n[1, 2]\n```"), [1, 2])
   })
 
+  it("reads values without brackets in fenced blocks", () => {
+    assert.deepStrictEqual(all("The age:\n```json\n42\n```"), [42])
+    assert.deepStrictEqual(all("```\n\"Ada\"\n``` or ```\nnull\n```"), [null, "Ada"])
+  })
+
+  it("does not repair the beginning of a list or an object that goes on", () => {
+    assert.deepStrictEqual(all("{a: 1}, {b: 2"), [])
+    assert.deepStrictEqual(all("{a: 1} : 2"), [])
+    assert.deepStrictEqual(all("{a: 1} and more"), [{ a: 1 }])
+  })
+
   it("ignores brackets in prose", () => {
     assert.deepStrictEqual(first("The set {1, 2 is open; see [1]. {\"a\": \"}\"}"), { a: "}" })
   })

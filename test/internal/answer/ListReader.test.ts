@@ -24,6 +24,10 @@ describe("ListReader", () => {
       ["skips objects inside a bracket in prose", "[see [{\"a\":1}]]\n[{\"b\":2}]", ["{\"b\":2}"]],
       ["reads a list after brackets in prose that have closed", "See [1] and [a [b]]: [\"z\"]", ["\"z\""]],
       ["reads a bare list of numbers at the start of a line", "Of [3]:\n [1, 2]", ["1", "2"]],
+      ["reads a bare list that begins with a 9", "[9]", ["9"]],
+      ["reads a bare list that begins with a 0", "[0]", ["0"]],
+      ["reads a bare list that begins with a minus", "[-1]", ["-1"]],
+      ["reads a bare list that begins with a word", "[true]", ["true"]],
       ["reads a bare list of numbers in a fenced block", "```json [1, 2]```", ["1", "2"]],
       ["reads a bare empty list at the start of a line", "None found:\n[]", []],
       ["reads elements without commas between them", "{\"items\":[1 2 \"a\"{\"b\":3}]}", [

@@ -144,7 +144,7 @@ describe("run", () => {
           assert.strictEqual(code, 0)
         }
         const priced = yield* Command.run([...args.slice(0, -3), "--model", "gpt-4.1-mini", "--dry-run"], { cwd, env })
-        assert.match(priced.stderr, /, \$0\.00\d+, /)
+        assert.match(priced.stderr, /, for \$0\.00\d+, /)
         assert.strictEqual((yield* ledger).requests, 0)
         assert.isFalse(fs.existsSync(path.join(cwd, "out.jsonl")))
       }),

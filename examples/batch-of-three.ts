@@ -1,7 +1,7 @@
-/** Instructor's guide, first part: three texts at once. */
+/** Three texts at once, as in Instructor's guide to batches. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schema } from "effect"
-import { Extraction } from "effect-instructor"
+import { Batch, Extraction } from "effect-instructor"
 import * as Support from "./support.ts"
 
 class Person extends Schema.Class<Person>("Person")({
@@ -18,7 +18,7 @@ const texts = [
 ]
 
 const program = Effect.gen(function*() {
-  const people = yield* Effect.forEach(texts, (text) => Extraction.extract(person, text), { concurrency: "unbounded" })
+  const people = yield* Batch.all(person, texts)
   for (const { age, name } of people) yield* Console.log(`${name} is ${age}`)
 })
 

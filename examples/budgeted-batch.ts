@@ -1,4 +1,4 @@
-/** A batch that may cost so much and no more. What the budget does not pay for is left for the next run. */
+/** A batch with a budget. Items that the budget does not cover stay pending for the next run. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Option, Schema, Stream } from "effect"
 import { Batch, Extraction, Journal, LlmBudget, Usage } from "effect-instructor"
@@ -6,7 +6,7 @@ import * as Support from "./support.ts"
 
 const person = Extraction.make({
   schema: Schema.Struct({ name: Schema.String, age: Schema.Int }),
-  // What one answer may cost is set aside before it is asked for, so a bound that fits lets more of them be under way.
+  // The budget reserves the cost of the longest possible answer, so a low limit allows more requests in flight.
   parameters: { maxTokens: 100 }
 })
 
@@ -22,13 +22,13 @@ const run = (usd: number) =>
   Batch.resumable(person, texts, { concurrency: 1, emitRestored: false }).pipe(
     Stream.runFold(() => Usage.zero, (sum, { usage }) => Usage.add(sum, usage)),
     Effect.flatMap((usage) => Console.log(`With $${usd}: done, ${usage.inputTokens} input tokens`)),
-    Effect.catchReason("BatchError", "RunFatal", ({ error }) => Console.log(`With $${usd}: ${error.reason._tag}`)),
+    Effect.catchReason("BatchError", "Unrecoverable", ({ error }) => Console.log(`With $${usd}: ${error.reason._tag}`)),
     Effect.provide(LlmBudget.layer({ usd }))
   )
 
 const program = Effect.gen(function*() {
   const { requests, usd } = yield* Batch.estimate(person, texts)
-  const cost = Option.match(usd, { onNone: () => "nobody knows how much", onSome: (usd) => `about $${usd.toFixed(4)}` })
+  const cost = Option.match(usd, { onNone: () => "an unknown amount", onSome: (usd) => `about $${usd.toFixed(4)}` })
   yield* Console.log(`${requests} requests will cost ${cost}`)
   yield* run(0.001)
   yield* run(1)

@@ -1,4 +1,4 @@
-/** A batch run twice over a cache in a SQLite file: the second time, and in every other process, nothing is sent. */
+/** A batch that runs twice with a cache in a SQLite file: the second run, and every other process, sends nothing. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, FileSystem, Schema } from "effect"
 import { Batch, Extraction, LlmCache } from "effect-instructor"
@@ -16,13 +16,13 @@ const texts = [
 
 const run = Effect.gen(function*() {
   const people = yield* Batch.all(person, texts, { concurrency: 2 })
-  const { hits, misses, shared } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+  const { hits, misses, shared } = yield* LlmCache.snapshot
   yield* Console.log(`${people.map(({ name }) => name).join(", ")}: ${misses} sent, ${hits + shared} from the cache`)
 })
 
 const program = Effect.gen(function*() {
   const folder = yield* FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped())
-  // What another process would do: the same file, and nothing else in common.
+  // A cache of its own for each run, as in two processes that share the file.
   const cached = () =>
     LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: `${folder}/answers.sqlite` }), timeToLive: "30 days" })
   yield* Effect.provide(run, cached())

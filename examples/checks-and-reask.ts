@@ -1,4 +1,4 @@
-/** A schema with checks of its own: an answer that fails one is asked for again, with the check's message. */
+/** A schema with a check: after an answer that fails it, the model is asked again, with the message of the check. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schema } from "effect"
 import { Extraction } from "effect-instructor"
@@ -6,7 +6,7 @@ import * as Support from "./support.ts"
 
 const Years = Schema.Int.check(
   Schema.makeFilter(
-    (age) => age <= 20 || "a child this small is at most 20 years old: give the age in years, not months",
+    (age) => age <= 20 || "a child is at most 20 years old: give the age in years, not months",
     {
       expected: "the age in whole years"
     }

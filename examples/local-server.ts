@@ -1,4 +1,4 @@
-/** A compatible server of your own: Ollama, vLLM, llama.cpp. Set OPENAI_BASE_URL, and OPENAI_MODEL to one it has. */
+/** A local server (Ollama, vLLM, llama.cpp). Set OPENAI_BASE_URL to its URL and OPENAI_MODEL to one of its models. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer, Option, Schema } from "effect"
 import { Extraction } from "effect-instructor"
@@ -8,21 +8,22 @@ import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 const city = Extraction.make({
   schema: Schema.Struct({ city: Schema.String, country: Schema.optionalKey(Schema.String) }),
-  // What small local models follow best: the schema in the prompt, the answer as a JSON object.
+  // Small local models follow this mode best: the schema is in the prompt, the answer is a JSON object.
   mode: "json",
   timeout: "2 minutes"
 })
 
-const standIn = OpenAiSimulator.layer({ answer: () => ({ city: "Lyon", country: "France" }) })
+const simulated = OpenAiSimulator.layerLlm({
+  answer: () => ({ city: "Lyon", country: "France" }),
+  connect: (baseUrl) => OpenAi.layer({ baseUrl, model: "local", dialect: "plain" })
+})
 
-/** A local server needs no key; without one to talk to, a simulator stands in for it. */
+/** The server at OPENAI_BASE_URL, which needs no key, or a simulator if there is none. */
 const local = Layer.unwrap(Effect.gen(function*() {
   const baseUrl = yield* Config.option(Config.NonEmptyString("OPENAI_BASE_URL"))
-  if (Option.isSome(baseUrl)) return OpenAi.layerConfig({ provider: "local" })
+  if (Option.isSome(baseUrl)) return OpenAi.layerConfig({ provider: "local", dialect: "plain" })
   yield* Console.error("No OPENAI_BASE_URL: the answers come from a simulator, over HTTP, through the openai SDK.")
-  return Layer.unwrap(
-    Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl, model: "local" }))
-  ).pipe(Layer.provide(standIn), Layer.orDie)
+  return Layer.orDie(simulated)
 })).pipe(Layer.provide(NodeFetch.layer()))
 
 const program = Effect.gen(function*() {

@@ -1,4 +1,4 @@
-/** A program under test: the mock Layer stands in for the model, and nothing else changes. */
+/** A test of a program: it provides a mock instead of the model, and nothing else changes. */
 import { Effect, Schema } from "effect"
 import { Batch, Extraction } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
@@ -7,7 +7,7 @@ import { test } from "node:test"
 
 const person = Extraction.make({ schema: Schema.Struct({ name: Schema.String, age: Schema.Int }) })
 
-/** The program: greets everyone it can read. */
+/** The program under test. */
 const greetings = (texts: ReadonlyArray<string>) =>
   Effect.map(
     Batch.results(person, texts, { concurrency: 2 }),
@@ -15,11 +15,11 @@ const greetings = (texts: ReadonlyArray<string>) =>
       results.map((result) => result._tag === "Success" ? `Hello, ${result.success.name}!` : result.failure.reason._tag)
   )
 
-void test("greets people, and tells what it could not read", () =>
+void test("greets people and reports the texts that failed", () =>
   Effect.gen(function*() {
-    const said = yield* greetings(["I am Ada, 36", "secret", "fog"])
-    assert.deepEqual(said, ["Hello, Ada!", "Refused", "InvalidOutput"])
-    // Ada and the refusal took one request each, the fog all three attempts.
+    const output = yield* greetings(["I am Ada, 36", "secret", "fog"])
+    assert.deepEqual(output, ["Hello, Ada!", "Refused", "InvalidOutput"])
+    // One request each for Ada and the refusal, and three attempts for the fog.
     assert.equal((yield* MockLlm.requests).length, 5)
   }).pipe(
     Effect.provide(MockLlm.layer({

@@ -1,7 +1,7 @@
-/** A file of texts in, typed people out, and each failure told for what it is: `people-from-file.ts [file]`. */
+/** Extracts a person from each line of a file, and reports each failure: `people-from-file.ts [file]`. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, FileSystem, Result, Schema, Stdio, Stream } from "effect"
-import { AnswerIssue, Batch, Extraction, type ExtractionError, Usage } from "effect-instructor"
+import { Batch, Extraction, ExtractionError, Usage } from "effect-instructor"
 import * as Support from "./support.ts"
 
 class Person extends Schema.Class<Person>("Person")({
@@ -22,7 +22,7 @@ const describe = Result.match({
       case "Refused":
         return `refused: ${reason.refusal}`
       case "InvalidOutput":
-        return `no valid answer: ${reason.issues.map(AnswerIssue.format).join(", ")}`
+        return `no valid answer: ${reason.issues.map(ExtractionError.formatIssue).join(", ")}`
       default:
         return `${reason._tag}: ${reason.message}`
     }

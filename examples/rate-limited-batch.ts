@@ -1,4 +1,4 @@
-/** Instructor's guide, second part: five texts, at most two of them in flight, each printed as it starts. */
+/** Five texts, at most two of them in flight: an extraction composes like any other Effect. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schema } from "effect"
 import { Extraction } from "effect-instructor"

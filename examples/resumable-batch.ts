@@ -1,6 +1,6 @@
-/** A batch that is stopped in the middle, and goes on where it was: nothing is paid for twice. */
+/** A batch that is interrupted and resumed: no item is sent twice. */
 import { NodeFileSystem, NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, FileSystem, Layer, Result, Schema, Stream } from "effect"
+import { Console, Effect, FileSystem, Result, Schema, Stream } from "effect"
 import { Batch, BatchSummary, Extraction } from "effect-instructor"
 import { NodeJournal } from "effect-instructor/node"
 import * as Support from "./support.ts"
@@ -13,20 +13,20 @@ const texts = ["John", "Maria", "Alex", "Sarah", "Michael"].map((name, i) => `My
 
 const run = Effect.fnUntraced(function*(path: string, count: number) {
   const options = { concurrency: 2, ordered: true, id: (_: string, index: number) => `person-${index}` }
-  const { ok, restored } = yield* Batch.resumable(person, texts, options)
+  const { restored, succeeded } = yield* Batch.resumable(person, texts, options)
     .pipe(
-      // Here the process could as well be killed.
+      // The process could be killed here just as well.
       Stream.take(count),
       Stream.tap(({ id, restored, result }) =>
         Console.log(
           `${id}: ${Result.isSuccess(result) ? result.success.name : result.failure.message}` +
-            (restored ? ", known already" : "")
+            (restored ? " (restored)" : "")
         )
       ),
       Stream.run(BatchSummary.sink),
       Effect.provide(NodeJournal.layer({ path }))
     )
-  yield* Console.log(`${ok} extracted, ${restored} from the journal`)
+  yield* Console.log(`${succeeded} extracted, ${restored} from the journal`)
 })
 
 const program = Effect.gen(function*() {
@@ -38,5 +38,5 @@ const program = Effect.gen(function*() {
 
 NodeRuntime.runMain(program.pipe(
   Effect.scoped,
-  Effect.provide(Layer.mergeAll(Support.layer, NodeFileSystem.layer))
+  Effect.provide([Support.layer, NodeFileSystem.layer])
 ))

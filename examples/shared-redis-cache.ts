@@ -1,7 +1,4 @@
-/**
- * A cache that machines share, in Redis. Where there is none, the cache says so, and every answer is asked for: REDIS_URL
- * tells where to look.
- */
+/** A cache in Redis that machines share. Set REDIS_URL. Without a Redis, the cache logs a warning and sends everything. */
 import { NodeRedis, NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, LlmCache } from "effect-instructor"
@@ -21,7 +18,7 @@ const store = Persistence.layerBackingRedis.pipe(
 const run = (worker: string) =>
   Effect.gen(function*() {
     yield* Batch.all(person, texts, { concurrency: 2 })
-    const { hits, misses } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+    const { hits, misses } = yield* LlmCache.snapshot
     yield* Console.log(`${worker}: ${misses} sent, ${hits} from the cache`)
   }).pipe(
     Effect.provide(LlmCache.layer({ store, namespace: `people-${process.pid}`, timeToLive: "10 seconds" }))

@@ -1,7 +1,7 @@
-/** Instructor's guide, third road: each person is printed as soon as the model has written the last of it. */
+/** Streams a list: each person is printed as soon as the model has written it. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Result, Schema, Stream } from "effect"
-import { AnswerIssue, Extraction, ExtractionStream, Usage } from "effect-instructor"
+import { Extraction, ExtractionError, ExtractionStream, Usage } from "effect-instructor"
 import * as Support from "./support.ts"
 
 class Person extends Schema.Class<Person>("Person")({
@@ -22,7 +22,7 @@ const program = ExtractionStream.elements(person, text, {
         Result.match(result, {
           onSuccess: ({ age, name }) => `${name}, ${age}`,
           onFailure: ({ reason }) =>
-            reason._tag === "InvalidOutput" ? reason.issues.map(AnswerIssue.format).join(", ") : reason.message
+            reason._tag === "InvalidOutput" ? reason.issues.map(ExtractionError.formatIssue).join(", ") : reason.message
         })
       }`
     )

@@ -1,6 +1,6 @@
 /**
- * A page that fills itself in: the server forwards each person as a server-sent event, and abandons the model when the
- * page is closed. `streaming-to-browser.ts [port]`, then open what it prints.
+ * Streams people to a web page: the server sends each person as a server-sent event, and aborts the request to the model
+ * when the page is closed. Run `streaming-to-browser.ts [port]`, then open the URL that it prints.
  */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Schema, Stdio, Stream } from "effect"
@@ -34,12 +34,12 @@ const routes = HttpRouter.use((router) =>
   })
 )
 
-const announced = HttpServer.HttpServer.use(({ address }) => Console.log(HttpServer.formatAddress(address)))
+const logUrl = HttpServer.HttpServer.use(({ address }) => Console.log(HttpServer.formatAddress(address)))
 
 const program = Effect.gen(function*() {
   const [port] = yield* Stdio.Stdio.use((stdio) => stdio.args)
   yield* HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.merge(Layer.effectDiscard(announced)),
+    Layer.merge(Layer.effectDiscard(logUrl)),
     Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: Number(port ?? 3000) })),
     Layer.provide(Support.layer),
     Layer.launch

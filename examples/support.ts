@@ -1,11 +1,11 @@
-/** Where the examples get their model: OpenAI when there is a key, and otherwise a simulator in the same process. */
+/** The model of the examples: OpenAI's if there is a key, and otherwise a simulator in the same process. */
 import { Config, Console, Effect, Layer, Option } from "effect"
 import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 import { Reply } from "effect-instructor/testing"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
-/** Reads people out of a text well enough for these examples, and their ages not always right the first time. */
+/** Finds people in a text well enough for these examples, with ages that are not always correct at first. */
 const model: OpenAiSimulator.Answer = ({ body, text }) => {
   const messages = body["messages"] as ReadonlyArray<{ readonly content: string }>
   const source = messages[1]!.content
@@ -18,21 +18,17 @@ const model: OpenAiSimulator.Answer = ({ body, text }) => {
   return { name: name ?? null, age: age === undefined ? null : inYears }
 }
 
-/** Everyone who is named before a number. */
+/** Every name that is followed by a number. */
 const everyone = (source: string) =>
   Array.from(source.matchAll(/(\p{Lu}\p{L}+),(?: aged)? (\d+)/gu), ([, name, age]) => ({
     name: name!,
     age: Number(age)
   }))
 
-const simulated = Layer.unwrap(Effect.gen(function*() {
-  const { baseUrl } = yield* OpenAiSimulator.OpenAiSimulator
-  yield* Console.error("No OPENAI_API_KEY: the answers come from a simulator, over HTTP, through the openai SDK.")
-  return OpenAi.layer({ baseUrl })
-})).pipe(
-  Layer.provide(OpenAiSimulator.layer({ answer: model, latency: "200 millis", chunkDelay: "20 millis" })),
-  Layer.orDie
-)
+const simulated = Layer.unwrap(Effect.as(
+  Console.error("No OPENAI_API_KEY: the answers come from a simulator, over HTTP, through the openai SDK."),
+  OpenAiSimulator.layerLlm({ answer: model, latency: "200 millis", chunkDelay: "20 millis" })
+)).pipe(Layer.orDie)
 
 export const layer = Layer.unwrap(Effect.gen(function*() {
   const key = yield* Config.option(Config.Redacted("OPENAI_API_KEY"))

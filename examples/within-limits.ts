@@ -1,8 +1,7 @@
-/** Two hundred texts at once, to an account with a limit of 60,000 tokens a minute: none is refused, and none is lost. */
+/** Two hundred texts at once with a limit of 60,000 tokens a minute: no request is refused, and no text is lost. */
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Duration, Effect, Layer, Schema } from "effect"
+import { Console, Effect, Schema } from "effect"
 import { Batch, Extraction, LlmGovernor } from "effect-instructor"
-import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
 class Person extends Schema.Class<Person>("Person")({
@@ -10,12 +9,12 @@ class Person extends Schema.Class<Person>("Person")({
   age: Schema.Int
 }) {}
 
-// What an answer may have counts in full, so say what it needs.
+// The limit counts the most tokens that an answer may have, so set what it needs.
 const person = Extraction.make({ schema: Person, parameters: { maxTokens: 50 } })
 
 const texts = Array.from({ length: 200 }, (_, i) => `My name is John and I am ${20 + i % 60} years old`)
 
-/** Says every few seconds what the governor is doing. */
+/** Prints the state of the governor every few seconds. */
 const watch = Effect.gen(function*() {
   const { inFlight, queued, waiting } = yield* LlmGovernor.snapshot
   const why = waiting === undefined ? "" : ` for ${waiting.reason}`
@@ -28,13 +27,11 @@ const program = Effect.gen(function*() {
   yield* Console.log(`${people.length} people, ${rateLimited} refusals`)
 })
 
-/** The limits are found out from the headers of its answers. */
-const model = Layer.unwrap(
-  Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl }))
-).pipe(Layer.provide(OpenAiSimulator.layer({
+/** The governor learns the limits from the headers of the answers. */
+const model = OpenAiSimulator.layerLlm({
   answer: ({ text }) => ({ name: "John", age: Number(/\d+/.exec(text)?.[0]) }),
-  latency: Duration.millis(500),
+  latency: "500 millis",
   limits: { requestsPerMinute: 5000, tokensPerMinute: 60_000 }
-})))
+})
 
 NodeRuntime.runMain(Effect.provide(program, model))

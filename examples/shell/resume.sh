@@ -1,6 +1,6 @@
 #!/bin/sh
-# Typed people out of a file of texts, from the shell: interrupted on the way, and resumed by running the same again.
-# Without OPENAI_API_KEY and OPENAI_BASE_URL, a simulator makes the answers up.
+# Extracts people from a file of texts. The command is interrupted, and running it again resumes the batch.
+# Without OPENAI_API_KEY and OPENAI_BASE_URL, a simulator answers.
 set -u
 cd "$(dirname "$0")"
 out=$(mktemp -d)
@@ -10,8 +10,8 @@ if [ -z "${OPENAI_API_KEY:-}${OPENAI_BASE_URL:-}" ]; then
   $ei simulate --latency 500ms 2> "$out/simulator" &
   simulator=$!
   trap 'kill $simulator' EXIT
-  until grep -q answers "$out/simulator"; do sleep 0.1; done
-  OPENAI_BASE_URL=$(sed -n 's/.*OPENAI_BASE_URL=\([^,]*\),.*/\1/p' "$out/simulator")
+  until grep -q "stop it" "$out/simulator"; do sleep 0.1; done
+  OPENAI_BASE_URL=$(sed -n 's/.*OPENAI_BASE_URL=//p' "$out/simulator")
   export OPENAI_BASE_URL
 fi
 

@@ -1,6 +1,4 @@
-/**
- * What kind of answer a completion is, before anything is decoded.
- */
+/** The kind of answer that a completion is, before anything is decoded. */
 import type { Completion } from "../llm/Completion.ts"
 import type { JsonFormat } from "../llm/LlmRequest.ts"
 
@@ -8,9 +6,9 @@ export type Answer =
   | { readonly _tag: "Complete"; readonly text: string }
   /** Cut off at the token limit. */
   | { readonly _tag: "Truncated"; readonly text: string }
-  /** Declined by the model, in its own words. */
+  /** Declined by the model. The text is its own words. */
   | { readonly _tag: "Refused"; readonly text: string }
-  /** Withheld or cut by the provider's content filter. */
+  /** Stopped by the provider's content filter. */
   | { readonly _tag: "Filtered"; readonly text: string }
 
 /** Reads a completion as the answer to a request with this output format. */
@@ -27,7 +25,7 @@ export const read = (completion: Completion, output: JsonFormat): Answer => {
   }
 }
 
-/** The arguments of the forced tool call. A model that called no tool may have written them as text. */
+/** The arguments of the forced tool call, or the text. A model may confuse the two. */
 const answerText = (completion: Completion, output: JsonFormat): string => {
   if (output.mode !== "tools" && completion.text !== "") return completion.text
   const call = completion.toolCalls.find(({ name }) => name === output.name) ?? completion.toolCalls[0]

@@ -1,8 +1,7 @@
 /**
- * The JSON value in an answer while it is being written. It grows in place: each piece of text costs what it adds, and
- * nothing is parsed twice.
- *
- * @since 0.1.0
+ * The JSON value in an answer while it is being written. It grows in place: a piece of text costs what it adds, and no
+ * text is parsed twice. Parsers of partial JSON, such as the `partial-json` package, parse the whole text again for each
+ * piece, so that their cost grows with the square of the length, and they do not skip prose.
  */
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -19,14 +18,10 @@ const STRING = 5
 const SCALAR = 6
 const GIVEN_UP = 7
 
-/**
- * @category models
- * @since 0.1.0
- */
 export class GrowingJson {
   readonly #limits: Limits
   #root: Container | undefined
-  /** Becomes the root with its first value, so that "{}" in prose does not replace what is there. */
+  /** Replaces the root once it has a value, so that "{}" in prose does not replace the value before it. */
   #candidate: Container | undefined
   #stack: Array<Container> = []
   #state = NONE
@@ -41,7 +36,7 @@ export class GrowingJson {
     this.#limits = limits
   }
 
-  /** The value so far: an object or a list, the same one every time. Strings in it may be unfinished. */
+  /** The value so far: always the same object or list. Strings in it may be unfinished. */
   get value(): Schema.Json | undefined {
     return this.#root
   }
@@ -51,7 +46,7 @@ export class GrowingJson {
     return this.#exceeded
   }
 
-  /** Reads on. */
+  /** Reads a piece of the answer. */
   feed(text: string): void {
     if (this.#exceeded !== undefined) return
     this.#length += text.length
@@ -142,7 +137,7 @@ export class GrowingJson {
     this.#state = this.#stack.length === 0 ? NONE : NEXT
   }
 
-  /** What cannot be read on stays as it is; the whole answer is read once more, with all leniency, when it is there. */
+  /** Keeps what was read of broken JSON. When the answer is complete, it is parsed and repaired as a whole. */
   #giveUp(): void {
     this.#stack = []
     this.#state = this.#root !== undefined && Object.keys(this.#root).length > 0 ? GIVEN_UP : NONE
@@ -195,13 +190,13 @@ export class GrowingJson {
     }
   }
 
-  /** Half a surrogate pair is no character yet. */
+  /** Leaves out the first half of a surrogate pair, which is not yet a character. */
   #show(): void {
     const last = this.#text.charCodeAt(this.#text.length - 1)
     this.#replace(last >= 0xD800 && last <= 0xDBFF ? this.#text.slice(0, -1) : this.#text)
   }
 
-  /** A number could still grow, and a word still turn out to be none, so they appear once they have ended. */
+  /** A number may still grow and a word may be invalid, so they appear when they have ended. */
   #scalar(text: string, from: number): number {
     let i = from
     while (i < text.length && /[-+.\w]/.test(text[i]!)) i++

@@ -1,30 +1,25 @@
 /**
- * The elements of the list in an answer, each as soon as it closes, whatever pieces the answer comes in. The list
- * stands under a key of an object, or alone; in a fenced block or amid prose; with other keys before and after it.
+ * An incremental reader of the list in an answer. It returns the text of each element as soon as it closes, whatever
+ * pieces the answer arrives in. The list is under a key of an object, or is the whole value; in a fenced block or in
+ * prose; with other keys before and after it.
  *
- * `effect/encoding/JsonArray` reads documents that are nothing but JSON and gives parsed values: it stops at the first
- * prose, at the first element that is broken, and knows no element's text. What is read here is at least as fast.
- *
- * @since 0.1.0
+ * `effect/encoding/JsonArray` reads documents that contain nothing but JSON, and returns parsed values: it stops at the
+ * first prose and at the first broken element, and does not keep the text of an element, which a reask and a repair need.
  */
 import * as Result from "effect/Result"
 
-/**
- * @category models
- * @since 0.1.0
- */
 export interface Limits {
-  /** The most characters an answer may have. */
+  /** The most characters of an answer. */
   readonly maxLength: number
-  /** How deep a value may be nested. */
+  /** The deepest nesting of a value. */
   readonly maxDepth: number
 }
 
-// Outside of everything.
+// Outside of any value.
 const PROSE = 0
 const MAYBE_OBJECT = 1
 const MAYBE_LIST = 2
-// In the object that should hold the list.
+// In an object that may contain the list.
 const KEY = 3
 const IN_KEY = 4
 const COLON = 5
@@ -51,37 +46,34 @@ const RBRACE = 125
 
 const isSpace = (c: number): boolean => c === SPACE || c === LF || c === CR || c === TAB
 
-/** What may stand before a bare list on its line, so that "[1]" in a sentence is not taken for one. */
+/** What may precede a bare list of numbers on its line, so that "[1]" in a sentence is not read as one. */
 const lineStart = /^\s*(?:```[\w-]*\s*)?$/
 
 const maxLineStart = 40
 
-/**
- * @category models
- * @since 0.1.0
- */
 export class ListReader {
   readonly #key: string
   readonly #limits: Limits
   #state = PROSE
-  /** Whether the list stands in an object that has not ended. */
+  /** Whether the list is in an object that has not ended. */
   #inObject = false
+  /** The beginning of the line in prose. */
   #line = ""
-  /** The last two characters in prose that are no space. */
-  #said = ""
-  /** Brackets in prose that have not closed. */
+  /** The last two characters in prose that are not spaces. */
+  #lastTwo = ""
+  /** Brackets in prose that are still open. */
   #brackets = 0
   #lists = 0
-  /** Whether the object has something else under the key. */
+  /** Whether the object has another value under the key. */
   #keyTaken = false
   #elements = 0
   #length = 0
-  /** Whether an object was broken off. A list in the rest of it may be anything. */
+  /** Whether an object broke off. A list in its rest may be any of its members. */
   #broken = false
   #found: "nothing" | "text" | "no list" = "nothing"
   #problem: string | undefined
   #exceeded: keyof Limits | undefined
-  // The value or key being read, which may have begun in an earlier piece.
+  // The value or key that is being read. It may have begun in an earlier piece.
   #buffer = ""
   #depth = 0
   #inString = false
@@ -98,12 +90,12 @@ export class ListReader {
     return this.#exceeded
   }
 
-  /** Whether something else is wrong with the answer than that its list lacks its end. */
+  /** Whether the answer has a problem that the rest of its list would not solve. */
   get isContradictory(): boolean {
     return this.#problem === moreThanOne || this.#problem === twice || this.#problem === brokenAfter
   }
 
-  /** Reads on, and appends to `out` the text of each element that closes. */
+  /** Reads a piece of the answer, and appends the text of each element that closes to `out`. */
   feed(text: string, out: Array<string>): void {
     if (this.#exceeded !== undefined) return
     this.#length += text.length
@@ -128,7 +120,7 @@ export class ListReader {
     }
   }
 
-  /** What is wrong with the list, now that the answer has ended. */
+  /** The problem of the list, if it has one, when the answer has ended. */
   end(): string | undefined {
     if (this.#problem !== undefined) return this.#problem
     switch (this.#state) {
@@ -139,7 +131,7 @@ export class ListReader {
         return this.#found === "nothing"
           ? "The answer is empty"
           : this.#found === "text"
-          ? "The answer holds no list"
+          ? "The answer contains no list"
           : `Expected a list under ${JSON.stringify(this.#key)}`
       case ELEMENT:
       case IN_ELEMENT:
@@ -167,7 +159,7 @@ export class ListReader {
         this.#broken = true
         if (this.#lists > 0) this.#problem = brokenAfter
       } else if (c === RBRACKET && this.#brackets > 0) this.#brackets--
-      if (!isSpace(c)) this.#said = (this.#said + text[i]!).slice(-2)
+      if (!isSpace(c)) this.#lastTwo = (this.#lastTwo + text[i]!).slice(-2)
       if (!isSpace(c) && this.#found === "nothing") this.#found = "text"
     }
     return text.length
@@ -184,9 +176,9 @@ export class ListReader {
       case MAYBE_LIST: {
         const likely = c === LBRACE || c === LBRACKET || c === QUOTE ||
           lineStart.test(this.#line) && (c === RBRACKET || startsValue(c))
-        // A member of an object whose beginning is missing: where its strings are, and its end, is a guess.
-        if (this.#said === "\":") this.#broken = true
-        // Nor is it the list if it is within another.
+        // A member of an object whose start is missing. Where its strings and its end are is a guess.
+        if (this.#lastTwo === "\":") this.#broken = true
+        // A list within another one is not the list of the answer either.
         if (!likely || this.#broken || this.#brackets > 0) {
           this.#brackets++
           return this.#toProse(i)
@@ -209,7 +201,7 @@ export class ListReader {
           }
           this.#found = "no list"
           this.#keyTaken = true
-          // Of a key that comes twice the last one counts, and the first was a list.
+          // The last of two equal keys counts, and the first had the list.
           if (this.#lists > 0) this.#problem = moreThanOne
         }
         return this.#begin(IN_MEMBER, text, i)
@@ -233,12 +225,12 @@ export class ListReader {
           this.#problem = `Expected element ${this.#elements} of the list, got ${JSON.stringify(text[i])}`
           return i
         }
-        // A comma that is missing, or one too many at the end, says nothing about the elements.
+        // A missing comma, or one too many at the end, does not affect the elements.
         return this.#begin(IN_ELEMENT, text, i)
     }
   }
 
-  /** Leaves an object, at its end or where it turns out to be none. */
+  /** Leaves an object at its end, or where it is not an object after all. */
   #leave(c: number, i: number): number {
     if (c === RBRACE) {
       this.#inObject = false
@@ -256,7 +248,7 @@ export class ListReader {
   }
 
   #enterList(): void {
-    // Elements that went out cannot be taken back for those of another list.
+    // Elements that were returned cannot be replaced by those of another list.
     if (this.#elements > 0) this.#problem = moreThanOne
     this.#lists++
     this.#state = ELEMENT
@@ -275,7 +267,7 @@ export class ListReader {
     return i + 1
   }
 
-  /** Reads on in a value, to its end or to that of the piece. */
+  /** Reads a value to its end, or to the end of the piece. */
   #value(text: string, from: number, out: Array<string>): number {
     const end = this.#scalar ? scalarEnd(text, from) : this.#nestedEnd(text, from)
     const stop = end === -1 ? text.length : end
@@ -328,9 +320,9 @@ export class ListReader {
   }
 }
 
-const moreThanOne = "The answer holds more than one list; the elements are those of the first"
+const moreThanOne = "The answer contains more than one list; the elements are those of the first"
 
-const twice = "The answer has something else under the key of its list, too"
+const twice = "The answer has another value under the key of its list"
 
 const brokenAfter = "The answer is broken after its list"
 

@@ -1,5 +1,5 @@
 /**
- * Batches: many extractions at once, with a bound on how many are in flight.
+ * Batches: many extractions at once, with a limit on how many are in flight.
  *
  * @since 0.1.0
  */
@@ -9,20 +9,20 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../extraction/Compiled.ts"
 import type { Extraction, PromptInput } from "../extraction/Extraction.ts"
-import { ExtractionError, Skipped } from "../extraction/ExtractionError.ts"
+import type { ExtractionError } from "../extraction/ExtractionError.ts"
 import type { ElementsOptions } from "../extraction/ExtractionStream.ts"
 import type { Llm } from "../llm/Llm.ts"
-import { zero } from "../llm/Usage.ts"
 import type { BatchError } from "./BatchError.ts"
 import type { BatchEstimate, Options as EstimateOptions } from "./BatchEstimate.ts"
 import * as Direct from "./internal/engines/direct.ts"
 import * as Elements from "./internal/engines/elements.ts"
+import { skipped } from "./internal/errors.ts"
 import * as Estimate from "./internal/estimate.ts"
 import type { Item } from "./internal/item.ts"
 import { type Options, toLimit } from "./internal/options.ts"
-import * as Records from "./internal/records.ts"
 import * as Run from "./internal/run.ts"
-import { Journal, type JournalRecord } from "./Journal.ts"
+import type { Inputs, Source } from "./internal/source.ts"
+import { Journal } from "./Journal.ts"
 
 export type {
   /** @since 0.1.0 */
@@ -48,25 +48,21 @@ export {
   type Options
 } from "./internal/options.ts"
 
-/**
- * A list of inputs. A text is not one, although it can be iterated.
- *
- * @category models
- * @since 0.1.0
- */
-export type Inputs<In> = Iterable<In> & object
+export {
+  /** @since 0.1.0 */
+  restore
+} from "./internal/restore.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Inputs,
+  /** @since 0.1.0 */
+  Source
+} from "./internal/source.ts"
 
 /**
- * Where a batch takes its inputs from: a list, or a stream of any length.
- *
- * @category models
- * @since 0.1.0
- */
-export type Source<In, E = never, R = never> = Inputs<In> | Stream.Stream<In, E, R>
-
-/**
- * Extracts from every input, and gives the values in input order. The first failure fails the batch and interrupts the
- * items in flight. Use it when you need all values or none.
+ * Extracts from every input, and returns the values in input order. Use it when you need all values or none: the first
+ * failure fails the batch and interrupts the items in flight. If the `timeout` passes, the error is `Skipped`.
  *
  * **Example** (Three people, two at a time)
  *
@@ -111,19 +107,18 @@ export const all: {
   Effect.suspend(() => {
     const extraction = Compiled.resolve<A, Input, R, unknown>(self)
     const values: Array<A> = []
-    return stream(extraction, inputs, options).pipe(
-      Stream.runForEach(({ index, result }) =>
-        Result.isFailure(result) ? Effect.fail(result.failure) : Effect.sync(() => values[index] = result.success)
-      ),
+    return Run.run(extraction, inputs, { ...options, maxFailures: 1 }, undefined, Direct.values(values)).pipe(
+      Stream.runForEach(Effect.fail),
       Effect.mapError((error) => error._tag === "BatchError" ? skipped(extraction.name, error) : error),
-      Effect.map(() => values)
+      Effect.as(values)
     )
   })
 
 /**
- * Extracts from every input, and gives one `Result` for each, in input order. Failures are values, and the effect never
- * fails. When the batch stops early, the remaining results say why: with the failure itself when every further item
- * would meet it too, such as a wrong key, and with `Skipped` after too many failures or the batch's `timeout`.
+ * Extracts from every input, and returns one `Result` for each, in input order. Use it when you want to handle failures
+ * one by one: the effect itself never fails. If the batch stops early, the remaining items fail, too: after an
+ * unrecoverable failure, such as a wrong key, with that failure, and after too many failures or the `timeout` with
+ * `Skipped`.
  *
  * **Example** (Keeping what succeeded)
  *
@@ -168,33 +163,18 @@ export const results: {
     const extraction = Compiled.resolve<A, Input, R, unknown>(self)
     const list = typeof inputs === "string" ? inputs : Array.from(inputs)
     const out: Array<Result.Result<A, ExtractionError> | undefined> = Array.from({ length: list.length })
-    return stream(extraction, list, options).pipe(
-      Stream.runForEachArray((items) =>
-        Effect.sync(() => {
-          for (const { index, result } of items) out[index] = result
-        })
-      ),
+    return Run.run(extraction, list, options ?? {}, undefined, Direct.results(out)).pipe(
+      Stream.runDrain,
       Effect.as(undefined),
       Effect.catch((error) => Effect.succeed(Result.fail(skipped(extraction.name, error)))),
       Effect.map((rest) => out.map((result) => result ?? rest!))
     )
   })
 
-/** What remains of a batch that stopped. */
-const skipped = (extraction: string, { reason }: BatchError): ExtractionError =>
-  reason._tag === "Unrecoverable"
-    ? reason.error
-    : new ExtractionError({
-      extraction,
-      reason: new Skipped({ description: reason.message }),
-      attempts: 0,
-      usage: zero
-    })
-
 /**
- * Extracts from a source of any length, in constant memory: inputs are drawn as there is room for them, and each becomes
- * an `Item` as soon as it is finished. Failed items are values; the stream fails if its source does, or with a
- * `BatchError` when the batch stops. Use it for inputs that do not fit in memory, or to see results early.
+ * Extracts from a source of any length in constant memory. Use it for inputs that do not fit in memory, or to process
+ * results early. Inputs are pulled when there is room for them, and each is emitted as an `Item` as soon as it is
+ * finished. A failed item is a value. The stream fails if its source fails, and with a `BatchError` if the batch stops.
  *
  * **Example** (A source of any length)
  *
@@ -233,16 +213,17 @@ export const stream: {
   source: Source<In, E, R2>,
   options?: Options<In>
 ): Stream.Stream<Item<A, In>, E | BatchError, Llm | R | R2> =>
-  Run.run(Compiled.resolve<A, Input, R, unknown>(self), source, options ?? {}, undefined, Direct.make<A, Input, In, R>)
+  Run.run(Compiled.resolve<A, Input, R, unknown>(self), source, options ?? {}, undefined, Direct.items<A, Input, In, R>)
 
 /**
- * Like `stream`, with a journal: an item leaves once its result is recorded, and a run with the same journal resumes
- * where the last one stopped. Items are identified by their `id`, otherwise by their content. A change to the input, the
- * extraction or the model runs only the affected items again, and a change of order none.
+ * Like `stream`, with a journal: an item is emitted once its result is recorded, and a run with the same journal resumes
+ * where the last one stopped. Use it for batches that are too long or too expensive to start over.
  *
- * When the consumer is interrupted, no further item is begun, and those in flight finish within `grace`.
+ * Items are identified by their `id`, or by their content. After a change of an input, the extraction, the model or the
+ * server only the affected items run again, and after a change of order none. When the consumer is interrupted, no
+ * further item starts, and the items in flight may finish within `grace`.
  *
- * **Example** (Two runs, and no item done twice)
+ * **Example** (Two runs that send each item once)
  *
  * ```ts
  * import { Effect, Schema, Stream } from "effect"
@@ -290,14 +271,14 @@ export const resumable: {
         source,
         options ?? {},
         journal,
-        Direct.make<A, Input, In, R>
+        Direct.items<A, Input, In, R>
       ))
   )
 
 /**
- * Streams the elements of many inputs, each of whose answers is a list, as they close. The failure of an input is an
- * element without an `index`, after the elements that the input did have. Use it for documents that contain many records
- * each.
+ * Extracts a list from every input, and emits the elements as they close. Use it for documents that contain many records
+ * each. An element that does not decode is emitted as a failure. The failure of an input is emitted without an `index`,
+ * after the elements before it.
  *
  * **Example** (People in many documents)
  *
@@ -345,25 +326,8 @@ export const elements: {
 }
 
 /**
- * The result that a journal recorded for an item, decoded through the schema as it is now. Use it to read the results of
- * a run from `Journal.records`.
- *
- * @category running
- * @since 0.1.0
- */
-export const restore = <A, Input, R>(
-  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
-  record: JournalRecord
-): Effect.Effect<Result.Result<A, ExtractionError>, never, R> => {
-  const extraction = Compiled.resolve<A, Input, R, unknown>(self)
-  const response = Compiled.response(extraction)
-  return Result.isFailure(response)
-    ? Effect.succeed(Result.fail(response.failure))
-    : Records.toResult(extraction, response.success, record)
-}
-
-/**
- * Estimates the requests, tokens, cost and time of a batch from a sample of its items. Nothing is sent without `probe`.
+ * Estimates the requests, tokens, cost and time of a batch from a sample of its items. Use it before a large batch.
+ * Nothing is sent, unless `probe` asks for measurements.
  *
  * **Example** (Before a large batch)
  *

@@ -1,6 +1,5 @@
 /**
- * Errors of a batch that stopped before its source ended: one `BatchError`, with the reason as a tagged value inside.
- * Run the batch again to do the rest.
+ * Errors of a batch that stopped before the end of its source: one `BatchError`, with the reason as a tagged value inside.
  *
  * @since 0.1.0
  */
@@ -10,8 +9,8 @@ import { ExtractionError } from "../extraction/ExtractionError.ts"
 import { JournalError } from "./JournalError.ts"
 
 /**
- * A failure that every other item would meet too: a wrong key, an unknown model, an exhausted account, an unsupported
- * schema. The items that met it stay pending.
+ * A failure that every other item would have, too: a wrong key, an unknown model, an exhausted account, an unsupported
+ * schema. The items that failed with it stay pending. Correct the cause and run the batch again.
  *
  * @category errors
  * @since 0.1.0
@@ -28,7 +27,7 @@ export class Unrecoverable extends Schema.Error<Unrecoverable>("effect-instructo
 }
 
 /**
- * More items failed than `maxFailures` or `maxFailureShare` allows.
+ * More items failed than `maxFailures` or `maxFailureShare` allows. Look at `last` for a common cause.
  *
  * @category errors
  * @since 0.1.0
@@ -49,7 +48,8 @@ export class TooManyFailures extends Schema.Error<TooManyFailures>("effect-instr
 }
 
 /**
- * The `timeout` of the batch passed.
+ * The `timeout` of the batch passed. Items that were not finished stay pending. Run the batch again, or raise its timeout
+ * or its concurrency.
  *
  * @category errors
  * @since 0.1.0
@@ -64,7 +64,7 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/BatchErr
 }
 
 /**
- * The journal cannot be used. The batch stops, because an answer that is paid for could be lost.
+ * The journal failed. The batch stops, because answers that are paid for could be lost. Correct the cause and run it again.
  *
  * @category errors
  * @since 0.1.0
@@ -89,7 +89,7 @@ export class JournalFailure extends Schema.Error<JournalFailure>("effect-instruc
 export const Reason = Schema.Union([Unrecoverable, TooManyFailures, TimedOut, JournalFailure])
 
 /**
- * Why a batch stopped.
+ * The reason of a `BatchError`. Use it to handle all reasons in one place.
  *
  * @category models
  * @since 0.1.0
@@ -97,8 +97,7 @@ export const Reason = Schema.Union([Unrecoverable, TooManyFailures, TimedOut, Jo
 export type Reason = typeof Reason.Type
 
 /**
- * What `Batch.stream`, `Batch.resumable` and `Batch.elements` fail with. Handle single reasons with
- * `Effect.catchReason`.
+ * The error of `Batch.stream`, `Batch.resumable` and `Batch.elements`. Handle single reasons with `Effect.catchReason`.
  *
  * **Example** (Stopping at the first failure)
  *

@@ -1,5 +1,5 @@
 /**
- * Estimates of a batch before it runs: what `Batch.estimate` gives and takes.
+ * Estimates of a batch before it runs: the result and the options of `Batch.estimate`.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
 /**
- * The estimated size, cost and time of a batch.
+ * The estimated size, cost and time of a batch: the result of `Batch.estimate`.
  *
  * @category models
  * @since 0.1.0
@@ -22,13 +22,13 @@ export interface BatchEstimate extends Schema.Schema.Type<typeof BatchEstimate> 
  */
 export const BatchEstimate = Schema.Struct({
   items: Schema.Natural,
-  /** Items that will fail before anything is sent. */
+  /** Items whose input is rejected, so that nothing is sent. */
   invalid: Schema.Natural,
-  /** The items that were examined. The estimate assumes that the others are like them. */
+  /** Items that were examined. The estimate assumes that the others are like them. */
   sampled: Schema.Natural,
-  /** The items that were extracted to measure their answers. */
+  /** Items that were extracted to measure their answers. */
   probed: Schema.Natural,
-  /** Requests, including reasks where they were measured. */
+  /** Requests, with the share of reasks that probes measured. */
   requests: Schema.Natural,
   inputTokens: Schema.Natural,
   outputTokens: Schema.Natural,
@@ -46,36 +46,37 @@ export const BatchEstimate = Schema.Struct({
  * @since 0.1.0
  */
 export interface Options {
-  /** The number of items. By default the source is read to its end to count them. */
+  /** The number of items. By default they are counted, which reads the source to its end. */
   readonly items?: number | undefined
   /**
-   * How many of the first items are examined.
+   * How many items are examined, from the start of the source.
    *
    * @default 100
    */
   readonly sample?: number | undefined
   /**
-   * How many items of the sample are extracted, spread over it, to measure tokens, reasks and latency instead of
-   * guessing them. They are paid for; with a cache the batch takes them from there.
+   * How many items of the sample are extracted to measure tokens, reasks and latency. These requests are billed. With a
+   * cache, the batch does not send them again.
    *
    * @default 0
    */
   readonly probe?: number | undefined
-  /** The tokens of an answer. Guessed from the schema, or measured by probes, by default. */
+  /** The tokens of an answer. By default they are measured by probes, or guessed from the schema. */
   readonly outputTokens?: number | undefined
   /**
-   * The time that an answer takes.
+   * The time for one request.
    *
    * @default "2 seconds", or measured by probes
    */
   readonly latency?: Duration.Input | undefined
   /**
-   * How many items will be in flight.
+   * How many items the batch has in flight.
    *
    * @default defaultConcurrency
    */
   readonly concurrency?: number | "unbounded" | undefined
+  /** The rate limit on requests, if there is one. */
   readonly requestsPerMinute?: number | undefined
-  /** Tokens of input and output together. */
+  /** The rate limit on tokens, input and output together, if there is one. */
   readonly tokensPerMinute?: number | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * The progress of a batch while it runs: as a stream of events, and as figures at any moment.
+ * The progress of a batch while it runs: a stream of events, and a snapshot of the figures at any time.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import type { BatchSummary } from "./BatchSummary.ts"
 import * as Feed from "./internal/feed.ts"
 
 /**
- * An item was taken on.
+ * An item started.
  *
  * @category models
  * @since 0.1.0
@@ -49,7 +49,7 @@ export interface Failed {
   readonly _tag: "Failed"
   readonly index: number
   readonly id: string | undefined
-  /** The tag of the error's reason. */
+  /** The tag of the reason of its error. */
   readonly reason: string
   readonly message: string
   readonly attempts: number
@@ -58,7 +58,7 @@ export interface Failed {
 }
 
 /**
- * An item was finished by an earlier run.
+ * An item was restored: an earlier run had finished it.
  *
  * @category models
  * @since 0.1.0
@@ -70,7 +70,7 @@ export interface Restored {
 }
 
 /**
- * A request of the item is sent again, after a delay.
+ * A request of an item will be sent again, after a delay.
  *
  * @category models
  * @since 0.1.0
@@ -79,28 +79,28 @@ export interface Retried {
   readonly _tag: "Retried"
   readonly index: number
   readonly id: string | undefined
-  /** The tag of the provider's failure. */
+  /** The tag of the reason of the error. */
   readonly reason: string
   readonly message: string
   readonly delay: Duration.Duration
 }
 
 /**
- * Every item in flight is waiting to send its request.
+ * All items in flight are waiting to send their requests.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Paused {
   readonly _tag: "Paused"
-  /** Why the last of them waits: the tag of the provider's failure, or the governor's reason. */
+  /** Why the last of them waits: the tag of the reason of an error, or the reason of the governor. */
   readonly reason: string
-  /** The time until the first of them goes on, where it is known. */
+  /** The time until the first of them is sent, if it is known. */
   readonly wait: Duration.Duration | undefined
 }
 
 /**
- * What `events` reports.
+ * An event of a batch: what `events` emits.
  *
  * @category models
  * @since 0.1.0
@@ -108,43 +108,43 @@ export interface Paused {
 export type BatchEvent = Started | Succeeded | Failed | Restored | Retried | Paused
 
 /**
- * The figures of a batch at one moment: what `snapshot` gives.
+ * The figures of a batch so far: the result of `snapshot`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface BatchSnapshot extends BatchSummary {
   readonly inFlight: number
-  /** Requests sent again so far. */
+  /** The number of retries so far. */
   readonly retries: number
   /** The items in flight that are waiting to send their request. */
   readonly waiting: {
     readonly count: number
-    /** Why the last of them waits: the tag of the provider's failure, or the governor's reason. */
+    /** Why the last of them waits: the tag of the reason of an error, or the reason of the governor. */
     readonly reason: string
-    /** The time until the first of them goes on, where it is known. */
+    /** The time until the first of them is sent, if it is known. */
     readonly wait: Duration.Duration | undefined
   } | undefined
 }
 
 /**
- * The progress of one batch. Make one with `make`, and pass it to the batch as its `progress` option.
+ * The progress of one batch. Make it with `make`, and pass it to the batch as its `progress` option.
  *
  * @category models
  * @since 0.1.0
  */
 export interface BatchProgress {
-  readonly [Feed.TypeId]: Feed.Feed
+  readonly [Feed.TypeId]: unknown
   /**
-   * The events from now on. The stream does not end by itself and never delays the batch: a consumer that falls more
-   * than 4,096 events behind misses the oldest.
+   * The events from now on. The stream never ends and never delays the batch: a consumer that is more than 4,096 events
+   * behind misses the oldest.
    */
   readonly events: Stream.Stream<BatchEvent>
   readonly snapshot: Effect.Effect<BatchSnapshot>
 }
 
 /**
- * Makes the progress of one batch.
+ * Makes the progress of one batch. Use it for a progress bar, a status page or logs.
  *
  * **Example** (Watching a batch)
  *

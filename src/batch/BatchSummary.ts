@@ -1,5 +1,5 @@
 /**
- * The figures of a batch: counts, usage, latencies, throughput.
+ * The summary of a batch: counts, usage, latencies and throughput.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,8 @@ import type { Usage } from "../llm/Usage.ts"
 import * as Tally from "./internal/tally.ts"
 
 /**
- * What `sink` gives at the end of a batch. All but `restored` is about this run alone: restored items cost nothing again.
+ * The summary of a batch: the result of `sink`. Restored items count only as `restored`, because this run did not send
+ * them.
  *
  * @category models
  * @since 0.1.0
@@ -20,15 +21,15 @@ import * as Tally from "./internal/tally.ts"
 export interface BatchSummary {
   readonly succeeded: number
   readonly failed: number
-  /** The failed items by the tag of their reason. */
+  /** The number of failed items by the tag of their reason. */
   readonly failures: Readonly<Record<string, number>>
-  /** Items that an earlier run had finished. */
+  /** Items that an earlier run finished. */
   readonly restored: number
   /** Completions received. */
   readonly attempts: number
-  /** The usage of all of them, those of failed items included: `usage.usd`, or `Usage.cost`, has their cost. */
+  /** The usage of all completions, with those of failed items. The cost is `usage.usd`, or `Usage.cost`. */
   readonly usage: Usage
-  /** The time from request to value or error, within 2.5 %; zero without any item. */
+  /** The time from request to value or error, within 2.5 %. Zero without items. */
   readonly latency: {
     readonly p50: Duration.Duration
     readonly p90: Duration.Duration
@@ -36,12 +37,12 @@ export interface BatchSummary {
     readonly max: Duration.Duration
   }
   readonly elapsed: Duration.Duration
-  /** Items finished per second, without the restored ones. */
+  /** Items finished per second, without restored ones. */
   readonly itemsPerSecond: number
 }
 
 /**
- * The part of an item that a summary needs. `Batch.Item` has it.
+ * The part of an item that a summary needs. Every `Batch.Item` is one.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +56,7 @@ export interface FinishedItem {
 }
 
 /**
- * Sums up the items of a batch. Run a stream of items into it, or use `BatchProgress` for figures while it runs.
+ * Summarises the items of a batch. Run a stream of items into it, or use `BatchProgress` for figures while the batch runs.
  *
  * **Example** (Counting failures by reason)
  *

@@ -1,6 +1,9 @@
 /**
- * The durable record of which items of a batch are done, and with what answer: what a run that was stopped needs to go
- * on where it was, without paying twice.
+ * The durable record of the finished items of a batch and their answers. With it, a run that was interrupted can be
+ * resumed without paying for an answer twice.
+ *
+ * Written by hand: `effect/persistence/PersistedQueue` redelivers unfinished work and forgets finished work, and
+ * `effect/eventlog` keeps no index by item. A journal needs the finished items, by the content of their requests.
  *
  * @since 0.1.0
  */
@@ -12,19 +15,26 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Exclusive from "../internal/exclusive.ts"
 import { Usage } from "../llm/Usage.ts"
-import * as RunLock from "./internal/runLock.ts"
-import type { JournalError } from "./JournalError.ts"
+import { JournalError, Locked } from "./JournalError.ts"
+
+export {
+  /** @since 0.1.0 */
+  FileFailure,
+  /** @since 0.1.0 */
+  InvalidRecord,
+  /** @since 0.1.0 */
+  JournalError,
+  /** @since 0.1.0 */
+  Locked,
+  /** @since 0.1.0 */
+  NotAJournal
+} from "./JournalError.ts"
 
 /**
- * What became of an item.
+ * The schema of `JournalRecord`.
  *
- * @category models
- * @since 0.1.0
- */
-export interface JournalRecord extends Schema.Schema.Type<typeof JournalRecord> {}
-
-/**
  * @category schemas
  * @since 0.1.0
  */
@@ -34,78 +44,106 @@ export const JournalRecord = Schema.Struct({
   /** The user's id of the item, if it has one. */
   id: Schema.NullOr(Schema.String),
   status: Schema.Literals(["ok", "error"]),
-  /** The JSON the value was decoded from. */
+  /** The JSON that the value was decoded from. */
   answer: Schema.optionalKey(Schema.Json),
-  /** The `ExtractionError`, encoded. */
+  /** The encoded `ExtractionError`. */
   error: Schema.optionalKey(Schema.Json),
   attempts: Schema.Natural,
   usage: Usage,
-  /** How long it took. */
+  /** The time from request to value or error. */
   latencyMillis: Schema.Finite
 })
 
 /**
- * An item as a run presents it to its journal.
+ * The outcome of an item.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface JournalRecord extends Schema.Schema.Type<typeof JournalRecord> {}
+
+/**
+ * An item as a run claims it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface JournalItem {
-  /** Its position in this run's source, from 0. */
+  /** Its position in the source of this run, from 0. */
   readonly index: number
-  /** The user's id. Items without one are told apart by their content, equal ones by their number. */
+  /** The user's id. Items without an id are identified by their content, equal ones by their number. */
   readonly id: string | undefined
-  /** Everything that would change the answer, as canonical text. */
+  /** Everything that could change the answer, as canonical text. */
   readonly content: string
 }
 
 /**
- * An item a run has taken on, and what the journal knows of it: nothing, or not with this content (`new`), a value
- * (`ok`), a failure (`error`), or that this run has taken on an item of the same id already (`duplicate`).
+ * An item that a run has claimed, with its status in the journal: unknown, or known with other content (`new`),
+ * succeeded (`ok`), failed (`error`), or claimed by this run already (`duplicate`).
  *
  * @category models
  * @since 0.1.0
  */
 export interface Claim {
   readonly index: number
-  /** What the journal calls the item. */
+  /** The key of the item in the journal. */
   readonly key: string
   readonly status: "new" | "ok" | "error" | "duplicate"
 }
 
 /**
- * A record as `Journal.records` gives it back.
+ * A record as `records` returns it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StoredRecord {
   readonly record: JournalRecord
-  /** Its index in the current run, or `undefined` if this run has not taken on its item. */
+  /** The index of the item in the current run, or `undefined` if this run has not claimed it. */
   readonly claimedAs: number | undefined
 }
 
 /**
- * Keeps one record an item, the last one. A run may use it at a time.
+ * A journal: the last record of each item. One run at a time can use it. Implement it to keep records elsewhere.
  *
  * @category services
  * @since 0.1.0
  */
 export class Journal extends Context.Service<Journal, {
-  /** Begins a run, which lasts as long as the scope. */
+  /** Begins a run, for the lifetime of the scope. Fails if the journal could not record the answers of the run. */
   readonly begin: Effect.Effect<void, JournalError, Scope.Scope>
-  /** Takes on items. */
   readonly claim: (items: ReadonlyArray<JournalItem>) => Effect.Effect<ReadonlyArray<Claim>, JournalError>
-  /** Records what became of an item. When it returns, the record survives the end of the process. */
+  /**
+   * Records the outcome of an item. When it returns, the record survives the end of the process. After an
+   * `InvalidRecord` the journal can still record other items; after other errors the run should stop.
+   */
   readonly commit: (claim: Claim, record: JournalRecord) => Effect.Effect<void, JournalError>
-  /** The record of an item whose claim says `ok` or `error`; nothing, if it has been spoiled since. */
+  /** The record of an item whose claim has the status `ok` or `error`, or `None` if it was damaged since. */
   readonly read: (claim: Claim) => Effect.Effect<Option.Option<JournalRecord>, JournalError>
-  /** Every record, in the order they were written in. */
+  /** All records, in the order in which they were written. */
   readonly records: Stream.Stream<StoredRecord, JournalError>
 }>()("effect-instructor/batch/Journal") {}
 
 /**
- * A journal that lasts as long as its layer.
+ * A journal in memory, for the lifetime of its layer. Use it for tests, or to resume batches within one process.
+ *
+ * **Example** (A run that is resumed)
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { Batch, Journal } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const run = Batch.resumable(Schema.Struct({ name: Schema.String }), ["I am Ada"])
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Stream.runDrain(run)
+ *   yield* Stream.runDrain(run)
+ *   return (yield* MockLlm.requests).length
+ * }).pipe(Effect.provide([Journal.layerMemory, MockLlm.layer([{ name: "Ada" }])]))
+ *
+ * await Effect.runPromise(program) // => 1
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -115,12 +153,14 @@ export const layerMemory: Layer.Layer<Journal> = Layer.sync(Journal, () => makeM
 const makeMemory = (): Journal["Service"] => {
   interface Entry {
     readonly content: string
-    record: JournalRecord | undefined
+    readonly record: JournalRecord | undefined
   }
   const entries = new Map<string, Entry>()
   const claimed = new Map<string, number>()
   const occurrences = new Map<string, number>()
-  const lock = RunLock.make("The journal in memory")
+  const run = Exclusive.make(() =>
+    new JournalError({ reason: new Locked({ path: "The journal in memory", holder: "another run of this process" }) })
+  )
 
   const claim = ({ content, id, index }: JournalItem): Claim => {
     const count = id === undefined ? (occurrences.get(content) ?? 0) + 1 : 0
@@ -135,7 +175,7 @@ const makeMemory = (): Journal["Service"] => {
   }
 
   return Journal.of({
-    begin: Effect.tap(lock, () =>
+    begin: Effect.tap(run, () =>
       Effect.sync(() => {
         claimed.clear()
         occurrences.clear()
@@ -144,7 +184,7 @@ const makeMemory = (): Journal["Service"] => {
     commit: ({ key }, record) =>
       Effect.sync(() => {
         const entry = entries.get(key)!
-        // Behind the others, as in a file.
+        // The last record written is the last in order, as in a file.
         entries.delete(key)
         entries.set(key, { ...entry, record })
       }),

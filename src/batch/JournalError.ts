@@ -1,49 +1,45 @@
-/**
- * What can go wrong with a journal: one error, with the reason as a tagged value inside.
- *
- * @since 0.1.0
- */
+/** Errors of a journal: one `JournalError`, with the reason as a tagged value inside. Exported by `Journal`. */
 import * as Schema from "effect/Schema"
 
 /**
- * Another run writes this journal, in this process or another.
+ * Another run uses the journal, in this process or in another one.
  *
  * @category errors
  * @since 0.1.0
  */
-export class Locked extends Schema.Error<Locked>("effect-instructor/batch/JournalError/Locked")({
+export class Locked extends Schema.Error<Locked>("effect-instructor/JournalError/Locked")({
   _tag: Schema.tag("Locked"),
   path: Schema.String,
   holder: Schema.String
 }) {
   override get message(): string {
-    return `${this.path} is in use by ${this.holder}. Wait until it is done, or give this run a journal of its own`
+    return `${this.path} is in use by ${this.holder}. Wait until it has finished, or use another journal`
   }
 }
 
 /**
- * There is a file where the journal should be, and it is none.
+ * The file exists and is not a journal, or one of another version. It was not changed.
  *
  * @category errors
  * @since 0.1.0
  */
-export class NotAJournal extends Schema.Error<NotAJournal>("effect-instructor/batch/JournalError/NotAJournal")({
+export class NotAJournal extends Schema.Error<NotAJournal>("effect-instructor/JournalError/NotAJournal")({
   _tag: Schema.tag("NotAJournal"),
   path: Schema.String,
   description: Schema.String
 }) {
   override get message(): string {
-    return `${this.path} is not a journal: ${this.description}. Nothing was written to it`
+    return `${this.path} is not a journal: ${this.description}. It was not changed`
   }
 }
 
 /**
- * The journal's file could not be read or written.
+ * A file of the journal could not be read or written.
  *
  * @category errors
  * @since 0.1.0
  */
-export class FileFailure extends Schema.Error<FileFailure>("effect-instructor/batch/JournalError/FileFailure")({
+export class FileFailure extends Schema.Error<FileFailure>("effect-instructor/JournalError/FileFailure")({
   _tag: Schema.tag("FileFailure"),
   path: Schema.String,
   operation: Schema.String,
@@ -55,16 +51,37 @@ export class FileFailure extends Schema.Error<FileFailure>("effect-instructor/ba
 }
 
 /**
- * Why a journal is of no use.
+ * A record is too large, or nested too deep, to be written. Other records are not affected.
  *
  * @category errors
  * @since 0.1.0
  */
-export class JournalError extends Schema.Error<JournalError>("effect-instructor/batch/JournalError")({
+export class InvalidRecord extends Schema.Error<InvalidRecord>("effect-instructor/JournalError/InvalidRecord")({
+  _tag: Schema.tag("InvalidRecord"),
+  index: Schema.Natural,
+  description: Schema.String
+}) {
+  override get message(): string {
+    return `The result of item ${this.index} cannot be recorded: ${this.description}`
+  }
+}
+
+/**
+ * What a journal fails with. Handle single reasons with `Effect.catchReason`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class JournalError extends Schema.Error<JournalError>("effect-instructor/JournalError")({
   _tag: Schema.tag("JournalError"),
-  reason: Schema.Union([Locked, NotAJournal, FileFailure])
+  reason: Schema.Union([Locked, NotAJournal, FileFailure, InvalidRecord])
 }) {
   override readonly cause = this.reason
+
+  /** Whether every other operation of the journal may fail, too: false for a single record that cannot be written. */
+  get isUnrecoverable(): boolean {
+    return this.reason._tag !== "InvalidRecord"
+  }
 
   override get message(): string {
     return this.reason.message

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=16
 /**
- * The `effect-instructor` command. A young generation of 16 MB is enough for it; left to itself, V8 lets it grow as long
- * as there is memory, and twice as much of that is in use.
+ * The `effect-instructor` command. A young generation of 16 MB is enough for it; by default V8 lets it grow while there
+ * is memory, and uses twice as much.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -15,17 +15,17 @@ import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import Process from "node:process"
 import { extract } from "./commands/extract.ts"
-import { Stopping } from "./stopping.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
 import { simulate } from "./commands/simulate.ts"
+import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
-  Command.withDescription("Typed values out of text, with language models"),
+  Command.withDescription("Extract typed values from text with language models"),
   Command.withSubcommands([run, extract, schema, simulate])
 )
 
-/** What went wrong, and where to read more; not the whole manual, and not among the data. */
+/** Prints usage errors briefly, and on standard error. */
 const presenter: CliOutput.Presenter = {
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
@@ -34,16 +34,15 @@ const presenter: CliOutput.Presenter = {
   }
 }
 
-/** Two folders up, from the source and from what is built of it. */
+/** Two folders up, both from the source and from the build. */
 const { version } = createRequire(import.meta.url)("../../package.json")
 
-/** A model's words may be in a message, and are not to move the cursor of a terminal. */
+/** Text from a model may be in a message, and must not control the terminal. */
 const withoutControls = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "")
 
 const stopping = Latch.makeUnsafe(false)
 
 const program = Command.run(command, { version }).pipe(
-  // Whoever reads this sees what is wrong, and not that an error was thrown.
   Effect.tapError((error) =>
     error._tag === "CommandFailure" && error.message !== ""
       ? Console.error(withoutControls(error.message))
@@ -57,10 +56,10 @@ const program = Command.run(command, { version }).pipe(
 
 const interruptedCode = 130
 
-/** `npx`, `timeout` and others pass a signal on that the terminal has sent to all of them already. */
+/** `npx`, `timeout` and others forward a signal that the terminal has sent to every process already. */
 const secondsOfEchoes = 0.5
 
-/** The first signal lets what is in flight end, the second does not. */
+/** The first signal lets the items in flight finish; the second exits at once. */
 const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   let firstAt = Infinity
   const onSignal = (): void => {
@@ -72,7 +71,7 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   }
   Process.on("SIGINT", onSignal)
   Process.on("SIGTERM", onSignal)
-  // Nobody is left to be told.
+  // Without a reader of standard error, messages are dropped.
   Process.stderr.on("error", () => undefined)
   fiber.addObserver((exit) => teardown(exit, (code) => Process.exit(code)))
 })

@@ -1,22 +1,22 @@
-/** How the command ends when not all is well: an exit code, and a sentence for whoever typed it. */
+/** Failures of the command: an exit code, and a message for the user. */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
-/** Documented in the README: scripts go by them. */
+/** Documented in the README, because scripts depend on them. */
 export const exitCode = {
-  /** Wrong usage, or something unreadable, found before any request. */
+  /** Wrong usage, or an unreadable file, found before any request. */
   usage: 1,
-  /** Every input was read, and some failed. */
+  /** The run finished, and some items failed. */
   failedItems: 3,
-  /** Stopped before the end. */
+  /** The run stopped before its end. */
   stopped: 4,
-  /** As the shell counts a process that died of a closed pipe. */
+  /** What a shell reports for a process that a closed pipe has ended. */
   closedPipe: 141
 } as const
 
 export class CommandFailure extends Schema.Error<CommandFailure>("effect-instructor/cli/CommandFailure")({
   _tag: Schema.tag("CommandFailure"),
-  /** Empty if all was said already. */
+  /** Empty if everything was printed already. */
   message: Schema.String,
   exitCode: Schema.Int
 }) {

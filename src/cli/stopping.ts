@@ -1,4 +1,4 @@
-/** Whether someone has asked the command to stop, which it does once what is in flight has ended. */
+/** Whether the user has asked the command to stop, which it does once the items in flight have finished. */
 import * as Context from "effect/Context"
 import * as Latch from "effect/Latch"
 

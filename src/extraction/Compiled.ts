@@ -1,12 +1,11 @@
 /**
- * An extraction, compiled for the dialect of a provider: the request it makes of an input, and the meaning of an answer.
- * What runs extractions works with this: the batch engines and the streams.
+ * An extraction, compiled for the dialect of a provider: it builds the request for an input and interprets the answer.
+ * Everything that runs extractions uses it, the batch engines and the streams included.
  */
 import * as Prompt from "effect/ai/Prompt"
 import type * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Result from "effect/Result"
-import type { Completion } from "../llm/Completion.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
 import * as Messages from "../prompt/Messages.ts"
@@ -17,7 +16,6 @@ import * as Attempts from "./internal/attempts.ts"
 import type { Extraction, PromptInput } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import * as Failure from "./internal/failure.ts"
-import * as Step from "./internal/step.ts"
 
 export { resolve } from "./internal/definition.ts"
 
@@ -27,7 +25,7 @@ export interface Compiled<out A, in Input, out R> {
   readonly response: ResponseSchema.ResponseSchema<A, R>
 }
 
-/** Compiles an extraction, or reports why its schema cannot be sent. Equal arguments give the same result. */
+/** Compiles an extraction, or reports why its schema cannot be sent. The result is cached for each extraction and dialect. */
 export const make = <A, Input, R>(
   extraction: Extraction<A, Input, R>,
   dialect: Dialect
@@ -51,7 +49,7 @@ const compile = memoize((dialect: Dialect) =>
   )
 )
 
-/** A mode that shows the schema as text needs no dialect. */
+/** The modes that show the schema as text need no dialect. */
 const acceptedIn = (
   mode: OutputMode,
   response: ResponseSchema.ResponseSchema<unknown, unknown>,
@@ -76,53 +74,49 @@ const toFormat = (
 export const unsupportedSchema = (extraction: string, unsupported: Unsupported): ExtractionError =>
   Failure.notSent(extraction, new UnsupportedSchema(unsupported))
 
-/** The request of an input. Nothing else builds one. A `prompt` that throws fails its own input and no other. */
+/** Builds the request for an input. Every request is built here. */
 export const toRequest = <A, Input, R>(
   { extraction, output }: Compiled<A, Input, R>,
   input: Input,
   defaultModel: string
-): Result.Result<LlmRequest, ExtractionError> =>
-  Result.try({
-    try: () => extraction.prompt(input),
-    catch: (cause) => `The prompt of the extraction threw: ${String(cause)}`
-  }).pipe(
-    Result.flatMap((prompt): Result.Result<PromptInput, string> =>
-      Result.isResult(prompt) ? prompt : Result.succeed(prompt)
-    ),
-    Result.flatMap((prompt) =>
+): Result.Result<LlmRequest, ExtractionError> => {
+  const { instructions, model = defaultModel, name, parameters } = extraction
+  const messages = Result.flatMap(
+    promptOf(extraction, input),
+    (prompt) =>
       Result.try({
-        try: () => Prompt.make(prompt),
+        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions, output }),
         catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
       })
-    ),
-    Result.mapBoth({
-      onSuccess: (prompt) => ({
-        model: extraction.model ?? defaultModel,
-        messages: Messages.fromPrompt(prompt, { instructions: extraction.instructions, output }),
-        output,
-        parameters: extraction.parameters
-      }),
-      onFailure: (description) => Failure.notSent(extraction.name, new InvalidInput({ description }))
-    })
   )
+  return Result.isSuccess(messages)
+    ? Result.succeed({ model, messages: messages.success, output, parameters })
+    : Result.fail(Failure.notSent(name, new InvalidInput({ description: messages.failure })))
+}
 
-/** The decoder of an extraction's answers, which no dialect changes. */
+/** A `prompt` that throws fails its own input, and not a batch around it. */
+const promptOf = <A, Input, R>(
+  extraction: Extraction<A, Input, R>,
+  input: Input
+): Result.Result<PromptInput, string> => {
+  const prompt = Result.try({
+    try: () => extraction.prompt(input),
+    catch: (cause) => `The prompt of the extraction threw: ${String(cause)}`
+  })
+  return Result.isFailure(prompt) || !Result.isResult(prompt.success)
+    ? prompt as Result.Result<PromptInput, string>
+    : prompt.success
+}
+
+/** The decoder of the answers, which does not depend on the dialect. */
 export const response = <A, Input, R>(
   { name, schema }: Extraction<A, Input, R>
 ): Result.Result<ResponseSchema.ResponseSchema<A, R>, ExtractionError> =>
   Result.mapError(ResponseSchema.make(schema), (unsupported) => unsupportedSchema(name, unsupported))
 
-/** Asks for a value until an answer is valid. */
+/** Sends requests until an answer is valid or the extraction fails. */
 export const run: <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Llm["Service"],
   request: LlmRequest
 ) => Effect.Effect<Detailed<A>, ExtractionError, R> = Attempts.run
-
-/** The meaning of a completion of this extraction: a value, the next request, or a failure. */
-export const step: <A, Input, R>(
-  compiled: Compiled<A, Input, R>,
-  first: LlmRequest,
-  completion: Completion,
-  invalid: Step.InvalidAttempts
-) => Effect.Effect<Step.Step<A>, never, R> = Step.make

@@ -1,5 +1,6 @@
 /**
- * Extractions: a schema and how to ask for it. An extraction is a plain value; nothing happens until it meets an input.
+ * Extractions: a schema, and how to ask a model for a value of it. An extraction is a plain value. Define it once and run
+ * it with as many inputs as you like.
  *
  * **Example** (Extracting a person)
  *
@@ -24,14 +25,12 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type * as JsonSchema from "effect/JsonSchema"
-import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import * as SchemaTransformation from "effect/SchemaTransformation"
+import type * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
 import { Llm } from "../llm/Llm.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
-import * as Dialect from "../schema/Dialect.ts"
+import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
 import * as Compiled from "./Compiled.ts"
 import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
@@ -72,9 +71,14 @@ export {
   metrics
 } from "./internal/metrics.ts"
 
+export {
+  /** @since 0.1.0 */
+  option
+} from "./internal/option.ts"
+
 /**
- * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it when the schema is a file or comes from
- * another language; the value is plain JSON.
+ * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it for schemas in files or from other
+ * languages. The value is plain JSON. Fails with `UnsupportedSchema` at a keyword that is not supported.
  *
  * **Example** (A schema from a file)
  *
@@ -123,8 +127,8 @@ const with_: {
 
 export {
   /**
-   * Changes options of an extraction. Use it for variants that share a schema and a prompt; options that are `undefined`
-   * stay as they are.
+   * Changes options of an extraction. Use it for variants that share a schema and a prompt. Options that are `undefined`
+   * are left as they are.
    *
    * **Example** (The same extraction on a larger model)
    *
@@ -135,7 +139,8 @@ export {
    * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }), maxAttempts: 1 })
    * const careful = Extraction.with(city, { model: "large" })
    *
-   * const changed = [careful.model, careful.maxAttempts] // => ["large", 1]
+   * careful.model // => "large"
+   * careful.maxAttempts // => 1
    * ```
    *
    * @category combinators
@@ -145,8 +150,8 @@ export {
 }
 
 /**
- * Adapts an extraction to another input. Use it to extract from rows, documents or messages of your own. Return a failed
- * `Result` with a description for an input that cannot be used: its extraction fails with `InvalidInput`.
+ * Adapts an extraction to another type of input. Use it to extract from rows, documents or messages of your own. To
+ * reject an input, return a failed `Result` with a description: the extraction then fails with `InvalidInput`.
  *
  * **Example** (Extracting from rows)
  *
@@ -193,55 +198,7 @@ export const mapInput: {
   }))
 
 /**
- * Makes a value optional: `None` where the model finds nothing. Use it for values that a text may not contain, so that
- * the model can say so instead of inventing one.
- *
- * **Example** (A person, if there is one)
- *
- * ```ts
- * import { Effect, Option, Schema } from "effect"
- * import { Extraction } from "effect-instructor"
- * import { MockLlm } from "effect-instructor/testing"
- *
- * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
- * const person = Extraction.option(Person)
- *
- * const program = Extraction.extract(person, "It rained all day").pipe(
- *   Effect.provide(MockLlm.layer([{ result: null, reason: "no person is mentioned" }]))
- * )
- *
- * await Effect.runPromise(program) // => Option.none()
- * ```
- *
- * @category combinators
- * @since 0.1.0
- */
-export const option: {
-  <A, Input, R>(self: Extraction<A, Input, R>): Extraction<Option.Option<A>, Input, R>
-  <A, R>(self: Schema.ConstraintDecoder<A, R>): Extraction<Option.Option<A>, PromptInput, R>
-} = <A, Input, R>(
-  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>
-): Extraction<Option.Option<A>, Input, R> => {
-  const extraction = resolve<A, Input, R, unknown>(self)
-  return make({ ...extraction, schema: toOption(extraction.schema) })
-}
-
-const toOption = <A, R>(schema: Schema.ConstraintDecoder<A, R>): Schema.ConstraintDecoder<Option.Option<A>, R> =>
-  Schema.Struct({
-    result: Schema.OptionFromNullOr(schema).annotate({ description: "null when there is none to be found" }),
-    reason: Schema.optionalKey(Schema.NullOr(Schema.String)).annotate({ description: "why there is none" })
-  }).pipe(
-    Schema.decodeTo(
-      Schema.Option(Schema.toType(schema)),
-      SchemaTransformation.transform({
-        decode: ({ result }) => result,
-        encode: (result) => ({ result })
-      })
-    )
-  )
-
-/**
- * The request that an extraction makes of an input. Use it to look at a request, or to send it in a way of your own.
+ * Builds the request for an input without sending it. Use it to inspect a request, or to send it in another way.
  *
  * **Example** (A request without sending it)
  *
@@ -263,23 +220,36 @@ export const toRequest = <A, Input, R>(
   self: Extraction<A, Input, R>,
   input: Input,
   options: {
-    /** The model for an extraction that names none. */
+    /** The model to ask if the extraction does not name one. */
     readonly model: string
     /**
      * The dialect of JSON Schema that the provider accepts.
      *
      * @default "openai"
      */
-    readonly dialect?: Dialect.Input | undefined
+    readonly dialect?: DialectInput | undefined
   }
 ): Result.Result<LlmRequest, ExtractionError> =>
   Result.flatMap(
-    Compiled.make(self, Dialect.fromInput(options.dialect ?? "openai")),
+    Compiled.make(self, toDialect(options.dialect ?? "openai")),
     (compiled) => Compiled.toRequest(compiled, input, options.model)
   )
 
 /**
- * The JSON Schema that an extraction sends. Use it to see what a model is asked for, or whether a provider accepts it.
+ * Returns the JSON Schema that an extraction sends. Use it to inspect the schema, or to check in a test that a provider
+ * accepts it. The modes `json` and `markdown` send ordinary JSON Schema in every dialect.
+ *
+ * **Example** (A schema that OpenAI does not accept)
+ *
+ * ```ts
+ * import { Result, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ *
+ * const loose = Extraction.make({ schema: Schema.Struct({ facts: Schema.Unknown }) })
+ *
+ * Result.isSuccess(Extraction.jsonSchema(loose, "openai")) // => false
+ * Result.isSuccess(Extraction.jsonSchema(loose, "plain")) // => true
+ * ```
  *
  * @category converting
  * @since 0.1.0
@@ -287,16 +257,16 @@ export const toRequest = <A, Input, R>(
 export const jsonSchema = <A, Input, R>(
   self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
   /** `openai` by default. */
-  dialect: Dialect.Input = "openai"
+  dialect: DialectInput = "openai"
 ): Result.Result<JsonSchema.JsonSchema, ExtractionError> =>
   Result.map(
-    Compiled.make(resolve<A, Input, R, unknown>(self), Dialect.fromInput(dialect)),
+    Compiled.make(resolve<A, Input, R, unknown>(self), toDialect(dialect)),
     ({ output }) => output.jsonSchema
   )
 
 /**
- * Decodes the JSON of an answer as `extract` does, with every issue in the error. Use it for answers that were stored
- * or that another program received.
+ * Decodes the JSON of an answer as `extract` does. Use it for answers that were stored, or that another program received.
+ * Fails with an `InvalidOutput` that has every issue.
  *
  * **Example** (A stored answer)
  *
@@ -330,7 +300,8 @@ export const decode = <A, Input, R>(
 }
 
 /**
- * Extracts a value from an input. A bare schema in place of an extraction is asked for with every default.
+ * Extracts a value from an input. Use it for a single input, and `Batch` for many. A bare schema is an extraction with
+ * the default options.
  *
  * **Example** (A fallback when there is no valid answer)
  *
@@ -361,7 +332,7 @@ export const extract: {
 const valueOf = <A>({ value }: Detailed<A>): A => value
 
 /**
- * Extracts a value with its usage, its cost, its attempts and the completion. Use it to account for what a value cost.
+ * Extracts a value, and returns it with its usage, cost, attempts and completion. Use it for accounting and debugging.
  *
  * **Example** (The cost of a value)
  *
@@ -398,8 +369,8 @@ export const extractDetailed: {
   })
 
 /**
- * Whether spans carry the messages and answers themselves, as `gen_ai.input.messages` and `gen_ai.output.messages`. Set
- * it only where traces may contain the texts of your users.
+ * Whether spans contain the messages and answers, as `gen_ai.input.messages` and `gen_ai.output.messages`. Set it to
+ * `true` only where traces may contain the texts of your users.
  *
  * @default false
  * @category references

@@ -19,7 +19,8 @@ export {
 } from "../answer/AnswerIssue.ts"
 
 /**
- * The provider failed, after the retries of its governor. The error says how.
+ * The request failed, and the governor did not retry it or used up its retries. Handle it by the reason of `error`, its
+ * `isRetryable` or its `isUnrecoverable`.
  *
  * @category errors
  * @since 0.1.0
@@ -49,7 +50,7 @@ export const InvalidAttempt = Schema.Struct({
 })
 
 /**
- * An answer that did not decode, with every issue: what `InvalidOutput` lists.
+ * An answer that did not decode, with every issue. `InvalidOutput` has one for each attempt.
  *
  * @category models
  * @since 0.1.0
@@ -57,7 +58,7 @@ export const InvalidAttempt = Schema.Struct({
 export interface InvalidAttempt extends Schema.Schema.Type<typeof InvalidAttempt> {}
 
 /**
- * None of the answers decoded through the schema.
+ * No answer was valid: none decoded through the schema. Its message lists the issues of the last one.
  *
  * @category errors
  * @since 0.1.0
@@ -85,7 +86,7 @@ export class InvalidOutput extends Schema.Error<InvalidOutput>("effect-instructo
 }
 
 /**
- * The answer was cut off at the token limit. Asking again would cut it off again.
+ * The answer was cut off at the token limit. There is no reask, because the next answer would be cut off, too.
  *
  * @category errors
  * @since 0.1.0
@@ -94,7 +95,7 @@ export class Truncated extends Schema.Error<Truncated>("effect-instructor/Extrac
   _tag: Schema.tag("Truncated"),
   /** The text that arrived. */
   text: Schema.String,
-  /** The limit of the request, if it had one. */
+  /** The `maxTokens` of the request, if it had one. */
   maxTokens: Schema.optionalKey(Schema.Natural)
 }) {
   override get message(): string {
@@ -107,23 +108,23 @@ export class Truncated extends Schema.Error<Truncated>("effect-instructor/Extrac
 }
 
 /**
- * The model declined to answer.
+ * The model refused to answer. Handle it where inputs may violate the policy of the provider.
  *
  * @category errors
  * @since 0.1.0
  */
 export class Refused extends Schema.Error<Refused>("effect-instructor/ExtractionError/Refused")({
   _tag: Schema.tag("Refused"),
-  /** The model's own words. */
+  /** The explanation of the model. */
   refusal: Schema.String
 }) {
   override get message(): string {
-    return `The model declined to answer: ${this.refusal}\nChange the instructions or the text, or use another model`
+    return `The model refused to answer: ${this.refusal}\nChange the instructions or the text, or use another model`
   }
 }
 
 /**
- * The provider's content filter stopped the answer.
+ * The content filter of the provider stopped the answer. Handle it where inputs may violate the policy of the provider.
  *
  * @category errors
  * @since 0.1.0
@@ -142,7 +143,8 @@ export class ContentFiltered
 }
 
 /**
- * The provider does not accept the schema. Nothing was sent.
+ * The dialect of the provider cannot express the schema. Nothing was sent. Change the schema at `path`, or use one of the
+ * modes `json` and `markdown`, which accept every schema.
  *
  * @category errors
  * @since 0.1.0
@@ -161,7 +163,7 @@ export class UnsupportedSchema
 }
 
 /**
- * The extraction's own `timeout` passed: attempts, retries and waits together.
+ * The `timeout` of the extraction passed, with all attempts, retries and waits. The same input may succeed later.
  *
  * @category errors
  * @since 0.1.0
@@ -176,7 +178,7 @@ export class TimedOut extends Schema.Error<TimedOut>("effect-instructor/Extracti
 }
 
 /**
- * The connection was lost inside a streamed answer.
+ * The connection was lost within a streamed answer. The elements before it were emitted. The same input may succeed later.
  *
  * @category errors
  * @since 0.1.0
@@ -190,12 +192,12 @@ export class Disconnected extends Schema.Error<Disconnected>("effect-instructor/
   override readonly cause = this.error
 
   override get message(): string {
-    return `The connection was lost inside the answer, after ${this.text.length} characters: ${this.error.message}`
+    return `The connection was lost within the answer, after ${this.text.length} characters: ${this.error.message}`
   }
 }
 
 /**
- * A streamed answer paused for longer than `idleTimeout`.
+ * A streamed answer paused for longer than `idleTimeout`. The same input may succeed later.
  *
  * @category errors
  * @since 0.1.0
@@ -213,7 +215,8 @@ export class Stalled extends Schema.Error<Stalled>("effect-instructor/Extraction
 }
 
 /**
- * A streamed answer is longer, or nested deeper, than allowed. The rest was not read.
+ * An answer is longer than `maxLength` or nested deeper than `maxDepth`. The rest was not read. Raise the limit, or extract
+ * less at once.
  *
  * @category errors
  * @since 0.1.0
@@ -231,7 +234,8 @@ export class LimitExceeded extends Schema.Error<LimitExceeded>("effect-instructo
 }
 
 /**
- * There is nothing to extract from: the prompt refused the input, or could not be made. Nothing was sent.
+ * The input cannot be used: the prompt rejected it or threw, or the result is neither a text nor a prompt. Nothing was
+ * sent.
  *
  * @category errors
  * @since 0.1.0
@@ -301,7 +305,7 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * Why an extraction gave no value.
+ * The reason of an `ExtractionError`. Use it to handle all reasons in one place.
  *
  * @category models
  * @since 0.1.0
@@ -309,7 +313,7 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * What every extraction fails with.
+ * The error of every extraction. Handle single reasons with `Effect.catchReason`.
  *
  * **Example** (Another model for refusals)
  *
@@ -335,7 +339,7 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
   /** The name of the extraction. */
   extraction: Schema.String,
   reason: Reason,
-  /** Completions received: a failure after the first attempt still cost them. */
+  /** Completions received before the failure. */
   attempts: Schema.Natural,
   /** The usage of all of them. */
   usage: Usage

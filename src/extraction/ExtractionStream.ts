@@ -1,6 +1,6 @@
 /**
- * Streamed extractions: the elements of a list as soon as each closes, and objects while they grow. Use them where
- * someone waits for an answer, or where an answer is too long to wait for its end.
+ * Streamed extractions: the elements of a list as soon as each closes, and objects while they grow. Use them to show
+ * results while the model is still answering, and for answers that are too long to wait for.
  *
  * **Example** (People as they are read)
  *
@@ -42,7 +42,7 @@ import { stopAtFailure } from "./stopAtFailure.ts"
 
 export type {
   /**
-   * What all streamed extractions can be limited in.
+   * The limits of every streamed extraction.
    *
    * @category models
    * @since 0.1.0
@@ -58,25 +58,25 @@ export type {
  */
 export interface ElementsOptions extends StreamOptions {
   /**
-   * Whether the model is asked again, at the end of an answer, for the elements that did not decode and for the rest of
-   * a list that broke off; only for those, and at most as often as `maxAttempts` allows. Elements that did not decode
-   * are then held back until the reask is answered, so they may leave out of order.
+   * Whether to ask again, at the end of an answer, for the elements that did not decode and for the rest of a list that
+   * broke off. A reask asks for nothing else, and there are at most as many as `maxAttempts` allows. Elements that did not
+   * decode are held back until the reask is answered, so they may be emitted out of order.
    *
    * @default false
    */
   readonly reask?: boolean | undefined
-  /** Runs when the stream has come to its end without a failure. */
+  /** Runs when the stream ends without a failure. */
   readonly onEnd?: ((summary: Summary) => Effect.Effect<void>) | undefined
 }
 
 /**
- * The size and the cost of a streamed list: what `onEnd` receives.
+ * The size and the usage of a streamed list: what `onEnd` receives.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Summary {
-  /** The elements of the list, invalid ones included. */
+  /** The number of elements, invalid ones included. */
   readonly elements: number
   /** Completions received: 1 without a reask. */
   readonly attempts: number
@@ -87,7 +87,7 @@ export interface Summary {
 }
 
 /**
- * An element of a streamed list: what `elements` gives.
+ * An element of a streamed list: what `elements` emits.
  *
  * @category models
  * @since 0.1.0
@@ -119,12 +119,14 @@ const compile = Effect.fnUntraced(function*<A, Input, R>(
 })
 
 /**
- * Extracts a list of what `self` describes, each element the moment it closes. An element that does not decode is a
- * failure of its own, and the stream goes on. The stream fails when the answer as a whole cannot be used: with
- * `Truncated` after the elements that are complete, with `Disconnected` or `Stalled` inside an answer, with
- * `InvalidOutput` where there is no list or it breaks off, with `LimitExceeded`, or with any reason of an extraction.
+ * Extracts a list of the values that `self` describes, and emits each element as soon as it closes. Use it to process
+ * the elements of a long list as they arrive, valid or not. An element that does not decode is emitted as a failure, and
+ * the stream continues.
  *
- * The request is sent when the stream is run, and abandoned when its consumer stops.
+ * The stream fails when the answer as a whole cannot be used: with `Truncated` after the complete elements, with
+ * `Disconnected` or `Stalled` within an answer, with `InvalidOutput` if there is no list or it breaks off, with
+ * `LimitExceeded`, or with any other reason of an extraction. The request is sent when the stream runs, and aborted when
+ * its consumer stops.
  *
  * **Example** (Valid and invalid elements)
  *
@@ -174,8 +176,26 @@ export const elements: {
   }))
 
 /**
- * Like `elements`, but with the values alone: the stream fails at the first element that does not decode, after the
- * elements before it.
+ * Like `elements`, with the values only: the stream fails at the first element that does not decode, after the elements
+ * before it. Use it where an invalid element makes the rest useless.
+ *
+ * **Example** (Up to the first invalid element)
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { ExtractionStream } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const ages: Array<number> = []
+ * const program = ExtractionStream.values(Schema.Int, "30, old, 25").pipe(
+ *   Stream.runForEach((age) => Effect.sync(() => ages.push(age))),
+ *   Effect.catchReason("ExtractionError", "InvalidOutput", ({ issues }) => Effect.succeed(issues[0]?.path)),
+ *   Effect.provide(MockLlm.layer([{ items: [30, "old", 25] }]))
+ * )
+ *
+ * await Effect.runPromise(program) // => [1]
+ * ages // => [30]
+ * ```
  *
  * @category running
  * @since 0.1.0
@@ -199,7 +219,7 @@ export const values: {
 
 /**
  * A value while it is being written: any key may be missing, strings may be unfinished, and optional keys may be `null`.
- * Parts whose JSON form depends on the provider (records, tuples, dates) are `unknown` until they are decoded.
+ * Parts whose JSON form depends on the dialect (records and tuples) are `unknown`, as are values that are not JSON.
  *
  * @category models
  * @since 0.1.0
@@ -220,7 +240,7 @@ export type DeepPartial<Encoded> = Encoded extends string ? string
   : unknown
 
 /**
- * An item of `partial`: the value so far or, at the end, the decoded value with its usage.
+ * What `partial` emits: the value so far and, at the end, the decoded value with its usage.
  *
  * @category models
  * @since 0.1.0
@@ -237,8 +257,8 @@ export type Snapshot<A, Encoded> =
  */
 export interface PartialOptions extends StreamOptions {
   /**
-   * Whether a slow consumer gets every snapshot, each a copy of its own, while the answer waits for it. By default there
-   * is one value, which grows in place, and a slow consumer misses intermediate states: copy what you keep.
+   * Whether to emit every snapshot as a copy, and let the answer wait for a slow consumer. By default the snapshots are
+   * one value that grows in place, and a slow consumer misses intermediate states: copy what you keep.
    *
    * @default false
    */
@@ -246,8 +266,9 @@ export interface PartialOptions extends StreamOptions {
 }
 
 /**
- * Extracts a value, with snapshots of it while it is being written. The last item is the decoded value. After an answer
- * that does not decode the model is asked again, as with `Extraction.extract`, and the snapshots start over.
+ * Extracts a value, and emits snapshots of it while the model writes it. Use it to fill in a form or a table live. The
+ * last snapshot has the decoded value. After an answer that does not decode there is a reask, as with
+ * `Extraction.extract`, and the snapshots start over.
  *
  * **Example** (A form that fills itself in)
  *

@@ -1,4 +1,4 @@
-/** The successes of a stream of results, up to its first failure, with which it then fails. */
+/** The values of a stream of results up to the first failure, with which the stream then fails. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"

@@ -1,4 +1,4 @@
-/** JSON in which the order of keys does not show: sorted, without whitespace, absent where undefined. */
+/** Canonical JSON: keys are sorted, undefined properties are left out, and there is no whitespace. */
 import type * as Schema from "effect/Schema"
 
 export const canonicalJson = (value: unknown): string => {

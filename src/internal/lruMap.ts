@@ -1,13 +1,18 @@
-/** A map of bounded size that forgets what has not been used for longest. */
-export interface LruMap<A> {
-  readonly get: (key: string) => A | undefined
-  readonly set: (key: string, value: A) => void
-  readonly delete: (key: string) => void
+/**
+ * A map of limited size that evicts the entry that was used least recently.
+ *
+ * Written by hand: `effect/Cache` evicts in the same way, but fills itself by a lookup and hashes every key, which costs
+ * more than a hit may.
+ */
+export interface LruMap<in K, in out A> {
+  readonly get: (key: K) => A | undefined
+  readonly set: (key: K, value: A) => void
+  readonly delete: (key: K) => void
 }
 
-export const make = <A>(capacity: number): LruMap<A> => {
-  // A Map keeps the order of insertion, so what is put back in when it is used stays behind what is not.
-  const entries = new Map<string, A>()
+export const make = <K, A>(capacity: number): LruMap<K, A> => {
+  // A Map keeps the order of insertion, so an entry that is inserted again when it is used is the last to be evicted.
+  const entries = new Map<K, A>()
   return {
     get: (key) => {
       const value = entries.get(key)
@@ -19,7 +24,11 @@ export const make = <A>(capacity: number): LruMap<A> => {
     set: (key, value) => {
       entries.delete(key)
       entries.set(key, value)
-      if (entries.size > capacity) entries.delete(entries.keys().next().value!)
+      if (entries.size <= capacity) return
+      for (const oldest of entries.keys()) {
+        entries.delete(oldest)
+        break
+      }
     },
     delete: (key) => {
       entries.delete(key)

@@ -1,5 +1,5 @@
 /**
- * A model's answer to a request, as every provider gives it.
+ * The answer of a model to a request, in the same form for every provider.
  *
  * @since 0.1.0
  */
@@ -15,19 +15,18 @@ import { Usage } from "./Usage.ts"
  * @since 0.1.0
  */
 export const RateLimitWindow = Schema.Struct({
-  /** What is counted: requests, all tokens, or the tokens of prompts or answers alone. */
+  /** What the limit counts: requests, all tokens, or the tokens of prompts or answers only. */
   unit: Schema.Literals(["requests", "tokens", "inputTokens", "outputTokens"]),
-  /** The time that `limit` is for. */
+  /** The period of `limit`. */
   period: Schema.Literals(["second", "minute", "hour", "day"]),
   limit: Schema.Finite,
   remaining: Schema.Finite,
-  /** Until the window is full again, which is longer than until the next request fits. */
+  /** The time until the whole limit is available again. The next request usually fits earlier. */
   resetAfter: Schema.DurationFromMillis
 })
 
 /**
- * The state of one of the provider's rate limits. A provider reports it with an answer or a refusal, and a governor
- * follows it.
+ * The state of a rate limit. Providers report it with their answers, and a governor adapts to it.
  *
  * @category models
  * @since 0.1.0
@@ -42,25 +41,25 @@ export interface RateLimitWindow extends Schema.Schema.Type<typeof RateLimitWind
  */
 export const Completion = Schema.Struct({
   id: Schema.String,
-  /** The model that answered, which may be more exact than the one that was asked. */
+  /** The model that answered. It may be a version of the model that was asked. */
   model: Schema.String,
-  /** The text of the answer, empty when the model only called a tool. */
+  /** The text of the answer. Empty if the model only called a tool. */
   text: Schema.String,
   toolCalls: Schema.Array(ToolCall),
-  /** The model's own words when it declined to answer. */
+  /** The explanation of the model if it refused to answer. */
   refusal: Schema.optionalKey(Schema.String),
   finishReason: Response.FinishReason,
   usage: Usage,
-  /** The tier the provider served it in, where it has several and says so. */
+  /** The service tier of the request, if the provider reports it. */
   serviceTier: Schema.optionalKey(Schema.String),
-  /** What the provider wants back with the answer, should it be part of the next request. */
+  /** Opaque data to send back with this answer when it is part of the next request. */
   providerData: Schema.optionalKey(ProviderData),
-  /** The state of the provider's rate limits. A limit that the provider does not report is not listed. */
+  /** The state of the rate limits that the provider reports. */
   rateLimits: Schema.optionalKey(Schema.Array(RateLimitWindow))
 })
 
 /**
- * A model's whole answer: what `Llm.complete` gives, and the last part of `Llm.stream`.
+ * The whole answer of a model: the result of `Llm.complete`, and the last part of `Llm.stream`.
  *
  * @category models
  * @since 0.1.0
@@ -68,14 +67,13 @@ export const Completion = Schema.Struct({
 export interface Completion extends Schema.Schema.Type<typeof Completion> {}
 
 /**
- * A piece of an answer as it is written: what `Llm.stream` gives. The last part is always `Finish`, with the whole
- * completion.
+ * A part of a streamed answer: what `Llm.stream` emits. The last part is always `Finish`, with the whole completion.
  *
  * @category models
  * @since 0.1.0
  */
 export type CompletionPart =
   | { readonly _tag: "TextDelta"; readonly delta: string }
-  /** `index` tells the calls of one answer apart. */
+  /** `index` distinguishes the tool calls of one answer. */
   | { readonly _tag: "ToolArgumentsDelta"; readonly index: number; readonly delta: string }
   | { readonly _tag: "Finish"; readonly completion: Completion }

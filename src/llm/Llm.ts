@@ -1,6 +1,6 @@
 /**
- * The service through which everything reaches a language model. Providers implement it, middleware wraps it, and no
- * other part of a program knows which one answers.
+ * The service that sends requests to a language model. Providers implement it and middleware wraps it, so that the rest of
+ * a program does not depend on a provider.
  *
  * @since 0.1.0
  */
@@ -8,12 +8,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Dialect from "../schema/Dialect.ts"
+import type { Dialect } from "../schema/Dialect.ts"
+import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import type { Completion, CompletionPart } from "./Completion.ts"
 import { completionParts } from "./completionParts.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
+import { metered } from "./RequestMeter.ts"
 
 export {
   /** @since 0.1.0 */
@@ -24,63 +26,88 @@ export {
   withPriority
 } from "./Priority.ts"
 
+export type {
+  /** @since 0.1.0 */
+  AcceptedSchema,
+  /** @since 0.1.0 */
+  Dialect,
+  /** @since 0.1.0 */
+  SchemaDocument,
+  /** @since 0.1.0 */
+  Unsupported
+} from "../schema/Dialect.ts"
+
+export type {
+  /** @since 0.1.0 */
+  DialectInput
+} from "../schema/dialects/builtIn.ts"
+
 /**
- * A language model. Programs rarely call it: they provide a layer of it, and `Extraction` and `Batch` do the rest.
+ * A language model. Programs rarely call it themselves: they provide a layer, and `Extraction` and `Batch` call it.
  *
  * @category services
  * @since 0.1.0
  */
 export class Llm extends Context.Service<Llm, {
-  /** The provider's name, as in telemetry (`openai`, `ollama`). */
+  /** The name of the provider, as in telemetry (`openai`, `ollama`). */
   readonly provider: string
-  /** The model for extractions that name none. */
+  /** The server that answers: its base URL, without credentials. Empty if the provider has only one. */
+  readonly origin: string
+  /** The model to ask if an extraction does not name one. */
   readonly model: string
   /** The dialect of JSON Schema that the provider accepts. */
-  readonly dialect: Dialect.Dialect
-  /** The provider's prices. */
+  readonly dialect: Dialect
+  /** The prices of the provider. */
   readonly pricing: Pricing.Pricing
-  /** Completes a request. Interruption abandons it. */
+  /** Completes a request. Interruption aborts it. */
   readonly complete: (request: LlmRequest) => Effect.Effect<Completion, LlmError>
   /**
-   * The answer in pieces, none held back: `TextDelta`s that together are the completion's `text`, and
-   * `ToolArgumentsDelta`s that together are the `arguments` of the call with their `index`. Then one `Finish`, with the
-   * whole completion, which alone has the finish reason, the refusal and the usage. A stream that ends earlier fails.
-   * Pieces that arrive together leave together, as one array of the stream. The request is sent when the stream is run,
-   * and abandoned when its scope closes.
+   * Completes a request and emits the answer as it arrives: `TextDelta`s, which together are the `text` of the completion,
+   * and `ToolArgumentsDelta`s, which together are the `arguments` of the tool call with their `index`. The last part is
+   * `Finish` with the whole completion. A stream that ends without it has failed. Pieces that arrive together are emitted
+   * as one array. The request is sent when the stream runs, and aborted when its scope closes.
    */
   readonly stream: (request: LlmRequest) => Stream.Stream<CompletionPart, LlmError>
 }>()("effect-instructor/llm/Llm") {}
 
 /**
- * What `make` needs to know of a provider.
+ * The options of `make`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly provider: string
+  /**
+   * The server that answers: usually its base URL, without credentials. Caches and journals do not mix the answers of
+   * different origins.
+   *
+   * @default ""
+   */
+  readonly origin?: string | undefined
   readonly model: string
   /**
-   * The dialect of JSON Schema that the provider accepts: `plain` for servers that take any JSON Schema, `openai` for
-   * those with the rules and limits of OpenAI's strict mode, or one of your own.
+   * The dialect of JSON Schema that the provider accepts: `plain` for servers that accept any JSON Schema, `openai` for
+   * servers with the rules and limits of OpenAI's strict mode, or your own.
    *
    * @default "plain"
    */
-  readonly dialect?: Dialect.Input | undefined
+  readonly dialect?: DialectInput | undefined
   /**
-   * The provider's prices. Without any, costs are unknown, unless `Pricing.CurrentPricing` has them.
+   * The prices of the provider. The cost of a model without a price here or in `Pricing.CurrentPricing` is unknown.
    *
    * @default Pricing.empty
    */
   readonly pricing?: Pricing.Pricing | undefined
+  /** Completes a request. Interruption should abort it. */
   readonly complete: Llm["Service"]["complete"]
-  /** By default an answer is streamed in one piece. */
+  /** Streams the answer to a request. By default it is one piece. */
   readonly stream?: Llm["Service"]["stream"] | undefined
 }
 
 /**
- * Makes an `Llm` from a function that completes requests. Use it to connect a model that has no layer yet. Every
- * completion gets its cost from the provider's prices and `Pricing.CurrentPricing`.
+ * Makes an `Llm` from a function that completes requests. Use it to connect a provider that has no layer yet. Adds the
+ * cost to every completion.
  *
  * **Example** (A provider of your own)
  *
@@ -119,10 +146,11 @@ export const make = (options: Options): Llm["Service"] => {
       )
     })
 
-  return Llm.of({
+  return metered(Llm.of({
     provider: options.provider,
+    origin: options.origin ?? "",
     model: options.model,
-    dialect: Dialect.fromInput(options.dialect ?? "plain"),
+    dialect: toDialect(options.dialect ?? "plain"),
     pricing,
     complete,
     stream: stream === undefined
@@ -135,11 +163,12 @@ export const make = (options: Options): Llm["Service"] => {
                 ? { ...part, completion: Pricing.price([current, pricing], request, part.completion) }
                 : part))
         )
-  })
+  }))
 }
 
 /**
- * A layer that needs an `Llm` and gives an `Llm`, as `LlmCache.layer`, `LlmGovernor.layer` and `LlmBudget.layer` do.
+ * A layer that requires an `Llm` and provides an `Llm`, such as `LlmCache.layer`, `LlmGovernor.layer` and
+ * `LlmBudget.layer`.
  *
  * @category models
  * @since 0.1.0
@@ -147,9 +176,9 @@ export const make = (options: Options): Llm["Service"] => {
 export type Middleware<A, E, R> = Layer.Layer<Llm | A, E, Llm | R>
 
 /**
- * Puts middleware in front of a bare provider in the one order in which each part does its work: the cache answers
- * before anything is spent, the governor decides when a request is sent, and the budget pays for each request sent, the
- * retries included.
+ * Puts middleware in front of a provider, in the right order: the cache answers before anything is spent, the governor
+ * decides when a request is sent, and the budget pays for every request that is sent, retries included. Use it instead of
+ * `Layer.provide` when you combine middleware.
  *
  * **Example** (A provider with a budget and a cache)
  *
@@ -190,12 +219,12 @@ export const stack = <
 }): Layer.Layer<
   Llm | A | AGovernor | ABudget | ACache,
   E | EGovernor | EBudget | ECache,
-  R | RGovernor | RBudget | RCache
+  R | Exclude<RGovernor | RBudget | RCache, Llm>
 > => {
   type Stacked = Layer.Layer<
     Llm | A | AGovernor | ABudget | ACache,
     E | EGovernor | EBudget | ECache,
-    R | RGovernor | RBudget | RCache
+    R | Exclude<RGovernor | RBudget | RCache, Llm>
   >
   type Above = Middleware<AGovernor | ABudget | ACache, EGovernor | EBudget | ECache, RGovernor | RBudget | RCache>
   const on = (below: Stacked, above: Above | undefined): Stacked =>

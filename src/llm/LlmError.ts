@@ -1,8 +1,6 @@
 /**
- * Errors of a language model provider: one `LlmError`, with the reason as a tagged value inside.
- *
- * The reasons are those of `effect/ai`'s `AiError`, and a few that it has no name for. Handle single ones with
- * `Effect.catchReason`.
+ * Errors of a language model provider: one `LlmError`, with the reason as a tagged value inside. The reasons are those of
+ * `AiError` in `effect/ai`, and a few more.
  *
  * @since 0.1.0
  */
@@ -14,8 +12,8 @@ import { RateLimitWindow } from "./Completion.ts"
 import { Usage } from "./Usage.ts"
 
 /**
- * The provider has no capacity for the request at the moment. Use it for a 503, 529 or 498; unlike a rate limit it says
- * nothing about the account.
+ * The provider has no capacity for the request at the moment (status 503, 529 or 498). Unlike a rate limit, it does not
+ * concern the account.
  *
  * @category errors
  * @since 0.1.0
@@ -32,8 +30,8 @@ export class OverloadedError extends Schema.Error<OverloadedError>("effect-instr
 }
 
 /**
- * The request is larger than a whole rate limit or than the provider accepts at all. Waiting does not help; other,
- * smaller requests are not affected.
+ * The request is larger than a whole rate limit, or than the provider accepts. Waiting does not help. Smaller requests
+ * may succeed.
  *
  * @category errors
  * @since 0.1.0
@@ -52,8 +50,8 @@ export class RequestTooLargeError
 }
 
 /**
- * There is no such model, or nothing answers at this URL. Every request fails in the same way until the name of the
- * model or the base URL is corrected.
+ * The model or the URL does not exist. Every request fails in the same way until the name of the model or the base URL
+ * is corrected.
  *
  * @category errors
  * @since 0.1.0
@@ -70,7 +68,25 @@ export class NotFoundError extends Schema.Error<NotFoundError>("effect-instructo
 }
 
 /**
- * The answer broke off after it had begun: the provider failed, or the connection was lost. It may have been billed.
+ * The server cannot be reached with this configuration: its host is unknown, its certificate is not trusted, or it does
+ * not speak the protocol of the base URL. Every request fails in the same way until that is corrected.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnreachableError extends Schema.Error<UnreachableError>("effect-instructor/LlmError/UnreachableError")({
+  _tag: Schema.tag("UnreachableError"),
+  description: Schema.String
+}) {
+  readonly isRetryable = false
+
+  override get message(): string {
+    return `The server cannot be reached: ${this.description}`
+  }
+}
+
+/**
+ * The answer broke off, because the provider failed or the connection was lost. It may have been billed.
  *
  * @category errors
  * @since 0.1.0
@@ -89,7 +105,7 @@ export class IncompleteResponseError
 }
 
 /**
- * The rest of the budget does not cover the request, which was not sent. `LlmBudget` fails with it.
+ * The rest of the budget does not cover the request, so `LlmBudget` did not send it.
  *
  * @category errors
  * @since 0.1.0
@@ -129,12 +145,13 @@ export const Reason = Schema.Union([
   OverloadedError,
   RequestTooLargeError,
   NotFoundError,
+  UnreachableError,
   IncompleteResponseError,
   BudgetExceededError
 ])
 
 /**
- * Why a provider gave no completion.
+ * The reason of an `LlmError`. Use it in a provider of your own, and to handle all reasons in one place.
  *
  * @category models
  * @since 0.1.0
@@ -142,7 +159,8 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * What `Llm.complete` and `Llm.stream` fail with.
+ * The error of `Llm.complete` and `Llm.stream`. Handle single reasons with `Effect.catchReason`, and decide whether to try
+ * again with `isRetryable` and `retryAfter`.
  *
  * **Example** (A provider that asks for a pause)
  *
@@ -165,23 +183,28 @@ export type Reason = typeof Reason.Type
  */
 export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError")({
   _tag: Schema.tag("LlmError"),
-  /** The provider's name, as in telemetry. */
+  /** The name of the provider, as in telemetry. */
   provider: Schema.String,
   reason: Reason,
-  /** The HTTP status, where there was a response. */
+  /** The HTTP status, if there was a response. */
   status: Schema.optionalKey(Schema.Int),
-  /** The provider's own code for the failure. */
+  /** The code of the failure that the provider reports. */
   code: Schema.optionalKey(Schema.String),
-  /** The provider's id of the request, to quote to its support. */
+  /** The id that the provider gave the request. Its support asks for it. */
   requestId: Schema.optionalKey(Schema.String),
-  /** The delay that the server asked for before the next try. */
+  /** The delay that the server asked for before a retry. */
   serverDelay: Schema.optionalKey(Schema.DurationFromMillis),
-  /** The limit that refused the request: `growth` is one on how fast the rate may rise. */
+  /** The limit that the request exceeded. `growth` limits how fast the rate may rise. */
   limit: Schema.optionalKey(Schema.Literals(["requests", "tokens", "growth"])),
-  /** The state of the account's rate limits, where the refusal says. */
+  /** The state of the rate limits, if the provider reports it. */
   rateLimits: Schema.optionalKey(Schema.Array(RateLimitWindow)),
-  /** What the failed request used, where the provider says. */
-  usage: Schema.optionalKey(Usage)
+  /** The usage of the failed request, if the provider reports it. */
+  usage: Schema.optionalKey(Usage),
+  /**
+   * Why a governor stopped waiting for the provider. It makes the error unrecoverable, because every other request would
+   * have to wait as long.
+   */
+  gaveUp: Schema.optionalKey(Schema.String)
 }) {
   override readonly cause = this.reason
 
@@ -191,15 +214,17 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
   }
 
   /**
-   * Whether every other request would fail in the same way: a wrong key, an unknown model, an exhausted account or
-   * budget, a schema that the provider refuses.
+   * Whether every other request would fail in the same way: a wrong key, an unknown model or host, an exhausted account
+   * or budget, a schema that the provider refuses, or a wait that is longer than the governor may wait.
    */
   get isUnrecoverable(): boolean {
+    if (this.gaveUp !== undefined) return true
     switch (this.reason._tag) {
       case "AuthenticationError":
       case "QuotaExhaustedError":
       case "UnsupportedSchemaError":
       case "NotFoundError":
+      case "UnreachableError":
       case "BudgetExceededError":
         return true
       case "NetworkError":
@@ -209,13 +234,14 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
     }
   }
 
-  /** The delay that the server asked for, wherever the provider put it. */
+  /** The delay that the server asked for, in either of its two places. */
   get retryAfter(): Duration.Duration | undefined {
     return this.serverDelay ?? (this.reason._tag === "RateLimitError" ? this.reason.retryAfter : undefined)
   }
 
   override get message(): string {
-    return `${this.provider}: ${this.reason.message}`
+    const message = `${this.provider}: ${this.reason.message}`
+    return this.gaveUp === undefined ? message : `${message} (${this.gaveUp})`
   }
 }
 

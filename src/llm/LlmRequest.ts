@@ -1,5 +1,6 @@
 /**
- * A request as data: plain, serialisable, complete. It is what is sent, cached, journalled or written to a batch file.
+ * Requests as data: plain, serialisable and complete. The same value is sent, cached, recorded in a journal or written to
+ * a batch file.
  *
  * @since 0.1.0
  */
@@ -16,9 +17,9 @@ import { canonicalJson } from "../internal/canonicalJson.ts"
 export const OutputMode = Schema.Literals(["json_schema", "tools", "json", "markdown"])
 
 /**
- * How the schema reaches the model and the answer comes back: `json_schema` (a structured response format), `tools` (a
- * forced function call), `json` (a JSON object, the schema in the prompt) or `markdown` (a fenced block in plain text,
- * the schema in the prompt).
+ * How the schema reaches the model and how the answer comes back: `json_schema` (a structured response format), `tools`
+ * (a forced tool call), `json` (a JSON object, with the schema in the prompt) or `markdown` (a fenced block in plain text,
+ * with the schema in the prompt). Use `json_schema` or `tools` where the provider supports them.
  *
  * @category models
  * @since 0.1.0
@@ -33,16 +34,16 @@ export type OutputMode = typeof OutputMode.Type
  */
 export const JsonFormat = Schema.Struct({
   mode: OutputMode,
-  /** Letters, digits, `_` and `-`, at most 64. */
+  /** Up to 64 letters, digits, `_` and `-`. */
   name: Schema.String,
   description: Schema.optionalKey(Schema.String),
   jsonSchema: Schema.Record(Schema.String, Schema.Json),
-  /** Whether the provider shall hold the answer to the schema to the letter. Only for `json_schema` and `tools`. */
+  /** Whether the provider should enforce the schema exactly. Only for `json_schema` and `tools`. */
   strict: Schema.optionalKey(Schema.Boolean)
 })
 
 /**
- * The output format of an extraction: a JSON Schema with its name, and the mode to ask in.
+ * The output format of an extraction: a JSON Schema with its name, and the mode.
  *
  * @category models
  * @since 0.1.0
@@ -58,7 +59,7 @@ export interface JsonFormat extends Schema.Schema.Type<typeof JsonFormat> {}
 export const OutputFormat = Schema.Union([JsonFormat, Schema.Struct({ mode: Schema.Literal("text") })])
 
 /**
- * The form of the answer: JSON that fits a schema, or `text` for requests that want prose.
+ * The format of the answer: JSON for a schema, or `text` for prose.
  *
  * @category models
  * @since 0.1.0
@@ -74,8 +75,8 @@ export type OutputFormat = typeof OutputFormat.Type
 export const ProviderData = Schema.Record(Schema.String, Schema.Json)
 
 /**
- * Data of one provider that others pass on unread, such as the signature of a thought that has to come back with the
- * next request.
+ * Opaque data of a provider that has to be sent back with the next request, such as the signature of a thought. Nothing
+ * but the provider reads it.
  *
  * @category models
  * @since 0.1.0
@@ -99,7 +100,7 @@ export const UserPart = Schema.Union([
 ])
 
 /**
- * A part of a user's message: text, or a file by its URL (`https:` or `data:`).
+ * A part of a user message: text, or a file with its URL (`https:` or `data:`).
  *
  * @category models
  * @since 0.1.0
@@ -120,7 +121,7 @@ export const ToolCall = Schema.Struct({
 })
 
 /**
- * A call of a tool, with its arguments as the model wrote them.
+ * A tool call, with its arguments as the model wrote them.
  *
  * @category models
  * @since 0.1.0
@@ -149,7 +150,7 @@ export const Message = Schema.Union([
 ])
 
 /**
- * A message of the conversation that a request sends.
+ * A message of a request.
  *
  * @category models
  * @since 0.1.0
@@ -163,7 +164,7 @@ export type Message = typeof Message.Type
  * @since 0.1.0
  */
 export const Parameters = Schema.Struct({
-  /** The most tokens an answer may have, reasoning included. */
+  /** The maximum number of tokens of the answer, reasoning included. */
   maxTokens: Schema.optionalKey(Schema.Natural),
   temperature: Schema.optionalKey(Schema.Finite),
   topP: Schema.optionalKey(Schema.Finite),
@@ -175,16 +176,16 @@ export const Parameters = Schema.Struct({
   verbosity: Schema.optionalKey(Schema.String),
   serviceTier: Schema.optionalKey(Schema.String),
   /**
-   * A key for requests that begin alike, so that the provider routes them to where its prompt cache has that beginning.
-   * A provider may spread more than about 15 requests a minute with one key over several machines.
+   * A key for requests that begin alike, so that the provider routes them to a machine whose prompt cache has that
+   * beginning. A provider may spread more than about 15 requests per minute with one key over several machines.
    */
   promptCacheKey: Schema.optionalKey(Schema.String),
   extra: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json))
 })
 
 /**
- * What a request asks of the model besides its messages. `extra` is merged into the request body as it is, for
- * parameters that only one provider knows.
+ * The parameters of a request. `extra` is merged into the request body as it is, for parameters that only one provider
+ * has.
  *
  * @category models
  * @since 0.1.0
@@ -205,7 +206,8 @@ export const LlmRequest = Schema.Struct({
 })
 
 /**
- * Everything that decides an answer. Build one with `Extraction.toRequest`, or by hand to call an `Llm` directly.
+ * A request: everything that an answer depends on. Build one with `Extraction.toRequest`, or by hand to call an `Llm`
+ * directly.
  *
  * @category models
  * @since 0.1.0
@@ -213,8 +215,8 @@ export const LlmRequest = Schema.Struct({
 export interface LlmRequest extends Schema.Schema.Type<typeof LlmRequest> {}
 
 /**
- * A request as canonical JSON: the same text for requests that mean the same, whatever the order of their keys, and
- * another for any that could get another answer. Caches and journals identify requests by it.
+ * Returns a request as canonical JSON: the same text for equal requests, whatever the order of their keys, and a different
+ * text for all others. Use it as a key for requests.
  *
  * **Example** (The order of keys)
  *

@@ -15,25 +15,27 @@ import { totalTokens, type Usage, zero } from "./Usage.ts"
  * @since 0.1.0
  */
 export interface Price {
+  /** The price of input tokens. */
   readonly input: number
   /**
-   * Of input tokens read from the provider's prompt cache.
+   * The price of input tokens read from the provider's prompt cache.
    *
    * @default input
    */
   readonly cachedInput?: number | undefined
   /**
-   * Of input tokens written to the provider's prompt cache.
+   * The price of input tokens written to the provider's prompt cache.
    *
    * @default input
    */
   readonly cacheWrite?: number | undefined
+  /** The price of output tokens, reasoning included. */
   readonly output: number
-  /** The price of batches and of the `flex` tier, as a share of the normal one. Unknown by default. */
+  /** The price of batches and of the `flex` tier as a share of the normal price. Unknown by default. */
   readonly batch?: number | undefined
-  /** The price of the `priority` tier, as a multiple of the normal one. Unknown by default. */
+  /** The price of the `priority` tier as a multiple of the normal price. Unknown by default. */
   readonly priority?: number | undefined
-  /** The price of a request with more than `above` input tokens, as multiples of the normal one. */
+  /** The price of requests with more than `above` input tokens, as multiples of the normal price. */
   readonly long?: {
     readonly above: number
     readonly input: number
@@ -42,14 +44,14 @@ export interface Price {
 }
 
 /**
- * Prices by the name of the model. A dated version (`gpt-5.4-mini-2026-03-17`) has the price of its model, unless it
- * has one of its own.
+ * A table of prices by model. A dated version (`gpt-5.4-mini-2026-03-17`) has the price of its model, unless it is in
+ * the table itself.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Pricing {
-  /** The date on which the prices were right, as `2026-10-27`. */
+  /** The date of the prices, such as `2026-10-27`. */
   readonly asOf: string
   /** The source of the prices. */
   readonly source: string
@@ -57,7 +59,7 @@ export interface Pricing {
 }
 
 /**
- * No prices: what a provider has that does not state any.
+ * A table without prices.
  *
  * @category constants
  * @since 0.1.0
@@ -65,8 +67,8 @@ export interface Pricing {
 export const empty: Pricing = { asOf: "", source: "", models: {} }
 
 /**
- * Prices that go before those of the provider. Provide it for models that the provider does not list, or for prices
- * from your own contract.
+ * Prices that take precedence over those of the provider. Set it for models that the provider does not list, or for the
+ * prices of your contract.
  *
  * **Example** (A model of your own)
  *
@@ -89,7 +91,8 @@ export const CurrentPricing: Context.Reference<Pricing> = Context.Reference("eff
 })
 
 /**
- * The price of a model, or of the model that it is a dated version of, in the first of the tables that has it.
+ * Returns the price of a model from the first table that has it or, for a dated version, its model. Use it to show
+ * prices, or to compute costs yourself.
  *
  * **Example** (A dated version)
  *
@@ -114,7 +117,19 @@ export const priceOf = (tables: ReadonlyArray<Pricing>, model: string): Price | 
 }
 
 /**
- * The cost of a usage in US dollars at a price, in a service tier if one is given; `undefined` where it is unknown.
+ * Returns the cost of a usage in US dollars, or `undefined` if it is unknown for the service tier or the usage. Use it to
+ * compute what a usage would cost with another model.
+ *
+ * **Example** (The cost with two models)
+ *
+ * ```ts
+ * import { Pricing, Usage } from "effect-instructor"
+ *
+ * const usage = { ...Usage.zero, inputTokens: 1_000_000, outputTokens: 500_000 }
+ *
+ * Pricing.costOf({ input: 1, output: 4 }, usage) // => 3
+ * Pricing.costOf({ input: 0.5, output: 2 }, usage) // => 1.5
+ * ```
  *
  * @category getters
  * @since 0.1.0
@@ -125,7 +140,7 @@ export const costOf = (price: Price, usage: Usage, serviceTier?: string): number
   if (usage.unreported > 0 || tier === undefined || batched && price.batch === undefined) return undefined
   const { cacheWriteTokens, cachedInputTokens, inputTokens, outputTokens } = usage
   const isLong = price.long !== undefined && inputTokens > price.long.above
-  // Some servers count cached tokens beside the others and not among them; the cost must not become negative for it.
+  // Some servers do not count cached tokens among the input tokens. The cost must not become negative.
   const plainInput = Math.max(0, inputTokens - cachedInputTokens - cacheWriteTokens)
   const input = plainInput * price.input +
     cachedInputTokens * (price.cachedInput ?? price.input) +
@@ -138,7 +153,8 @@ export const costOf = (price: Price, usage: Usage, serviceTier?: string): number
 }
 
 /**
- * The most that a number of tokens can cost in US dollars, whatever the provider's prompt cache does.
+ * Returns the highest cost of a number of tokens in US dollars, whatever the prompt cache of the provider does. Use it to
+ * set money aside before a request.
  *
  * @category getters
  * @since 0.1.0
@@ -154,7 +170,7 @@ export const maximumCost = (
     serviceTier
   )
 
-/** The factor on a sum of which this many tokens are billed at the price of batches. */
+/** The factor on the price of tokens of which some are billed at the batch price. */
 const batchFactor = (batched: number, tokens: number, batch = 1): number =>
   tokens === 0 ? 1 : 1 - Math.min(1, batched / tokens) * (1 - batch)
 
@@ -175,8 +191,8 @@ const tierFactor = ({ batch, priority }: Price, serviceTier: string | undefined)
 }
 
 /**
- * Adds the cost of a completion to its usage. A cost that the provider has reported itself is kept. `Llm.make` calls
- * it; call it for completions that come another way.
+ * Adds the cost of a completion to its usage. A cost that the provider reports is kept. `Llm.make` calls it. Use it for
+ * completions from another source.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,10 +1,11 @@
-/** The order of requests that cannot all be sent at once. The public part of it is exported by `Llm`. */
+/** The order of requests that wait in a governor. `Llm` exports the public part. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 
 /**
- * Requests of a higher priority are sent first. Reasks are `high` by themselves, and retries go before all others.
+ * The priority of requests: when not all can be sent at once, a governor sends those of a higher priority first. Reasks
+ * have the priority `high`, and retries go before all others.
  *
  * @category models
  * @since 0.1.0
@@ -12,7 +13,7 @@ import { dual } from "effect/Function"
 export type Priority = "high" | "normal" | "low"
 
 /**
- * The priority of the requests that a fiber makes. Set it with `withPriority`.
+ * The priority of the requests of a fiber. Set it with `withPriority`.
  *
  * @category references
  * @since 0.1.0
@@ -22,7 +23,7 @@ export const CurrentPriority: Context.Reference<Priority> = Context.Reference("e
 })
 
 /**
- * Sets the priority of all requests of an effect. Use it for a batch that can wait, or for a request that cannot.
+ * Sets the priority of the requests of an effect. Use it for a batch that can wait, or for a request that cannot.
  *
  * **Example** (A batch that can wait)
  *
@@ -47,7 +48,10 @@ export const withPriority: {
     Effect.provideService(self, CurrentPriority, priority)
 )
 
-/** What requests belong to. Within one priority the flows take turns, however many requests each has waiting. */
+/**
+ * The flow that requests belong to: a batch is one. Within a priority the flows take turns, however many requests of each
+ * are waiting.
+ */
 export const CurrentFlow: Context.Reference<unknown> = Context.Reference("effect-instructor/llm/Flow", {
   defaultValue: (): unknown => undefined
 })

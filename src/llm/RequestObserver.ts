@@ -1,12 +1,12 @@
-/** Hears what happens between a request and its completion. A governor calls it, and a batch shows it as progress. */
+/** Observes what happens to requests before they are sent. A governor calls it, and a batch reports it as progress. */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type { LlmError } from "./LlmError.ts"
 
 export interface RequestObserver {
-  /** A request is sent again, after this delay, because of this error. */
+  /** A request failed with this error and will be sent again after this delay. */
   readonly onRetry: (error: LlmError, delay: Duration.Duration) => void
-  /** A request waits: why, and how long at least, where that is known. */
+  /** A request waits for this reason, and at least for this time if it is known. */
   readonly onWait: (reason: string, wait: Duration.Duration | undefined) => void
   /** A request that waited is sent. */
   readonly onSend: () => void

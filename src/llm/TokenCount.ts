@@ -1,6 +1,6 @@
 /**
- * How many tokens a request may come to, before a provider has counted them. Without a tokenizer it is a guess from the
- * characters.
+ * Estimates of the tokens of a request, before a provider has counted them: with the Tokenizer of the context, or from
+ * the number of characters.
  */
 import * as Tokenizer from "effect/ai/Tokenizer"
 import * as Effect from "effect/Effect"
@@ -12,19 +12,19 @@ import type { LlmRequest, Message, OutputFormat, UserPart } from "./LlmRequest.t
 
 export type CountText = (text: string) => number
 
-/** What OpenAI adds for each message, and for the whole. */
+/** The tokens that OpenAI adds for each message and for each request. */
 const perMessage = 4
 const perRequest = 3
 
-/** A typical image or page, and the most that one comes to. */
+/** The tokens of a typical image or page, and of the largest. */
 const typicalFile = 800
 const maximumFile = 16_384
 
-/** The most that a server may add for each message, and for the whole. */
+/** The most tokens that a server adds for each message and for each request. */
 const maximumPerMessage = 16
 const maximumPerRequest = 64
 
-/** Four characters a token, and fewer where the text is not Latin, as judged from a sample of its characters. */
+/** One token for four Latin characters, and more tokens for other scripts, by a sample of the characters. */
 export const guessText: CountText = (text) => {
   const { length } = text
   if (length === 0) return 0
@@ -33,14 +33,14 @@ export const guessText: CountText = (text) => {
   let wide = 0
   for (let i = 0; i < length; i += step) {
     sampled++
-    // Latin with its accents ends here; Greek, Cyrillic and all the others follow.
+    // Latin letters end here. Greek, Cyrillic and the other scripts follow.
     if (text.charCodeAt(i) >= 0x370) wide++
   }
   const share = wide / sampled
   return Math.ceil(length * ((1 - share) / 4 + share * 0.6))
 }
 
-/** The `effect/ai` Tokenizer of the context, where there is one that answers at once; otherwise `guessText`. */
+/** Counts with the `effect/ai` Tokenizer of the context, if there is one and it answers synchronously. Otherwise guesses. */
 export const fromContext: Effect.Effect<CountText> = Effect.map(
   Effect.serviceOption(Tokenizer.Tokenizer),
   Option.match({
@@ -58,16 +58,16 @@ interface Scale {
   readonly perFile: number
 }
 
-/** The tokens of a prompt, its schema included. */
+/** The tokens of a prompt with its schema. */
 export const prompt = (request: LlmRequest, text: CountText): number =>
   sum(request, { text, perMessage, perFile: typicalFile }) + schemaSize(text)(request.output) + perRequest
 
 const encoder = new TextEncoder()
 
-/** No tokenizer makes more tokens of a text than it has bytes. */
+/** A text has at most as many tokens as bytes. */
 const bytes: CountText = (text) => encoder.encode(text).length
 
-/** The most tokens that a prompt can come to, its schema included. */
+/** The most tokens that a prompt with its schema can have. */
 export const maximumPrompt = (request: LlmRequest): number =>
   sum(request, { text: bytes, perMessage: maximumPerMessage, perFile: maximumFile }) +
   schemaSize(bytes)(request.output) + maximumPerRequest
@@ -102,17 +102,17 @@ const messageSize = (message: Message, scale: Scale): number => {
   }
 }
 
-// A small file may hold a large picture, and the text of a data URL may be counted as such.
+// A small file may contain a large picture, and a provider may count the text of a data URL.
 const partSize = (part: UserPart, { perFile, text }: Scale): number => {
   if (part.type === "text") return text(part.text)
   return perFile === maximumFile && part.url.startsWith("data:") ? perFile + text(part.url) : perFile
 }
 
-/** The tokens of a typical answer to a schema, with texts of a few words and lists of three. */
+/** The tokens of a typical answer to a schema: texts have a few words, and lists three elements. */
 export const typicalAnswer: (output: OutputFormat) => number = memoize((output: OutputFormat) => {
   if (output.mode === "text") return 256
   const definitions = output.jsonSchema["$defs"]
-  // A definition counts once, and next to nothing where it refers to itself.
+  // A definition that refers to itself counts as one token there.
   const sizes = new Map<string, number>()
 
   const reference = (name: string): number => {

@@ -8,8 +8,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /**
- * The usage of one completion, or the sum over many. Zero never means "unknown": completions without a reported usage
- * or a known price are counted apart. A completion from a cache uses nothing.
+ * The usage of one completion, or the sum of many. Unknown usage and unknown cost are counted, so that zero always means
+ * zero. A completion from a cache uses nothing.
  *
  * @category models
  * @since 0.1.0
@@ -26,25 +26,25 @@ export const Usage = Schema.Struct({
   inputTokens: Schema.Natural,
   /** Input tokens that the provider read from its prompt cache. */
   cachedInputTokens: Schema.Natural,
-  /** Input tokens that the provider wrote to its prompt cache, where it bills them separately. */
+  /** Input tokens that the provider wrote to its prompt cache, if it bills them separately. */
   cacheWriteTokens: Schema.Natural,
   outputTokens: Schema.Natural,
   /** Output tokens spent on reasoning. */
   reasoningTokens: Schema.Natural,
-  /** Input tokens billed at the price of batches. */
+  /** Input tokens billed at the batch price. */
   batchInputTokens: Schema.Natural,
-  /** Output tokens billed at the price of batches. */
+  /** Output tokens billed at the batch price. */
   batchOutputTokens: Schema.Natural,
   /** Completions without a reported usage. */
   unreported: Schema.Natural,
   /** The known part of the cost, in US dollars. */
   usd: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
-  /** Completions of unknown cost. With any, `usd` is less than the whole. */
+  /** Completions of unknown cost, which is not part of `usd`. */
   unpriced: Schema.Natural
 })
 
 /**
- * No usage: the start of a sum.
+ * No usage. Start a sum with it.
  *
  * @category constructors
  * @since 0.1.0
@@ -63,7 +63,7 @@ export const zero: Usage = {
 }
 
 /**
- * The usage of one completion whose provider did not report any.
+ * The usage of one completion whose provider does not report usage. Use it in a provider of your own.
  *
  * @category constructors
  * @since 0.1.0
@@ -71,9 +71,9 @@ export const zero: Usage = {
 export const unreported: Usage = { ...zero, unreported: 1, unpriced: 1 }
 
 /**
- * The sum of two usages.
+ * Adds two usages. Use it to sum up the usage of several extractions.
  *
- * **Example** (Summing up)
+ * **Example** (The sum of two usages)
  *
  * ```ts
  * import { Usage } from "effect-instructor"
@@ -103,7 +103,7 @@ export const add: {
 }))
 
 /**
- * The sum of input and output tokens.
+ * Returns the sum of input and output tokens. Use it where limits count both.
  *
  * @category getters
  * @since 0.1.0
@@ -112,7 +112,8 @@ export const totalTokens = (self: Pick<Usage, "inputTokens" | "outputTokens">): 
   self.inputTokens + self.outputTokens
 
 /**
- * The cost in US dollars, or `None` where a part of it is unknown.
+ * Returns the cost in US dollars, or `None` if a part of it is unknown. Use it instead of `usd` where a sum that is too
+ * low would be wrong.
  *
  * **Example** (A model without a known price)
  *

@@ -1,4 +1,4 @@
-/** A completion as the parts of a stream, its text in one piece. */
+/** A completion as the parts of a stream, with its text in one piece. */
 import type { Completion, CompletionPart } from "./Completion.ts"
 
 export const completionParts = (completion: Completion): ReadonlyArray<CompletionPart> => [

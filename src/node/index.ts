@@ -1,12 +1,12 @@
 /**
- * What needs Node.
+ * Modules that need Node: a fast transport, a durable journal, and a store for a cache.
  *
  * @since 0.1.0
  */
 
-/** The fast transport. */
+/** A `fetch` that takes less CPU time than the built-in one. */
 export * as NodeFetch from "./transport/NodeFetch.ts"
-/** A journal in a file. */
+/** A journal in a file, for batches that can be resumed. */
 export * as NodeJournal from "./journal/NodeJournal.ts"
-/** A store for a cache of answers in a SQLite file. */
+/** A store for a cache in a SQLite file. */
 export * as NodeLlmCache from "./NodeLlmCache.ts"

@@ -1,6 +1,4 @@
-/**
- * The messages of a request and of a reask: the user's prompt, and what the output mode adds to it.
- */
+/** The messages of a request and of a reask: the prompt, and what the output mode adds to it. */
 import type * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
 import * as Predicate from "effect/Predicate"
@@ -14,8 +12,8 @@ const defaultInstructions =
   "say so in the way the schema allows instead of making it up."
 
 /**
- * The messages for a prompt. Instructions and system messages become one message at the start: servers differ on where
- * and how often they allow one, and the longer the common beginning of requests, the better prompt caches work.
+ * The messages for a prompt. Instructions and system messages become one message at the start, because servers differ in
+ * where and how often they allow system messages, and because prompt caches need requests that begin alike.
  */
 export const fromPrompt = (prompt: Prompt.Prompt, options: {
   readonly instructions: string | undefined
@@ -44,7 +42,7 @@ const formatInstructions = ({ jsonSchema, mode }: JsonFormat): string => {
         JSON.stringify(jsonSchema)
       }`
     case "markdown":
-      return "Answer with one fenced code block, ```json … ```, that holds an instance of this JSON Schema:\n" +
+      return "Answer with one fenced code block, ```json … ```, that contains an instance of this JSON Schema:\n" +
         JSON.stringify(jsonSchema)
   }
 }
@@ -90,8 +88,8 @@ const fileUrl = ({ data, mediaType }: Prompt.FilePart): string => {
 }
 
 /**
- * The messages to add to a request for a reask: the last answer, with every issue. They ask for the whole value again,
- * unless `instruction` asks for something else.
+ * The messages that a reask adds to a request: the last answer and its issues. They ask for the whole value again, unless
+ * `instruction` asks for something else.
  */
 export const reask = (
   output: JsonFormat,
@@ -122,12 +120,12 @@ export const reask = (
 const wholeAgain = (output: JsonFormat): string => {
   switch (output.mode) {
     case "json_schema":
-      return "Answer again with the whole corrected value. Keep what was right."
+      return "Answer again with the whole corrected value. Keep what was correct."
     case "tools":
-      return `Call ${output.name} again with the whole corrected arguments. Keep what was right.`
+      return `Call ${output.name} again with the whole corrected arguments. Keep what was correct.`
     case "json":
-      return "Answer again with the whole corrected JSON object and nothing else. Keep what was right."
+      return "Answer again with the whole corrected JSON object and nothing else. Keep what was correct."
     case "markdown":
-      return "Answer again with the whole corrected value in one ```json code block. Keep what was right."
+      return "Answer again with the whole corrected value in one ```json code block. Keep what was correct."
   }
 }

@@ -1,41 +1,36 @@
 /**
- * Dialects of JSON Schema: what a provider accepts as the schema of a structured answer, with its limits. A provider
- * names its dialect on `Llm`; nothing else knows the limits of a provider.
- *
- * @since 0.1.0
+ * Dialects of JSON Schema: the subset of JSON Schema that a provider accepts for structured answers, with its limits. A
+ * provider names its dialect on `Llm`. Only the dialects know the limits of providers.
  */
 import type * as JsonSchema from "effect/JsonSchema"
-import * as Predicate from "effect/Predicate"
 import type * as Result from "effect/Result"
-import { openAi } from "./dialects/openai.ts"
-import { plain } from "./dialects/plain.ts"
 
 /**
- * A JSON Schema in its ordinary form, before a dialect has changed it.
+ * A JSON Schema before a dialect has changed it: what a dialect gets.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Document {
+export interface SchemaDocument {
   readonly schema: JsonSchema.JsonSchema
-  /** What `#/$defs/name` refers to, by its name. */
+  /** The definitions that `#/$defs/name` refers to, by name. */
   readonly definitions: Readonly<Record<string, JsonSchema.JsonSchema>>
 }
 
 /**
- * A JSON Schema as a provider accepts it.
+ * A JSON Schema in the form that a provider accepts.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Accepted {
+export interface AcceptedSchema {
   readonly jsonSchema: JsonSchema.JsonSchema
-  /** Whether the provider can hold an answer to it to the letter. */
+  /** Whether the provider can enforce the schema exactly. */
   readonly strict: boolean
 }
 
 /**
- * The place in a schema that a dialect has no form for, and why.
+ * A place in a schema that a dialect cannot express.
  *
  * @category models
  * @since 0.1.0
@@ -43,35 +38,41 @@ export interface Accepted {
 export interface Unsupported {
   /** `$` is the root of the schema, `[]` the elements of a list, `{}` the values of a record. */
   readonly path: string
+  /** Why the provider does not accept it, as the end of a sentence: "it accepts any value". */
   readonly description: string
 }
 
 /**
- * What one kind of provider accepts. Decoding needs no dialect: it takes the ordinary form and every form that a dialect
- * may ask for.
+ * A dialect of JSON Schema. Write one for a provider whose subset of JSON Schema or limits differ from the built-in
+ * dialects. Answers are decoded in the same way in all dialects.
+ *
+ * **Example** (A dialect with a limit)
+ *
+ * ```ts
+ * import { Effect, Result, Schema } from "effect"
+ * import { Extraction, type Llm } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const small: Llm.Dialect = {
+ *   name: "small",
+ *   accept: ({ definitions, schema }) =>
+ *     Object.keys(definitions).length > 0
+ *       ? Result.fail({ path: "$", description: "it needs definitions" })
+ *       : Result.succeed({ jsonSchema: schema, strict: false })
+ * }
+ *
+ * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "I live in Paris").pipe(
+ *   Effect.provide(MockLlm.layer([{ city: "Paris" }], { dialect: small }))
+ * )
+ *
+ * await Effect.runPromise(program) // => { city: "Paris" }
+ * ```
  *
  * @category models
  * @since 0.1.0
  */
 export interface Dialect {
   readonly name: string
-  /** The form of a schema that the provider accepts, or why there is none. */
-  readonly accept: (document: Document) => Result.Result<Accepted, Unsupported>
+  /** Converts a schema to the form that the provider accepts, or reports why that is impossible. */
+  readonly accept: (document: SchemaDocument) => Result.Result<AcceptedSchema, Unsupported>
 }
-
-/**
- * A dialect, or the name of a built-in one.
- *
- * @category models
- * @since 0.1.0
- */
-export type Input = Dialect | "openai" | "plain"
-
-/**
- * The dialect that an input stands for.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const fromInput = (input: Input): Dialect =>
-  Predicate.isString(input) ? input === "openai" ? openAi : plain : input

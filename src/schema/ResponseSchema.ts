@@ -1,6 +1,6 @@
 /**
- * A Schema, compiled for structured output: the JSON Schemas to ask with, and the decoder of the answer. Compiled once
- * per schema and kept for as long as the schema is.
+ * A Schema, compiled for structured output: its JSON Schemas, and the decoder of answers. The result is cached for as long
+ * as the schema exists.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +12,7 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Coercion } from "./Coercion.ts"
-import type { Accepted, Dialect, Document, Unsupported } from "./Dialect.ts"
+import type { AcceptedSchema, Dialect, SchemaDocument, Unsupported } from "./Dialect.ts"
 import { toJson, withDecidedUnions } from "./internal/decodable.ts"
 import { plainDocument, withDefinitions } from "./internal/jsonSchema.ts"
 import * as Normalizer from "./internal/normalizer.ts"
@@ -32,12 +32,12 @@ export interface Read {
 }
 
 export interface ResponseSchema<out A, out RD = never> {
-  /** The key under which the value stands in an answer, when the value itself is not an object. */
+  /** The key of the value in an answer, if the value itself is not an object. */
   readonly wrapper: string | undefined
-  /** Ordinary JSON Schema, for modes that show it to the model as text. */
+  /** Ordinary JSON Schema, for the modes that show it as text. */
   readonly jsonSchema: JsonSchema.JsonSchema
   /** The JSON Schema that a provider accepts, or where and why it accepts none. */
-  readonly accepted: (dialect: Dialect) => Result.Result<Accepted, Unsupported>
+  readonly accepted: (dialect: Dialect) => Result.Result<AcceptedSchema, Unsupported>
   /** Reads an answer that was parsed as JSON; `coerces` allows values that are written in another way. */
   readonly read: (answer: unknown, coerces: boolean) => Read
   /** Reads the value itself, as an element of a list for example, without a wrapper of its own. */
@@ -46,15 +46,15 @@ export interface ResponseSchema<out A, out RD = never> {
   readonly decode: (read: Read) => Effect.Effect<A, SchemaIssue.Issue, RD>
 }
 
-/** Compiles a schema, or reports where and why it has no JSON form. The same schema gives the same result. */
+/** Compiles a schema, or reports why it has no JSON form. */
 export const make = <A, RD>(
   schema: Schema.ConstraintDecoder<A, RD>
 ): Result.Result<ResponseSchema<A, RD>, Unsupported> =>
-  // The cache is keyed by the AST, which knows neither of the two types; a schema always means the same ones.
+  // The cache is keyed by the AST, whose type does not have the two type parameters.
   compile(schema.ast) as Result.Result<ResponseSchema<A, RD>, Unsupported>
 
 const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unknown, unknown>, Unsupported> =>
-  // Effect's compilers throw on what has no JSON form: symbol keys, `never`, and the like.
+  // Effect's compilers throw on schemas without a JSON form, such as those with symbol keys.
   Result.try({
     try: () => {
       const codec = Schema.toCodecJson(Schema.make<Schema.Top>(ast)).ast
@@ -75,7 +75,7 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
   })
 )
 
-/** Providers want an object at the root, so any other root stands under a key of one. */
+/** Providers require an object at the root, so any other value is wrapped in one. */
 const wrapperOf = (codec: SchemaAST.AST): string | undefined => {
   const root = encodedRoot(codec)
   if (SchemaAST.isObjects(root) && root.indexSignatures.length === 0) return undefined
@@ -87,7 +87,7 @@ const encodedRoot = (ast: SchemaAST.AST): SchemaAST.AST => {
   return SchemaAST.isSuspend(encoded) ? encodedRoot(encoded.thunk()) : encoded
 }
 
-const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined): Document => {
+const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined): SchemaDocument => {
   const wire = toWire(codec)
   const root = wrapper === undefined
     ? wire
@@ -95,7 +95,7 @@ const toDocument = (codec: SchemaAST.AST, wrapper: string | undefined): Document
   return plainDocument(Schema.toJsonSchemaDocument(Schema.make(root), { onExcessProperty: "error" }))
 }
 
-/** Deeper nesting is not data: it is an attack on the stack, or a model that lost count. */
+/** Values that are nested deeper would exhaust the stack. No real data is. */
 const maxDepth = 256
 
 /** The value of an answer, under the wrapper or without it, whichever of the two it fits. */

@@ -1,8 +1,4 @@
-/**
- * JSON Schema documents as schemas, for those whose schema is a file.
- *
- * @since 0.1.0
- */
+/** Schemas from JSON Schema documents. */
 import * as JsonSchema from "effect/JsonSchema"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -12,15 +8,10 @@ import type { Unsupported } from "./Dialect.ts"
 import { mapChildren, type Node } from "./internal/jsonSchema.ts"
 
 /**
- * The schema of a JSON Schema document (draft 4 to 2020-12), or where and why it has none.
+ * Makes a schema from a JSON Schema document (draft 4 to 2020-12), or reports the keyword that is not supported.
  *
- * **Details**
- *
- * An object that names its properties and says nothing of others has no others: what is not asked for is not
- * extracted. Patterns are applied, so the document has to come from someone who may run code.
- *
- * @category constructors
- * @since 0.1.0
+ * An object that lists its properties and does not mention others is closed: what the schema does not ask for is not
+ * extracted. Patterns are executed as regular expressions, so the document must be trusted.
  */
 export const make = (document: unknown): Result.Result<Schema.Codec<Schema.Json>, Unsupported> =>
   Predicate.isObject(document) && !Array.isArray(document)
@@ -37,11 +28,11 @@ const fromDocument = (document: Node): Schema.Codec<Schema.Json> => {
     schema: closed(schema),
     definitions: Object.fromEntries(Object.entries(definitions).map(([name, node]) => [name, closed(node)]))
   }, { patterns: "apply" })
-  // What is described by JSON Schema is JSON on both sides.
+  // The values of a JSON Schema are JSON on both sides.
   return imported as unknown as Schema.Codec<Schema.Json>
 }
 
-// Effect says where on a last line of its own: `at ["schema"]["properties"]["a"]`.
+// The last line of Effect's message is the path: `at ["schema"]["properties"]["a"]`.
 const toUnsupported = (cause: unknown): Unsupported => {
   const message = cause instanceof Error ? cause.message : String(cause)
   const [, description, path] = /^([\s\S]*?)\s*\n\s*at \["schema"\](.*)$/.exec(message) ?? [undefined, message, ""]
@@ -50,8 +41,8 @@ const toUnsupported = (cause: unknown): Unsupported => {
 
 const combining = ["allOf", "anyOf", "$ref", "if"]
 
-// Branches of a combination are not closed: each would refuse what the others name. And `oneOf` is read as `anyOf`,
-// which is all that strict output can promise.
+// Branches of a combination are not closed, because each would reject the properties of the others. `oneOf` is read as
+// `anyOf`, which is all that strict output supports.
 const closed = (node: Node): Node => {
   const { oneOf, ...rest } = mapChildren(node, (child, key) => key === "allOf" ? child : closed(child))
   const out: Node = oneOf === undefined || rest["anyOf"] !== undefined
@@ -64,7 +55,7 @@ const closed = (node: Node): Node => {
     : out
 }
 
-/** Draft 4 says `exclusiveMinimum: true` beside `minimum` for what later drafts say in one number. */
+/** Draft 4 has `exclusiveMinimum: true` next to `minimum`, where later drafts have one number. */
 const withNumericBounds = (node: Node): Node => {
   const { exclusiveMaximum, exclusiveMinimum, maximum, minimum, ...rest } = mapChildren(node, withNumericBounds)
   return {

@@ -1,5 +1,5 @@
 /**
- * The ways a server fails to answer.
+ * Failures of a server, for `OpenAiSimulator`: error responses, connections that close, and requests that hang.
  *
  * @since 0.1.0
  */
@@ -10,13 +10,15 @@ import * as Reply from "./Reply.ts"
 const TypeId = "~effect-instructor/testing/Fault"
 
 /**
+ * A failure of a server. An answer function of the simulator returns one in place of a reply.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Fault = Respond | Drop | Hang
 
 /**
- * A response with this status, these headers and this body.
+ * A response with any status, headers and body.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +33,7 @@ export interface Respond {
 }
 
 /**
- * The connection is closed: at once, or inside an answer.
+ * A connection that closes: before the answer, or inside it.
  *
  * @category models
  * @since 0.1.0
@@ -43,7 +45,7 @@ export interface Drop {
 }
 
 /**
- * The connection stays open and nothing more comes: no answer at all, or not the rest of one.
+ * A connection that stays open without an answer, or without the rest of one.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +57,7 @@ export interface Hang {
 }
 
 /**
- * The beginning of an answer: so many of its pieces.
+ * The beginning of a reply: the given number of its pieces.
  *
  * @category models
  * @since 0.1.0
@@ -66,13 +68,16 @@ export interface PartOfReply {
 }
 
 /**
+ * Whether a value is a fault. Use it to tell faults from replies.
+ *
  * @category guards
  * @since 0.1.0
  */
 export const isFault = (u: unknown): u is Fault => Predicate.hasProperty(u, TypeId)
 
 /**
- * Any response at all.
+ * A response with any status and body. Use it for responses that no other constructor makes, such as invalid JSON with
+ * status 200.
  *
  * @category constructors
  * @since 0.1.0
@@ -92,7 +97,7 @@ export const respond = (options: {
 })
 
 /**
- * An error as OpenAI words one.
+ * An error response in OpenAI's format.
  *
  * @category constructors
  * @since 0.1.0
@@ -118,15 +123,15 @@ export const error = (status: number, error: {
   })
 
 /**
- * A 429 that asks for a wait.
+ * A 429 because of a rate limit, with the delay that it asks for in its headers.
  *
- * **Example** (A server that is busy at first)
+ * **Example** (Rate limited at first)
  *
  * ```ts
  * import { Fault } from "effect-instructor/testing"
  * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
  *
- * export const BusyAtFirst = OpenAiSimulator.layer({
+ * export const RateLimitedAtFirst = OpenAiSimulator.layer({
  *   answer: ({ index }) => index < 3 ? Fault.rateLimited("1 second") : { city: "Paris" }
  * })
  * ```
@@ -146,7 +151,7 @@ export const rateLimited = (retryAfter?: Duration.Input): Respond =>
   })
 
 /**
- * A 429 that no wait mends: the account has no money left.
+ * A 429 because the account has no credit left, which is unrecoverable.
  *
  * @category constructors
  * @since 0.1.0
@@ -158,6 +163,8 @@ export const insufficientQuota: Respond = error(429, {
 })
 
 /**
+ * A 500, which is retried.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -167,6 +174,8 @@ export const serverError: Respond = error(500, {
 })
 
 /**
+ * A 503 because the server has no capacity, which is retried.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -177,7 +186,7 @@ export const overloaded: Respond = error(503, {
 })
 
 /**
- * A gateway's page instead of an answer.
+ * A 502 with the HTML page of a gateway.
  *
  * @category constructors
  * @since 0.1.0
@@ -189,7 +198,7 @@ export const badGateway: Respond = respond({
 })
 
 /**
- * The connection is closed without an answer.
+ * Closes the connection without an answer.
  *
  * @category constructors
  * @since 0.1.0
@@ -197,7 +206,7 @@ export const badGateway: Respond = respond({
 export const drop: Drop = { [TypeId]: TypeId, _tag: "Drop", inside: undefined }
 
 /**
- * The connection is closed inside an answer, after this many pieces of it.
+ * Closes the connection inside an answer, after the given number of pieces.
  *
  * @category constructors
  * @since 0.1.0
@@ -209,7 +218,7 @@ export const dropInside = (reply: Reply.Input, options: { readonly afterChunks: 
 })
 
 /**
- * The connection stays open and nothing comes.
+ * Keeps the connection open without an answer. Use it to test timeouts.
  *
  * @category constructors
  * @since 0.1.0
@@ -217,7 +226,8 @@ export const dropInside = (reply: Reply.Input, options: { readonly afterChunks: 
 export const hang: Hang = { [TypeId]: TypeId, _tag: "Hang", inside: undefined }
 
 /**
- * Nothing comes any more after this many pieces of an answer.
+ * Keeps the connection open, and sends nothing after the given number of pieces of an answer. Use it to test idle
+ * timeouts.
  *
  * @category constructors
  * @since 0.1.0

@@ -17,7 +17,7 @@ import * as LlmError from "../llm/LlmError.ts"
 import type { LlmRequest, Message } from "../llm/LlmRequest.ts"
 import type { Pricing } from "../llm/Pricing.ts"
 import * as Usage from "../llm/Usage.ts"
-import type * as Dialect from "../schema/Dialect.ts"
+import type { DialectInput } from "../schema/dialects/builtIn.ts"
 import * as Reply from "./Reply.ts"
 
 /**
@@ -75,7 +75,7 @@ export interface Options {
    *
    * @default "openai"
    */
-  readonly dialect?: Dialect.Input | undefined
+  readonly dialect?: DialectInput | undefined
   /** The prices of the model. Without them, costs are unknown. */
   readonly pricing?: Pricing | undefined
   /** A delay before every reply, added to the reply's own. */

@@ -1,5 +1,5 @@
 /**
- * What a fake model answers: a text, a value, a refusal, an answer cut short.
+ * Replies of a fake model, for `MockLlm` and `OpenAiSimulator`: texts, JSON, refusals and truncated answers.
  *
  * @since 0.1.0
  */
@@ -12,22 +12,26 @@ import type * as Schema from "effect/Schema"
 const TypeId = "~effect-instructor/testing/Reply"
 
 /**
+ * The reply of a fake model.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Reply {
   readonly [TypeId]: typeof TypeId
-  /** The answer's text; the arguments of the call, when a tool was to be called. */
+  /** The text of the answer, or the arguments of the call where the request asks for a tool call. */
   readonly text: string
   readonly refusal: string | undefined
   readonly finishReason: Response.FinishReason
-  /** How long the model takes. */
+  /** The delay before the reply. */
   readonly delay: Duration.Duration
-  /** Tokens to report instead of one for every four characters. */
+  /** The usage to report. By default it is one token for every four characters. */
   readonly usage: Tokens | undefined
 }
 
 /**
+ * The usage that a reply reports.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -39,7 +43,7 @@ export interface Tokens {
 }
 
 /**
- * A reply, or what stands for one: a string is the text of the answer as it is, any other value its JSON.
+ * A reply, or a value that becomes one: a string is the text of the answer, and any other value becomes its JSON.
  *
  * @category models
  * @since 0.1.0
@@ -47,6 +51,8 @@ export interface Tokens {
 export type Input = Reply | Schema.Json
 
 /**
+ * Whether a value is a reply. Use it to tell replies from faults and plain values.
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -63,7 +69,7 @@ const make = (options: Partial<Omit<Reply, typeof TypeId>>): Reply => ({
 })
 
 /**
- * An answer with this text, JSON or not.
+ * An answer with this text. Use it for answers that are not valid JSON.
  *
  * @category constructors
  * @since 0.1.0
@@ -71,7 +77,7 @@ const make = (options: Partial<Omit<Reply, typeof TypeId>>): Reply => ({
 export const text = (text: string): Reply => make({ text })
 
 /**
- * An answer with the JSON of this value.
+ * An answer with the JSON of this value. Use it for a value that is a string; any other can be given as it is.
  *
  * @category constructors
  * @since 0.1.0
@@ -79,7 +85,7 @@ export const text = (text: string): Reply => make({ text })
 export const json = (value: Schema.Json): Reply => make({ text: JSON.stringify(value) })
 
 /**
- * A model that declines to answer.
+ * A refusal: the model declines to answer.
  *
  * @category constructors
  * @since 0.1.0
@@ -87,7 +93,7 @@ export const json = (value: Schema.Json): Reply => make({ text: JSON.stringify(v
 export const refusal = (refusal: string): Reply => make({ refusal })
 
 /**
- * An answer cut off at the token limit after this text.
+ * An answer that the token limit truncates after this text.
  *
  * @category constructors
  * @since 0.1.0
@@ -95,7 +101,7 @@ export const refusal = (refusal: string): Reply => make({ refusal })
 export const truncated = (text: string): Reply => make({ text, finishReason: "length" })
 
 /**
- * An answer stopped by the content filter after this text.
+ * An answer that the content filter stops after this text.
  *
  * @category constructors
  * @since 0.1.0
@@ -103,6 +109,17 @@ export const truncated = (text: string): Reply => make({ text, finishReason: "le
 export const filtered = (text: string): Reply => make({ text, finishReason: "content-filter" })
 
 /**
+ * The reply for an input.
+ *
+ * **Example** (A value and a text)
+ *
+ * ```ts
+ * import { Reply } from "effect-instructor/testing"
+ *
+ * Reply.fromInput({ city: "Paris" }).text // => "{\"city\":\"Paris\"}"
+ * Reply.fromInput("Paris").text // => "Paris"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -110,7 +127,15 @@ export const fromInput = (input: Input): Reply =>
   isReply(input) ? input : Predicate.isString(input) ? text(input) : json(input)
 
 /**
- * Lets the model take its time.
+ * Delays a reply. Use it to test timeouts and concurrency.
+ *
+ * **Example** (A slow model)
+ *
+ * ```ts
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * export const Slow = MockLlm.layer(() => Reply.delayed({ city: "Paris" }, "30 seconds"))
+ * ```
  *
  * @category combinators
  * @since 0.1.0
@@ -124,7 +149,7 @@ export const delayed: {
 }))
 
 /**
- * Reports these tokens.
+ * Sets the usage that a reply reports. Use it to test costs and budgets.
  *
  * @category combinators
  * @since 0.1.0
@@ -135,7 +160,7 @@ export const withUsage: {
 } = dual(2, (self: Input, usage: Tokens): Reply => ({ ...fromInput(self), usage }))
 
 /**
- * The tokens a text counts for where nothing better is known: one for every four characters.
+ * The estimate of the tokens of a text that the fakes report as usage: one for every four characters.
  *
  * @category getters
  * @since 0.1.0

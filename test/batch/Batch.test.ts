@@ -1,50 +1,25 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Duration, Effect, Fiber, Result, Schema, Stream } from "effect"
-import {
-  Batch,
-  BatchProgress,
-  Extraction,
-  ExtractionError,
-  Journal,
-  JournalError,
-  type Llm,
-  Usage
-} from "effect-instructor"
-import { MockLlm, Reply } from "effect-instructor/testing"
+import { type Duration, Effect, Exit, Result, Schema, Stream } from "effect"
+import { Batch, BatchProgress, Extraction, type ExtractionError, Journal, Usage } from "effect-instructor"
+import { MockLlm } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
-import { TestClock } from "effect/testing"
+import { Echo, echo, mock, run, texts } from "../support/echo.ts"
 
-const Echo = Schema.Struct({ echo: Schema.String })
-const echo = Extraction.make({ schema: Echo, maxAttempts: 2 })
+const quotaExhausted = Effect.fail(new AiError.QuotaExhaustedError({}))
 
-/** Answers with the input; later inputs are answered faster, and "bad" ones wrongly. */
-const mock = (options?: MockLlm.Options) =>
-  MockLlm.layer((request) => {
-    const text = request.messages[1]!.content as string
-    const delay = Math.max(0, 10 - Number(text.replace(/\D/g, ""))) * 10
-    return Reply.delayed(text.startsWith("bad") ? "no" : { echo: text }, delay)
-  }, options)
-
-const texts = (count: number) => Array.from({ length: count }, (_, i) => `text ${i}`)
-
-/** Runs an effect and lets time pass until it is done. */
-const run = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.forkChild(effect)
-    while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust("1 millis")
-    return yield* Fiber.join(fiber)
-  })
+const tags = <A>(results: ReadonlyArray<Result.Result<A, ExtractionError.ExtractionError>>) =>
+  results.map((result) => Result.isSuccess(result) ? "Success" : result.failure.reason._tag)
 
 describe("Batch", () => {
   describe("all", () => {
-    it.effect("gives values in input order, at most so many in flight", () =>
+    it.effect("returns values in input order, with at most `concurrency` items in flight", () =>
       Effect.gen(function*() {
         const values = yield* run(Batch.all(echo, texts(9), { concurrency: 3 }))
         assert.deepStrictEqual(values.map((value) => value.echo), texts(9))
         assert.strictEqual(yield* MockLlm.maxInFlight, 3)
       }).pipe(Effect.provide(mock())))
 
-    it.effect("fails with the first failure and interrupts the rest", () =>
+    it.effect("fails with the first failure and interrupts the items in flight", () =>
       Effect.gen(function*() {
         const error = yield* run(
           Effect.flip(Batch.all(echo, ["text 1", "bad 9", "text 2", "text 3"], { concurrency: 3 }))
@@ -54,441 +29,272 @@ describe("Batch", () => {
         assert.strictEqual((yield* MockLlm.requests).length, 4)
       }).pipe(Effect.provide(mock())))
 
-    it.effect("takes a bare schema and a pipe, and no inputs at all", () =>
+    it.effect("interrupts the items in flight when a failure is unrecoverable, too", () =>
+      Effect.gen(function*() {
+        const error = yield* run(Effect.flip(Batch.all(echo, texts(3), { concurrency: 3 })))
+        assert.isTrue(error.isUnrecoverable)
+        assert.strictEqual(yield* MockLlm.interrupted, 2)
+      }).pipe(
+        Effect.provide(
+          MockLlm.layer((_, call) => call === 0 ? Effect.delay(quotaExhausted, 10) : Effect.never)
+        )
+      ))
+
+    it.effect("accepts a bare schema and an empty list", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* run(Batch.all(Echo, ["text 9"])), [{ echo: "text 9" }])
-        assert.deepStrictEqual(yield* run(echo.pipe(Batch.all(["text 9"], { concurrency: 1 }))), [{ echo: "text 9" }])
         assert.deepStrictEqual(yield* Batch.all(echo, []), [])
+      }).pipe(Effect.provide(mock())))
+
+    it.effect("fails with Skipped when its timeout and grace have passed", () =>
+      Effect.gen(function*() {
+        const error = yield* run(
+          Effect.flip(Batch.all(echo, texts(10), { concurrency: 1, timeout: "150 millis", grace: 0 }))
+        )
+        assert.strictEqual(error.reason._tag, "Skipped")
+        assert.include(error.message, "did not finish within 150ms")
+        assert.strictEqual(error.attempts, 0)
+        assert.strictEqual(yield* MockLlm.interrupted, 1)
+      }).pipe(Effect.provide(mock())))
+
+    it.effect("reports its progress, and leaves nothing in flight when it fails", () =>
+      Effect.gen(function*() {
+        const progress = yield* BatchProgress.make
+        yield* run(Effect.flip(Batch.all(echo, ["text 9", "text 0", "bad 8"], { concurrency: 3, progress })))
+        const { failures, inFlight, succeeded } = yield* progress.snapshot
+        assert.deepStrictEqual({ failures, inFlight, succeeded }, {
+          failures: { InvalidOutput: 1 },
+          inFlight: 0,
+          succeeded: 1
+        })
+      }).pipe(Effect.provide(mock())))
+
+    it.effect("fails before any request when the provider does not accept the schema", () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Batch.all(Schema.Struct({ a: Schema.Unknown }), texts(3)))
+        assert.strictEqual(error.reason._tag, "UnsupportedSchema")
+        assert.strictEqual((yield* MockLlm.requests).length, 0)
       }).pipe(Effect.provide(mock())))
   })
 
   describe("results", () => {
-    it.effect("gives one result for each input, in order, and never fails", () =>
+    it.effect("returns one result for each input, in order, and never fails", () =>
       Effect.gen(function*() {
         const results = yield* run(Batch.results(echo, ["text 1", "bad 9", "text 3"], { concurrency: 2 }))
-        assert.deepStrictEqual(results.map((result) => result._tag), ["Success", "Failure", "Success"])
-        assert.deepStrictEqual(
-          results.map((result) => Result.isSuccess(result) ? result.success.echo : result.failure.reason._tag),
-          ["text 1", "InvalidOutput", "text 3"]
+        assert.deepStrictEqual(tags(results), ["Success", "InvalidOutput", "Success"])
+        assert.deepStrictEqual(results.map(Result.getOrUndefined), [{ echo: "text 1" }, undefined, { echo: "text 3" }])
+      }).pipe(Effect.provide(mock())))
+
+    it.effect("gives the items after an unrecoverable failure that failure, and sends nothing more", () =>
+      Effect.gen(function*() {
+        const results = yield* run(Batch.results(echo, texts(6), { concurrency: 2 }))
+        assert.deepStrictEqual(tags(results).toSorted(), [
+          "ProviderFailure",
+          "ProviderFailure",
+          "ProviderFailure",
+          "Success",
+          "Success",
+          "Success"
+        ])
+        // Three answers, the failure, and the item in flight beside it.
+        assert.isAtMost((yield* MockLlm.requests).length, 5)
+        const [last] = results.slice(-1)
+        assert.isTrue(Result.isFailure(last!) && last.failure.isUnrecoverable)
+      }).pipe(
+        Effect.provide(
+          MockLlm.layer((_, call) => Effect.delay(call === 2 ? quotaExhausted : Effect.succeed({ echo: "x" }), 10))
         )
-      }).pipe(Effect.provide(mock())))
-  })
+      ))
 
-  describe("stream", () => {
-    it.effect("gives items as they finish, with their index and their input", () =>
+    it.effect("keeps the failures of items and skips the rest after `maxFailures`", () =>
       Effect.gen(function*() {
-        const items = yield* run(Stream.runCollect(Batch.stream(echo, texts(6), { concurrency: 6 })))
-        assert.deepStrictEqual(items.map(({ index }) => index), [5, 4, 3, 2, 1, 0])
-        for (const { index, input, result } of items) {
-          assert.strictEqual(input, `text ${index}`)
-          assert.deepStrictEqual(result, Result.succeed({ echo: input }))
-        }
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("gives items in input order when asked to", () =>
-      Effect.gen(function*() {
-        const items = yield* run(Stream.runCollect(Batch.stream(echo, texts(6), { concurrency: 3, ordered: true })))
-        assert.deepStrictEqual(items.map(({ index }) => index), [0, 1, 2, 3, 4, 5])
-        assert.strictEqual(yield* MockLlm.maxInFlight, 3)
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("tells attempts and usage of successes and failures alike", () =>
-      Effect.gen(function*() {
-        const items = yield* run(Stream.runCollect(Batch.stream(echo, ["text 9", "bad 9"], { concurrency: 1 })))
-        assert.deepStrictEqual(items.map(({ attempts }) => attempts), [1, 2])
-        for (const { usage } of items) assert.isAbove(Usage.totalTokens(usage), 0)
+        const inputs = ["text 8", "bad 8", "text 9", "bad 9", "text 7", "text 6"]
+        const results = yield* run(Batch.results(echo, inputs, { concurrency: 1, maxFailures: 2 }))
+        assert.deepStrictEqual(tags(results), [
+          "Success",
+          "InvalidOutput",
+          "Success",
+          "InvalidOutput",
+          "Skipped",
+          "Skipped"
+        ])
+        const skipped = Result.getOrThrow(Result.flip(results[5]!))
+        assert.deepStrictEqual([skipped.attempts, skipped.usage, skipped.extraction], [0, Usage.zero, "Response"])
+        assert.include(skipped.message, "2 of 4 items failed")
+        assert.isFalse(skipped.isUnrecoverable)
       }).pipe(Effect.provide(mock())))
 
-    it.effect("draws from its source only what it has room for, and fails only with it", () =>
+    it.effect("skips the rest after more than `maxFailureShare` of a hundred items", () =>
       Effect.gen(function*() {
-        let drawn = 0
-        const source = Stream.fromIterable(texts(100)).pipe(
-          Stream.rechunk(1),
-          Stream.tap(() => Effect.sync(() => drawn++))
-        )
-        const items = yield* run(Batch.stream(echo, source, { concurrency: 4 }).pipe(Stream.take(2), Stream.runCollect))
-        assert.strictEqual(items.length, 2)
-        assert.isAtMost(drawn, 4 + 2 + 1)
-        const error = yield* run(Effect.flip(
-          Stream.runDrain(Batch.stream(echo, Stream.concat(Stream.make("text 9"), Stream.fail("broken source"))))
-        ))
-        assert.strictEqual(error, "broken source")
+        const inputs = Array.from({ length: 300 }, (_, i) => i % 2 === 0 ? "text 10" : "bad 10")
+        const extraction = Extraction.with(echo, { maxAttempts: 1 })
+        const results = yield* run(Batch.results(extraction, inputs, { concurrency: 1, maxFailureShare: 0.4 }))
+        assert.strictEqual(tags(results).filter((tag) => tag === "Skipped").length, 200)
+        const within = yield* run(Batch.results(extraction, inputs, { concurrency: 1, maxFailureShare: 0.5 }))
+        assert.notInclude(tags(within), "Skipped")
       }).pipe(Effect.provide(mock())))
 
-    it.effect("is never further ahead of a slow consumer than what is in flight and a small buffer", () =>
+    it.effect("lets items in flight finish within `grace` after its timeout, and skips the rest", () =>
       Effect.gen(function*() {
-        let drawn = 0
-        const source = Stream.range(0, 999).pipe(
-          Stream.rechunk(1),
-          Stream.tap(() => Effect.sync(() => drawn++)),
-          Stream.map((i) => `text ${i}`)
-        )
-        let taken = 0
-        let ahead = 0
-        yield* run(
-          Batch.stream(echo, source, { concurrency: 8 }).pipe(
-            Stream.take(200),
-            Stream.runForEach(() =>
-              Effect.andThen(
-                Effect.sleep("100 millis"),
-                Effect.sync(() => ahead = Math.max(ahead, drawn - ++taken))
-              )
-            )
-          )
-        )
-        // Sixteen results wait, and up to as many are with the consumer.
-        assert.isAtMost(ahead, 8 + 2 * 16)
+        const skippedAfter = (grace: Duration.Input) =>
+          run(Effect.map(
+            Batch.results(echo, texts(8), { concurrency: 2, timeout: "150 millis", grace }),
+            (results) => tags(results).map((tag) => tag[1]).join("")
+          ))
+        // The first two take 100 and 90 ms, the next two 80 and 70.
+        assert.strictEqual(yield* skippedAfter("1 second"), "uuuukkkk")
+        assert.strictEqual(yield* skippedAfter(0), "uukkkkkk")
       }).pipe(Effect.provide(mock())))
 
-    it.effect("tells id and latency of each item", () =>
-      Effect.gen(function*() {
-        const items = yield* run(Stream.runCollect(
-          Batch.stream(echo, texts(3), { concurrency: 1, id: (text, index) => `${text} at ${index}` })
-        ))
-        assert.deepStrictEqual(items.map(({ id }) => id), ["text 0 at 0", "text 1 at 1", "text 2 at 2"])
-        assert.deepStrictEqual(items.map(({ latency }) => Duration.toMillis(latency)), [100, 90, 80])
-        assert.isFalse(items.some(({ restored }) => restored))
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("an unusable input in the source is a failed item, in its place", () =>
-      Effect.gen(function*() {
-        const unusable = new ExtractionError.ExtractionError({
-          extraction: "echo",
-          reason: new ExtractionError.InvalidInput({ description: "Line 2 is no JSON" }),
-          attempts: 0,
-          usage: Usage.zero
-        })
-        const items = yield* run(Stream.runCollect(
-          Batch.stream(echo, ["text 9", unusable, "text 8"], { ordered: true, id: (text) => text.toUpperCase() })
-        ))
-        assert.deepStrictEqual(items.map(({ id }) => id), ["TEXT 9", undefined, "TEXT 8"])
-        assert.deepStrictEqual(items.map(({ result }) => result._tag), ["Success", "Failure", "Success"])
-        assert.strictEqual((yield* MockLlm.requests).length, 2)
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("an input that its extraction can make no prompt of is a failed item", () =>
-      Effect.gen(function*() {
-        const broken = Extraction.make({
-          schema: Echo,
-          prompt: (input: { readonly text: string | null }) => input.text!.trim()
-        })
-        const items = yield* run(Stream.runCollect(
-          Batch.stream(broken, [{ text: null }, { text: "text 9" }], { ordered: true })
-        ))
-        assert.deepStrictEqual(
-          items.map(({ result }) => Result.isSuccess(result) ? "ok" : result.failure.reason._tag),
-          ["InvalidInput", "ok"]
-        )
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("a failure every item would meet stops it after what is in flight, and is no item's end", () =>
-      Effect.gen(function*() {
-        const seen: Array<number> = []
-        const error = yield* run(Effect.flip(
-          Batch.stream(echo, texts(1000), { concurrency: 10 }).pipe(
-            Stream.runForEach(({ index }) => Effect.sync(() => seen.push(index)))
-          )
-        ))
-        assert.strictEqual(error.reason._tag, "RunFatal")
-        assert.include(error.message, "InvalidKey")
-        assert.isAtMost((yield* MockLlm.requests).length, 20 + 10)
-        assert.isAtLeast(seen.length, 20)
-      }).pipe(Effect.provide(MockLlm.layer((_, call) =>
-        call < 20
-          ? { echo: "x" }
-          : Effect.fail(new AiError.AuthenticationError({ kind: "InvalidKey" })), { delay: "10 millis" }))))
-
-    it.effect("stops at the first failure, after so many, or at a share of them", () =>
-      Effect.gen(function*() {
-        const inputs = Array.from({ length: 1000 }, (_, i) => i % 4 === 3 ? `bad ${i}` : `text ${i}`)
-        const stopped = (options: Batch.StreamOptions<string>) =>
-          run(Effect.gen(function*() {
-            const seen: Array<boolean> = []
-            const error = yield* Effect.flip(
-              Batch.stream(Extraction.make({ schema: Echo, maxAttempts: 1 }), inputs, options).pipe(
-                Stream.runForEach(({ result }) => Effect.sync(() => seen.push(Result.isSuccess(result))))
-              )
-            )
-            return { seen, reason: error.reason }
-          }))
-        const first = yield* stopped({ concurrency: 1, maxFailures: 1 })
-        assert.deepStrictEqual(first.seen, [true, true, true, false])
-        assert.strictEqual(first.reason._tag, "TooManyFailures")
-        const third = yield* stopped({ concurrency: 2, maxFailures: 3 })
-        assert.isAtLeast(third.seen.filter((ok) => !ok).length, 3)
-        assert.isAtMost(third.seen.length, 14)
-        const share = yield* stopped({ concurrency: 4, maxFailureShare: 0.2 })
-        assert.isAtLeast(share.seen.length, 100)
-        assert.isAtMost(share.seen.length, 110)
-        assert.isTrue(share.reason._tag === "TooManyFailures" && share.reason.last.reason._tag === "InvalidOutput")
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("a timeout of the run lets what is in flight finish, but not for ever", () =>
-      Effect.gen(function*() {
-        const taken = (grace: Duration.Input) =>
-          run(Effect.gen(function*() {
-            let seen = 0
-            const error = yield* Effect.flip(
-              Batch.stream(echo, texts(100), { concurrency: 4, timeout: "95 millis", grace }).pipe(
-                Stream.runForEach(() => Effect.sync(() => seen++))
-              )
-            )
-            return [error.reason._tag, seen]
-          }))
-        // The first four take 100, 90, 80 and 70 ms, so three are done and four in flight.
-        assert.deepStrictEqual(yield* taken("10 seconds"), ["RunTimedOut", 7])
-        assert.deepStrictEqual(yield* taken("0 millis"), ["RunTimedOut", 3])
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("a timeout of the run ends a source that waits for ever", () =>
-      Effect.gen(function*() {
-        const error = yield* run(Effect.flip(
-          Stream.runDrain(
-            Batch.stream(echo, Stream.concat(Stream.make("text 9"), Stream.never), { timeout: "1 second" })
-          )
-        ))
-        assert.strictEqual(error.reason._tag, "RunTimedOut")
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("an ordered batch goes on past an item that stopped the run", () =>
-      Effect.gen(function*() {
-        const seen: Array<number> = []
-        yield* run(Effect.flip(
-          Batch.stream(echo, texts(10), { concurrency: 4, ordered: true }).pipe(
-            Stream.runForEach(({ index }) => Effect.sync(() => seen.push(index)))
-          )
-        ))
-        assert.deepStrictEqual(seen, [1, 2, 3])
-      }).pipe(Effect.provide(MockLlm.layer((request, call) =>
-        call === 0
-          ? Effect.delay(Effect.fail(new AiError.QuotaExhaustedError({})), "50 millis")
-          : Reply.delayed({ echo: String(request.messages.length) }, "100 millis")
-      ))))
-
-    it.effect("a defect in a schema's own code is the stream's defect, and ends what is in flight", () =>
-      Effect.gen(function*() {
-        const exit = yield* run(Effect.exit(Stream.runDrain(Batch.stream(
-          Schema.Struct({
-            echo: Schema.String.check(Schema.makeFilter(() => {
-              throw new Error("broken check")
-            }))
-          }),
-          texts(5),
-          { concurrency: 2 }
-        ))))
-        assert.isTrue(exit._tag === "Failure" && Cause.hasDies(exit.cause))
-      }).pipe(Effect.provide(mock())))
-
-    it.effect("interrupts what is in flight when it is interrupted", () =>
-      Effect.gen(function*() {
-        const fiber = yield* Effect.forkChild(Stream.runDrain(Batch.stream(echo, texts(100), { concurrency: 5 })))
-        while ((yield* MockLlm.requests).length < 5) yield* TestClock.adjust("1 millis")
-        yield* Fiber.interrupt(fiber)
-        assert.strictEqual(yield* MockLlm.interrupted, 5)
-        assert.strictEqual((yield* MockLlm.requests).length, 5)
-      }).pipe(Effect.provide(mock())))
-  })
-
-  describe("resumable", () => {
-    const restoredIndexes = <A, In>(items: ReadonlyArray<Batch.Item<A, In>>) =>
-      items.filter(({ restored }) => restored).map(({ index }) => index).toSorted((a, b) => a - b)
-
-    it.effect("does nothing twice, and gives what it knows again", () =>
-      Effect.gen(function*() {
-        const batch = Batch.resumable(echo, ["text 1", "bad 2", "text 3"], { concurrency: 1 })
-        const first = yield* run(Stream.runCollect(batch))
-        assert.deepStrictEqual(restoredIndexes(first), [])
-        const sent = (yield* MockLlm.requests).length
-        const second = yield* run(Stream.runCollect(batch))
-        // The failed one is tried again, twice.
-        assert.strictEqual((yield* MockLlm.requests).length, sent + 2)
-        assert.deepStrictEqual(restoredIndexes(second), [0, 2])
-        assert.deepStrictEqual(
-          second.toSorted((a, b) => a.index - b.index).map(({ result }) => Result.isSuccess(result)),
-          [true, false, true]
-        )
-        const [first1, second1] = [first, second].map((items) => items.find(({ index }) => index === 0)!)
-        assert.deepStrictEqual({ ...second1!, restored: false }, first1)
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
-
-    it.effect("leaves failures be when told to, with their error", () =>
-      Effect.gen(function*() {
-        const batch = Batch.resumable(echo, ["text 1", "bad 2"], { retryFailures: false, ordered: true })
-        const first = yield* run(Stream.runCollect(batch))
-        const second = yield* run(Stream.runCollect(batch))
-        assert.strictEqual((yield* MockLlm.requests).length, 3)
-        assert.deepStrictEqual(second.map((item) => ({ ...item, restored: false })), first)
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
-
-    it.effect("leaves out what it knows when told to", () =>
+    it.effect("reports its progress and passes inputs to the id option", () =>
       Effect.gen(function*() {
         const progress = yield* BatchProgress.make
-        yield* run(Stream.runDrain(Batch.resumable(echo, ["text 1", "text 2"])))
-        const second = yield* run(Stream.runCollect(
-          Batch.resumable(echo, ["text 1", "text 3", "text 2"], { emitRestored: false, progress })
-        ))
-        assert.deepStrictEqual(second.map(({ input }) => input), ["text 3"])
-        const { ok, restored } = yield* progress.snapshot
-        assert.deepStrictEqual({ ok, restored }, { ok: 1, restored: 2 })
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+        const ids: Array<string> = []
+        yield* run(Batch.results(echo, ["text 1", "bad 9"], {
+          progress,
+          id: (input, index) => {
+            ids.push(`${index} ${input}`)
+            return undefined
+          }
+        }))
+        const { failed, succeeded } = yield* progress.snapshot
+        assert.deepStrictEqual([succeeded, failed], [1, 1])
+        assert.deepStrictEqual(ids, ["0 text 1", "1 bad 9"])
+      }).pipe(Effect.provide(mock())))
 
-    it.effect("a change has just the items done again that it affects, and a change of order none", () =>
+    it.effect("fails an item whose id option throws, and no other", () =>
       Effect.gen(function*() {
-        const sentBy = (effect: Effect.Effect<unknown, unknown, MockLlm.MockLlm>) =>
-          Effect.gen(function*() {
-            const before = (yield* MockLlm.requests).length
-            yield* run(effect)
-            return (yield* MockLlm.requests).length - before
-          })
-        const inputs = ["text 1", "text 2", "text 3"]
-        const context = yield* Effect.context<Journal.Journal | Llm.Llm>()
-        const go = <A>(extraction: Extraction.Extraction<A, Extraction.PromptInput>, inputs: ReadonlyArray<string>) =>
-          sentBy(Stream.runDrain(Batch.resumable(extraction, inputs)).pipe(Effect.provideContext(context)))
-        assert.strictEqual(yield* go(echo, inputs), 3)
-        assert.strictEqual(yield* go(echo, inputs.toReversed()), 0)
-        assert.strictEqual(yield* go(echo, ["text 1", "text 4", "text 3"]), 1)
-        const variants = [
-          Extraction.make({ schema: Echo, instructions: "Take care." }),
-          Extraction.make({
-            schema: Schema.Struct({ echo: Schema.String.annotate({ description: "what was said" }) })
-          }),
-          Extraction.make({ schema: Echo, model: "another" }),
-          Extraction.make({ schema: Echo, mode: "json" }),
-          Extraction.make({ schema: Echo, parameters: { temperature: 1 } })
-        ]
-        for (const variant of variants) assert.strictEqual(yield* go(variant, inputs), 3)
-        // What asks for the same is the same.
-        assert.strictEqual(yield* go(Extraction.make({ schema: Schema.Struct({ echo: Schema.String }) }), inputs), 0)
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+        const results = yield* run(Batch.results(echo, ["text 8", "text 9"], {
+          id: (text) => {
+            if (text === "text 8") throw new Error("no id")
+            return text
+          }
+        }))
+        assert.deepStrictEqual(tags(results), ["InvalidInput", "Success"])
+        assert.include(Result.getOrThrow(Result.flip(results[0]!)).message, "no id")
+        assert.strictEqual((yield* MockLlm.requests).length, 1)
+      }).pipe(Effect.provide(mock())))
 
-    it.effect("an item that is known by an id is done again when its content has changed", () =>
+    it.effect("reads an iterable once", () =>
       Effect.gen(function*() {
-        const go = (people: ReadonlyArray<readonly [id: string, text: string]>) =>
-          run(Stream.runCollect(Batch.resumable(
-            Extraction.make({ schema: Echo, prompt: ([, text]: readonly [string, string]) => text }),
-            people,
-            { id: ([id]) => id, ordered: true }
-          )))
-        yield* go([["a", "text 1"], ["b", "text 2"]])
-        const items = yield* go([["b", "text 2"], ["a", "text 3"], ["c", "text 1"]])
-        assert.deepStrictEqual(items.map(({ restored }) => restored), [true, false, false])
-        assert.deepStrictEqual(items.map(({ id }) => id), ["b", "a", "c"])
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
-
-    it.effect("equal texts without ids are items of their own; equal ids are not", () =>
-      Effect.gen(function*() {
-        const twice = Batch.resumable(echo, ["text 1", "text 1", "text 1"])
-        assert.strictEqual(yield* run(Stream.runCount(twice)), 3)
-        assert.strictEqual(yield* run(Stream.runCount(twice)), 3)
-        assert.strictEqual((yield* MockLlm.requests).length, 3)
-        const named = Batch.resumable(echo, ["text 4", "text 5", "text 6"], {
-          ordered: true,
-          id: (text) => text === "text 6" ? "b" : "a"
-        })
-        for (const _ of [1, 2]) {
-          const items = yield* run(Stream.runCollect(named))
-          assert.deepStrictEqual(items.map(({ id }) => id), ["a", "a", "b"])
-          assert.deepStrictEqual(
-            items.map(({ result }) => Result.isSuccess(result) ? "ok" : result.failure.reason._tag),
-            ["ok", "InvalidInput", "ok"]
-          )
+        let read = 0
+        const inputs = {
+          *[Symbol.iterator]() {
+            for (const text of ["text 8", "text 9"]) {
+              read++
+              yield text
+            }
+          }
         }
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+        assert.deepStrictEqual(tags(yield* run(Batch.results(echo, inputs))), ["Success", "Success"])
+        assert.strictEqual(read, 2)
+      }).pipe(Effect.provide(mock())))
 
-    it.effect("an answer in the journal that is no longer valid is asked for again", () =>
+    it.effect("dies with a defect in the code of a schema", () =>
       Effect.gen(function*() {
-        const withCheck = (passes: (text: string) => boolean) =>
-          Extraction.make({
-            name: "Echo",
-            schema: Schema.Struct({ echo: Schema.String.check(Schema.makeFilter(passes)) }),
-            maxAttempts: 1
-          })
-        const texts = ["text 1", "text 2"]
-        yield* run(Stream.runDrain(Batch.resumable(withCheck(() => true), texts)))
-        const items = yield* run(Stream.runCollect(
-          Batch.resumable(withCheck((text) => text !== "text 2"), texts, { ordered: true })
-        ))
-        assert.deepStrictEqual(items.map(({ restored }) => restored), [true, false])
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+        const broken = Schema.Struct({
+          echo: Schema.String.check(Schema.makeFilter(() => {
+            throw new Error("broken check")
+          }))
+        })
+        assert.isTrue(Exit.hasDies(yield* run(Effect.exit(Batch.results(broken, texts(3))))))
+      }).pipe(Effect.provide(mock())))
+  })
 
-    it.effect("what a fatal failure stopped stays to be done", () =>
-      Effect.gen(function*() {
-        let quota = 3
-        const limited = MockLlm.layer(
-          () => quota-- > 0 ? { echo: "x" } : Effect.fail(new AiError.QuotaExhaustedError({})),
-          { delay: "1 millis" }
-        )
-        const batch = Batch.resumable(echo, texts(6), { concurrency: 1 }).pipe(Stream.runCollect)
-        const error = yield* run(Effect.flip(batch)).pipe(Effect.provide(limited))
-        assert.strictEqual(error.reason._tag, "RunFatal")
-        quota = 100
-        const items = yield* run(batch).pipe(Effect.provide(limited))
-        assert.deepStrictEqual(restoredIndexes(items), [0, 1, 2])
-        assert.strictEqual(items.length, 6)
-        assert.isTrue(items.every(({ result }) => Result.isSuccess(result)))
-      }).pipe(Effect.provide(Journal.layerMemory)))
+  describe("a text as the source", () => {
+    const text = "texts" as unknown as ReadonlyArray<string>
 
-    it.effect("what is in flight when it is interrupted gets the grace period, and is not paid for again", () =>
+    it.effect("is refused by every function", () =>
       Effect.gen(function*() {
-        const batch = (grace: Duration.Input) =>
-          Stream.runDrain(Batch.resumable(echo, texts(50), { concurrency: 5, grace }))
-        const interruptAfter = (sent: number, grace: Duration.Input) =>
-          Effect.gen(function*() {
-            const fiber = yield* Effect.forkChild(batch(grace))
-            while ((yield* MockLlm.requests).length < sent) yield* TestClock.adjust("1 millis")
-            yield* run(Fiber.interrupt(fiber))
-            assert.strictEqual((yield* MockLlm.requests).length, sent)
-          })
-        yield* interruptAfter(5, "1 second")
-        assert.strictEqual(yield* MockLlm.interrupted, 0)
-        yield* interruptAfter(10, "0 millis")
-        assert.strictEqual(yield* MockLlm.interrupted, 5)
-        yield* run(batch("1 second"))
-        // Five were begun, given up and begun again.
-        assert.strictEqual((yield* MockLlm.requests).length, 50 + 5)
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
-
-    it.effect("a second run over a journal in use is refused", () =>
-      Effect.gen(function*() {
-        const started = yield* Deferred.make<void>()
-        const source = Stream.concat(
-          Stream.fromEffect(Effect.as(Deferred.succeed(started, undefined), "text 9")),
-          Stream.never
-        )
-        const first = yield* Effect.forkChild(Stream.runDrain(Batch.resumable(echo, source)))
-        yield* Deferred.await(started)
-        const error = yield* Effect.flip(Stream.runDrain(Batch.resumable(echo, ["text 1"])))
-        assert.isTrue(error.reason._tag === "JournalFailure" && error.reason.error.reason._tag === "Locked")
-        yield* run(Fiber.interrupt(first))
-        yield* run(Stream.runDrain(Batch.resumable(echo, ["text 1"])))
-      }).pipe(Effect.provide([mock(), Journal.layerMemory])))
-
-    it.effect("a journal that breaks stops the run, and hands over what was done all the same", () =>
-      Effect.gen(function*() {
-        const journal = yield* Journal.Journal
-        let commits = 0
-        const full = Effect.fail(
-          new JournalError.JournalError({
-            reason: new JournalError.FileFailure({ path: "j", operation: "written", description: "no room" })
-          })
-        )
-        const seen: Array<number> = []
-        const error = yield* run(Effect.flip(
-          Batch.resumable(echo, texts(20), { concurrency: 2 }).pipe(
-            Stream.runForEach(({ index }) => Effect.sync(() => seen.push(index)))
-          )
-        )).pipe(Effect.provideService(
-          Journal.Journal,
-          Journal.Journal.of({ ...journal, commit: (...args) => ++commits > 4 ? full : journal.commit(...args) })
-        ))
-        assert.strictEqual(error.reason._tag, "JournalFailure")
-        assert.include(error.message, "no room")
-        assert.strictEqual((yield* MockLlm.requests).length, seen.length)
-        assert.isAtMost(seen.length, 6)
+        const errors: Array<Error> = [
+          yield* Effect.flip(Batch.all(echo, text)),
+          ...(yield* Batch.results(echo, text)).map((result) => Result.getOrThrow(Result.flip(result))),
+          yield* Effect.flip(Stream.runDrain(Batch.stream(echo, text))),
+          yield* Effect.flip(Stream.runDrain(Batch.resumable(echo, text))),
+          yield* Effect.flip(Stream.runDrain(Batch.elements(echo, text))),
+          yield* Effect.flip(Batch.estimate(echo, text))
+        ]
+        for (const { message } of errors) assert.include(message, "needs a list or a stream of inputs")
+        assert.strictEqual((yield* MockLlm.requests).length, 0)
       }).pipe(Effect.provide([mock(), Journal.layerMemory])))
   })
 
-  it.effect("a plain Effect.forEach works just as well", () =>
+  describe("values", () => {
+    it.effect("are the values of the items, until the first failure ends the stream", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const error = yield* run(Effect.flip(
+          Batch.stream(echo, ["text 8", "text 9", "bad 9", "text 9"], { concurrency: 1 }).pipe(
+            Batch.values,
+            Stream.runForEach((value) => Effect.sync(() => seen.push(value.echo)))
+          )
+        ))
+        assert.deepStrictEqual(seen, ["text 8", "text 9"])
+        assert.isTrue(error._tag === "ExtractionError" && error.reason._tag === "InvalidOutput")
+        assert.deepStrictEqual(
+          yield* run(Stream.runCollect(Batch.values(Batch.elements(Schema.Int, ["a"])))).pipe(
+            Effect.provide(MockLlm.layer([[1, 2]]))
+          ),
+          [1, 2]
+        )
+      }).pipe(Effect.provide(mock())))
+  })
+
+  describe("partition", () => {
+    it.effect("separates the values from the failed items", () =>
+      Effect.gen(function*() {
+        const [values, failed] = yield* run(
+          Batch.partition(Batch.stream(echo, ["text 8", "bad 9", "text 9"], { ordered: true, id: (text) => text }))
+        )
+        assert.deepStrictEqual(values.map((value) => value.echo), ["text 8", "text 9"])
+        assert.deepStrictEqual(failed.map(({ id, index }) => [id, index]), [["bad 9", 1]])
+      }).pipe(Effect.provide(mock())))
+
+    it.effect("starts over each time it is run", () =>
+      Effect.gen(function*() {
+        const partition = Batch.partition(Batch.stream(echo, ["text 9"]))
+        yield* run(partition)
+        const [values] = yield* run(partition)
+        assert.strictEqual(values.length, 1)
+      }).pipe(Effect.provide(mock())))
+  })
+
+  describe("restore", () => {
+    it.effect("decodes the records of a journal as results", () =>
+      Effect.gen(function*() {
+        const day = Extraction.make({ schema: Schema.Struct({ day: Schema.DateFromString }), maxAttempts: 1 })
+        yield* run(Stream.runDrain(Batch.resumable(day, ["a", "b"], { concurrency: 1 })))
+        const journal = yield* Journal.Journal
+        const records = yield* Stream.runCollect(journal.records)
+        const results = yield* Effect.forEach(records, ({ record }) => Batch.restore(day, record))
+        assert.deepStrictEqual(tags(results), ["Success", "InvalidOutput"])
+        assert.deepStrictEqual(Result.getOrThrow(results[0]!), { day: new Date("2026-11-24") })
+        // With the schema as it is now.
+        const changed = Schema.Struct({ day: Schema.DateFromString, hour: Schema.Int })
+        const [stale] = yield* Effect.forEach(records.slice(0, 1), ({ record }) => Batch.restore(changed, record))
+        assert.deepStrictEqual(tags([stale!]), ["InvalidOutput"])
+        assert.strictEqual(Result.getOrThrow(Result.flip(stale!)).attempts, 1)
+      }).pipe(
+        Effect.provide([MockLlm.layer([{ day: "2026-11-24" }, { day: "soon" }]), Journal.layerMemory])
+      ))
+
+    it.effect("reports a record that cannot be read", () =>
+      Effect.gen(function*() {
+        const record: Journal.JournalRecord = {
+          index: 0,
+          id: null,
+          status: "error",
+          error: { nothing: "known" },
+          attempts: 1,
+          usage: Usage.zero,
+          latencyMillis: 1
+        }
+        const error = Result.getOrThrow(Result.flip(yield* Batch.restore(echo, record)))
+        assert.include(error.message, "cannot be read")
+      }))
+  })
+
+  it.effect("is not needed for a few texts: Effect.forEach does the same", () =>
     Effect.gen(function*() {
       const values = yield* run(
         Effect.forEach(texts(5), (text) => Extraction.extract(echo, text), { concurrency: 2 })

@@ -1,13 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Option, Schema, Stream } from "effect"
-import { Batch, type BatchEstimate, Extraction, ExtractionError, LlmCache, Pricing, Usage } from "effect-instructor"
+import { Duration, Effect, Layer, Option, Result, Stream } from "effect"
+import { Batch, type BatchEstimate, Extraction, Llm, LlmCache, Pricing, Usage } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
-import { TestClock } from "effect/testing"
+import { Echo, run as runIn, texts } from "../support/echo.ts"
 
-const Echo = Schema.Struct({ echo: Schema.String })
 const echo = Extraction.make({ schema: Echo })
-const texts = (count: number) => Array.from({ length: count }, (_, i) => `text ${i}`)
 const sent = Effect.map(MockLlm.requests, (requests) => requests.length)
 
 const prices = Layer.succeed(Pricing.CurrentPricing, {
@@ -16,16 +14,10 @@ const prices = Layer.succeed(Pricing.CurrentPricing, {
   models: { mock: { input: 1, output: 10, batch: 0.5 } }
 })
 
-/** Runs an effect and lets time pass until it is done. */
-const run = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.forkChild(effect)
-    while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust("10 millis")
-    return yield* Fiber.join(fiber)
-  })
+const run = <A, E, R>(effect: Effect.Effect<A, E, R>) => runIn(effect, 10)
 
 describe("Batch.estimate", () => {
-  it.effect("guesses without sending anything", () =>
+  it.effect("estimates without a request", () =>
     Effect.gen(function*() {
       const { inputTokens, outputTokens, usd, ...rest } = yield* Batch.estimate(echo, texts(1000), { concurrency: 10 })
       assert.deepStrictEqual(rest, {
@@ -43,7 +35,7 @@ describe("Batch.estimate", () => {
       assert.strictEqual(yield* sent, 0)
     }).pipe(Effect.provide([MockLlm.layer([]), prices])))
 
-  it.effect("measures what it is told to probe, and is then close to what the batch comes to", () =>
+  it.effect("measures probes, and is then close to the figures of the batch", () =>
     Effect.gen(function*() {
       const source = texts(400)
       const estimated = yield* run(Batch.estimate(echo, source, { probe: 50, concurrency: 8 }))
@@ -63,7 +55,7 @@ describe("Batch.estimate", () => {
     }).pipe(Effect.provide([
       MockLlm.layer((request) => {
         const tokens = { inputTokens: 3 * JSON.stringify(request.messages).length, outputTokens: 40 }
-        // Every fifth item is asked for twice.
+        // Every fifth item takes two attempts.
         const isReask = request.messages.length > 2
         const isBad = !isReask && Number(/\d+/.exec(request.messages[1]!.content as string)![0]) % 5 === 0
         return Reply.delayed(Reply.withUsage(isBad ? "no" : { echo: "x" }, tokens), "500 millis")
@@ -71,7 +63,7 @@ describe("Batch.estimate", () => {
       prices
     ])))
 
-  it.effect("is held up by whichever limit is the tightest", () =>
+  it.effect("takes its duration from the tightest limit", () =>
     Effect.gen(function*() {
       const minutes = (options: BatchEstimate.Options) =>
         Effect.map(
@@ -83,14 +75,14 @@ describe("Batch.estimate", () => {
         )
       assert.closeTo((yield* minutes({ latency: "1 minute", requestsPerMinute: 6000 })).minutes, 1, 0.001)
       assert.closeTo((yield* minutes({ requestsPerMinute: 100 })).minutes, 12, 0.001)
-      const { minutes: waited, tokens } = yield* minutes({ tokensPerMinute: 10_000 })
-      assert.closeTo(waited, tokens / 10_000, 0.001)
+      const { minutes: limited, tokens } = yield* minutes({ tokensPerMinute: 10_000 })
+      assert.closeTo(limited, tokens / 10_000, 0.001)
     }).pipe(Effect.provide([MockLlm.layer([]), prices])))
 
-  it.effect("knows of inputs that are no good, of prices it does not know, and of nothing at all", () =>
+  it.effect("counts invalid inputs, reports an unknown price as unknown, and accepts an empty source", () =>
     Effect.gen(function*() {
-      const bad = ExtractionError.beforeSending("x", new ExtractionError.InvalidInput({ description: "no" }))
-      const half = yield* Batch.estimate(echo, Stream.make("a", bad, "b", bad))
+      const ofRow = Extraction.mapInput(echo, (row: string) => row === "" ? Result.fail("The row is empty") : row)
+      const half = yield* Batch.estimate(ofRow, Stream.make("a", "", "b", ""))
       assert.deepStrictEqual([half.items, half.invalid, half.requests], [4, 2, 2])
       const unknown = yield* Batch.estimate(Extraction.make({ schema: Echo, model: "mystery" }), ["a"])
       assert.deepStrictEqual(unknown.usd, Option.none())
@@ -98,7 +90,7 @@ describe("Batch.estimate", () => {
       assert.deepStrictEqual([none.items, none.requests, none.usd], [0, 0, Option.some(0)])
     }).pipe(Effect.provide([MockLlm.layer([]), prices])))
 
-  it.effect("reads no more of a source of known length than its sample", () =>
+  it.effect("reads only the sample of a source whose number of items is given", () =>
     Effect.gen(function*() {
       let drawn = 0
       const endless = Stream.fromIterable(
@@ -112,13 +104,13 @@ describe("Batch.estimate", () => {
       assert.isAtMost(drawn, 11)
     }).pipe(Effect.provide([MockLlm.layer([]), prices])))
 
-  it.effect("fails with what every item would fail with", () =>
+  it.effect("fails when a probe fails and every item would fail in the same way", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Batch.estimate(echo, texts(3), { probe: 1 }))
       assert.strictEqual(error.reason._tag, "ProviderFailure")
     }).pipe(Effect.provide(MockLlm.layer(() => Effect.fail(new AiError.AuthenticationError({ kind: "InvalidKey" }))))))
 
-  it.effect("its probes are not paid for again by the batch, when there is a cache", () =>
+  it.effect("leaves the answers of its probes in a cache for the batch", () =>
     Effect.gen(function*() {
       yield* Batch.estimate(echo, texts(10), { probe: 4 })
       yield* Stream.runDrain(Batch.stream(echo, texts(10)))
@@ -126,4 +118,62 @@ describe("Batch.estimate", () => {
     }).pipe(
       Effect.provide(LlmCache.layer().pipe(Layer.provideMerge(MockLlm.layer(() => ({ echo: "x" })))))
     ))
+
+  it.effect("leaves probes that a cache answered out of its measurements", () =>
+    Effect.gen(function*() {
+      const inputs = texts(8).map((text, i) => i % 2 === 0 ? text + " long".repeat(400) : text)
+      const estimated = yield* run(Batch.estimate(echo, inputs, { probe: 8, concurrency: 1 }))
+      assert.deepStrictEqual([estimated.items, estimated.probed, estimated.requests], [8, 8, 16])
+      assert.strictEqual(estimated.outputTokens, 16 * 50)
+      // The long texts would have more tokens than the short ones, which are the ones that were measured.
+      assert.isAbove(estimated.inputTokens / 16, 300)
+      assert.deepStrictEqual(estimated.duration, Duration.seconds(16))
+    }).pipe(Effect.provide(layerOf((text, isReask) =>
+      text.endsWith(" long")
+        ? { text: `{"echo":"x"}`, usage: Usage.zero, delay: 0 }
+        : { text: isReask ? `{"echo":"x"}` : "no", usage: { ...Usage.zero, inputTokens: 100, outputTokens: 50 } }
+    ))))
+
+  it.effect("estimates as without probes when a cache answered all of them", () =>
+    Effect.gen(function*() {
+      const guessed = yield* Batch.estimate(echo, texts(8))
+      const probed = yield* run(Batch.estimate(echo, texts(8), { probe: 4 }))
+      assert.deepStrictEqual({ ...probed, probed: 0 }, guessed)
+      assert.deepStrictEqual(probed.probesUsd, Option.some(0))
+    }).pipe(Effect.provide(layerOf(() => ({ text: `{"echo":"x"}`, usage: Usage.zero, delay: 0 })))))
+
+  it.effect("reports the cost of probes as unknown when the usage of one is unknown", () =>
+    Effect.gen(function*() {
+      const { probesUsd } = yield* run(Batch.estimate(echo, texts(4), { probe: 2, concurrency: 1 }))
+      assert.deepStrictEqual(probesUsd, Option.none())
+    }).pipe(Effect.provide([
+      layerOf((text) => ({
+        text: `{"echo":"x"}`,
+        usage: text === "text 0" ? Usage.unreported : { ...Usage.zero, inputTokens: 10, outputTokens: 5 }
+      })),
+      prices
+    ])))
 })
+
+/** An `Llm` that answers each text with this usage, after a second unless it says otherwise. */
+const layerOf = (
+  answer: (text: string, isReask: boolean) => {
+    readonly text: string
+    readonly usage: Usage.Usage
+    readonly delay?: number
+  }
+) =>
+  Layer.succeed(
+    Llm.Llm,
+    Llm.make({
+      provider: "mock",
+      model: "mock",
+      complete: ({ messages, model }) => {
+        const { delay = 1000, text, usage } = answer(messages[1]!.content as string, messages.length > 2)
+        return Effect.delay(
+          Effect.succeed({ id: "1", model, text, toolCalls: [], finishReason: "stop", usage }),
+          delay
+        )
+      }
+    })
+  )

@@ -1,24 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Schema, Stream } from "effect"
-import { Batch, BatchProgress, Extraction, type Llm, LlmGovernor } from "effect-instructor"
+import { Duration, Effect, Fiber, Layer, Stream } from "effect"
+import { Batch, BatchProgress, Journal, type Llm, LlmGovernor } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
+import { Echo, echo, run, texts } from "../support/echo.ts"
 
-const Echo = Schema.Struct({ echo: Schema.String })
+const governed = <E>(mock: Layer.Layer<Llm.Llm | MockLlm.MockLlm, E>) => Layer.provideMerge(LlmGovernor.layer(), mock)
 
-const governed = <E>(mock: Layer.Layer<Llm.Llm | MockLlm.MockLlm, E>) =>
-  Layer.provideMerge(LlmGovernor.layer({ baseDelay: "1 second" }), mock)
-
-/** Lets time pass until the effect is done. */
-const run = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.forkChild(effect)
-    while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust("10 millis")
-    return yield* Fiber.join(fiber)
-  })
-
-/** The events of an effect, which gets the progress to give to its batches. */
+/** The events that an effect reports to the progress it gets, and the last snapshot. */
 const eventsOf = <E, R>(f: (progress: BatchProgress.BatchProgress) => Effect.Effect<unknown, E, R>) =>
   Effect.gen(function*() {
     const progress = yield* BatchProgress.make
@@ -27,18 +17,18 @@ const eventsOf = <E, R>(f: (progress: BatchProgress.BatchProgress) => Effect.Eff
       Stream.runForEach(progress.events, (event) => Effect.sync(() => events.push(event)))
     )
     yield* Effect.yieldNow
-    yield* run(f(progress))
+    yield* run(f(progress), 10)
     yield* TestClock.adjust("1 millis")
     yield* Fiber.interrupt(listener)
     return { events, snapshot: yield* progress.snapshot }
   })
 
 describe("BatchProgress", () => {
-  it.effect("tells of each item that it began and how it ended", () =>
+  it.effect("reports the start and the end of each item", () =>
     Effect.gen(function*() {
       const { events, snapshot } = yield* eventsOf((progress) =>
         Stream.runDrain(
-          Batch.stream(Extraction.make({ schema: Echo, maxAttempts: 2 }), ["one", "bad"], {
+          Batch.stream(echo, ["one", "bad"], {
             concurrency: 1,
             id: (text) => text.toUpperCase(),
             progress
@@ -47,22 +37,22 @@ describe("BatchProgress", () => {
       )
       assert.deepStrictEqual(
         events.map((event) => [event._tag, "id" in event ? event.id : undefined]),
-        [["Started", "ONE"], ["Done", "ONE"], ["Started", "BAD"], ["Failed", "BAD"]]
+        [["Started", "ONE"], ["Succeeded", "ONE"], ["Started", "BAD"], ["Failed", "BAD"]]
       )
       const failed = events[3]!
       assert.isTrue(failed._tag === "Failed" && failed.reason === "InvalidOutput" && failed.attempts === 2)
-      const { attempts, failures, inFlight, ok, retries, waiting } = snapshot
-      assert.deepStrictEqual({ attempts, failures, inFlight, ok, retries, waiting }, {
+      const { attempts, failures, inFlight, retries, succeeded, waiting } = snapshot
+      assert.deepStrictEqual({ attempts, failures, inFlight, retries, succeeded, waiting }, {
         attempts: 3,
         failures: { InvalidOutput: 1 },
         inFlight: 0,
-        ok: 1,
         retries: 0,
+        succeeded: 1,
         waiting: undefined
       })
     }).pipe(Effect.provide(MockLlm.layer((request) => request.messages[1]!.content === "bad" ? "no" : { echo: "x" }))))
 
-  it.effect("tells of retries, and that everything waits", () =>
+  it.effect("reports retries, and that all items in flight wait", () =>
     Effect.gen(function*() {
       const { events, snapshot } = yield* eventsOf((progress) =>
         Stream.runDrain(Batch.stream(Echo, ["one", "two"], { progress }))
@@ -74,21 +64,21 @@ describe("BatchProgress", () => {
       assert.isTrue(events.indexOf(paused) > events.indexOf(retried[0]!))
       assert.isAtLeast(Duration.toMillis(paused.wait ?? Duration.zero), 5000)
       assert.strictEqual(snapshot.retries, 2)
-      assert.strictEqual(snapshot.ok, 2)
+      assert.strictEqual(snapshot.succeeded, 2)
     }).pipe(Effect.provide(governed(MockLlm.layer((_, call) =>
       call < 2
         ? Effect.fail(new AiError.RateLimitError({ retryAfter: Duration.seconds(5) }))
         : { echo: "x" }
     )))))
 
-  it.effect("tells while it runs what is in flight, and what it waits for", () =>
+  it.effect("has a snapshot of the items in flight and the reason they wait", () =>
     Effect.gen(function*() {
       const progress = yield* BatchProgress.make
       const batch = yield* Effect.forkChild(Stream.runDrain(Batch.stream(Echo, ["one", "two", "three"], { progress })))
       for (let second = 0; second < 20; second++) yield* TestClock.adjust("100 millis")
-      const { inFlight, ok, waiting } = yield* progress.snapshot
-      assert.strictEqual(ok, 0)
-      // One was refused; the governor holds the other two back for as long.
+      const { inFlight, succeeded, waiting } = yield* progress.snapshot
+      assert.strictEqual(succeeded, 0)
+      // One was refused, and the governor delays the other two for as long.
       assert.strictEqual(inFlight, 3)
       assert.strictEqual(waiting?.count, 3)
       assert.strictEqual(waiting?.reason, "rate_limited")
@@ -102,13 +92,45 @@ describe("BatchProgress", () => {
         : Reply.delayed({ echo: "x" }, call === 1 ? "1 second" : "1 hour")
     )))))
 
-  it.effect("a listener that sleeps holds up nothing", () =>
+  it.effect("never waits for a slow listener", () =>
     Effect.gen(function*() {
       const progress = yield* BatchProgress.make
       const listener = yield* Effect.forkChild(Stream.runForEach(progress.events, () => Effect.never))
       yield* Effect.yieldNow
-      const inputs = Array.from({ length: 10_000 }, (_, i) => `text ${i}`)
-      assert.strictEqual(yield* Stream.runCount(Batch.stream(Echo, inputs, { progress })), 10_000)
+      assert.strictEqual(yield* Stream.runCount(Batch.stream(Echo, texts(10_000), { progress })), 10_000)
       yield* Fiber.interrupt(listener)
     }).pipe(Effect.provide(MockLlm.layer(() => ({ echo: "x" })))))
+
+  it.effect("reports restored items, and counts them apart", () =>
+    Effect.gen(function*() {
+      yield* run(Stream.runDrain(Batch.resumable(echo, texts(2))))
+      const { events, snapshot } = yield* eventsOf((progress) =>
+        Stream.runDrain(Batch.resumable(echo, texts(3), { concurrency: 1, id: (text) => text, progress })).pipe(
+          Effect.andThen(Stream.runDrain(Batch.resumable(echo, texts(2), { progress })))
+        )
+      )
+      assert.deepStrictEqual(
+        events.map((event) => event._tag).filter((tag) => tag !== "Started"),
+        ["Succeeded", "Succeeded", "Succeeded", "Restored", "Restored"]
+      )
+      assert.deepStrictEqual([snapshot.succeeded, snapshot.restored], [3, 2])
+    }).pipe(Effect.provide([MockLlm.layer(() => ({ echo: "x" })), Journal.layerMemory])))
+
+  it.effect("counts the usage of an item that stays pending, without the item", () =>
+    Effect.gen(function*() {
+      const { events, snapshot } = yield* eventsOf((progress) =>
+        Effect.flip(Stream.runDrain(Batch.stream(echo, ["one"], { progress })))
+      )
+      assert.deepStrictEqual(events.map(({ _tag }) => _tag), ["Started"])
+      const { attempts, failed, inFlight, succeeded, usage } = snapshot
+      assert.deepStrictEqual({ attempts, failed, inFlight, succeeded }, {
+        attempts: 1,
+        failed: 0,
+        inFlight: 0,
+        succeeded: 0
+      })
+      assert.isAbove(usage.inputTokens, 0)
+    }).pipe(
+      Effect.provide(MockLlm.layer((_, call) => call === 0 ? "no" : Effect.fail(new AiError.QuotaExhaustedError({}))))
+    ))
 })

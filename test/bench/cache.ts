@@ -1,6 +1,6 @@
 /**
- * `npm run bench:cache [items]`: a batch run twice through a cache, the first time against a simulated server that takes
- * a quarter of a second for an answer, and what a single hit in memory costs. Prints what came of it.
+ * `npm run bench:cache [items]`: measures a batch that runs twice through a cache, in front of a simulated server with a
+ * latency of 250 ms, and the CPU time of a single hit in memory. Prints the results.
  */
 import { Console, Effect, Layer, Result, Schema, Stream } from "effect"
 import { Batch, Extraction, Llm, LlmCache, type LlmRequest, Usage } from "effect-instructor"
@@ -86,7 +86,7 @@ const hits = Effect.gen(function*() {
         `(${micros(without.cpuSeconds)} us without a cache, from a provider that does nothing)`
     )
   }
-  const { hits, misses } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+  const { hits, misses } = yield* LlmCache.snapshot
   yield* Console.log(`${hits} hits, ${misses} misses`)
 })
 

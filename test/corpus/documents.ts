@@ -4,9 +4,8 @@
  * by hand.
  */
 import type { Schema } from "effect"
-import { Effect, Layer, Result } from "effect"
+import { Effect, Result } from "effect"
 import { Batch, Extraction, type ExtractionError } from "effect-instructor"
-import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import * as Corpus from "../support/corpus.ts"
 
@@ -34,12 +33,9 @@ export const documents = Corpus.rows<Document>("documents.jsonl")
 /** Extracts every document once for each model. */
 export const extractAll = Effect.fnUntraced(function*(documents: ReadonlyArray<Document>) {
   const byText = new Map(documents.map((document) => [document.text, document]))
-  const simulator = OpenAiSimulator.layer({
+  const llm = OpenAiSimulator.layerLlm({
     answer: ({ model, text }) => byText.get(text)?.answers[model] ?? "There is no such document."
   })
-  const llm = Layer.unwrap(
-    Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl }))
-  ).pipe(Layer.provide(simulator))
 
   const rows: Array<Row> = []
   yield* Effect.forEach(

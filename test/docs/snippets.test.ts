@@ -4,10 +4,11 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Snippets from "./snippets.ts"
 
+const root = path.join(import.meta.dirname, "../..")
 const { folder, snippets } = Snippets.write("snippets")
 
-describe("snippets", () => {
-  it("are there", () => {
+describe("snippets of the README, the docs and the docstrings", () => {
+  it("are found", () => {
     assert.isAbove(snippets.filter(({ source }) => source.startsWith("README")).length, 1)
     assert.isAbove(snippets.filter(({ source }) => source.startsWith("src")).length, 5)
   })
@@ -23,16 +24,13 @@ describe("snippets", () => {
         exclude: []
       })
     )
-    const { stdout } = spawnSync("node_modules/.bin/tsc", ["-p", project], {
-      cwd: path.join(import.meta.dirname, "../.."),
-      encoding: "utf8"
-    })
+    const { stdout } = spawnSync("node_modules/.bin/tsc", ["-p", project], { cwd: root, encoding: "utf8" })
     assert.strictEqual(stdout, "")
   })
 
-  // Those of the README that run a whole program are programs: they run as such, in readme.test.ts.
-  for (const { file, source } of snippets.filter(({ file }) => !Snippets.isProgram(file))) {
-    it(`${source} runs and gives what it says`, async () => {
+  // Whole programs are compiled above; the README's first one runs in readme.test.ts.
+  for (const { file, source } of snippets.filter((snippet) => !Snippets.isProgram(snippet))) {
+    it(`${source} runs and gives the values it states`, async () => {
       await import(file)
     })
   }

@@ -1,41 +1,61 @@
-/** The TypeScript in the README and in the docstrings, as modules that can be compiled and run. */
+/** The TypeScript of the README, the pages in `docs` and the docstrings, as modules that can be compiled and run. */
 import * as fs from "node:fs"
 import * as path from "node:path"
 
 export interface Snippet {
-  /** Where it stands: a file and a line. */
+  /** The file and the line of its fence. */
   readonly source: string
+  readonly code: string
+}
+
+export interface Module extends Snippet {
   readonly file: string
 }
 
 const root = path.join(import.meta.dirname, "../..")
 
-const filesBelow = (folder: string): ReadonlyArray<string> =>
-  fs.readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => path.join(folder, file))
+const filesBelow = (folder: string, extension: string): ReadonlyArray<string> =>
+  fs.existsSync(path.join(root, folder))
+    ? fs.readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(extension))
+      .map((file) => path.join(folder, file))
+      .toSorted()
+    : []
+
+/** The README and the pages in `docs`. */
+export const pages: ReadonlyArray<string> = ["README.md", ...filesBelow("docs", ".md")]
+
+/** Every block fenced as `ts` in the given files. */
+export const inFiles = (files: ReadonlyArray<string>): ReadonlyArray<Snippet> =>
+  files.flatMap((file) => {
+    const text = fs.readFileSync(path.join(root, file), "utf8")
+    return Array.from(text.matchAll(/^([ *]*)```ts\n([\s\S]*?)^\1```/gm), (match) => {
+      const line = text.slice(0, match.index).split("\n").length
+      const code = match[2]!.split("\n").map((codeLine) => codeLine.slice(match[1]!.length)).join("\n")
+      return { source: `${file}:${line}`, code }
+    })
+  })
+
+/** Every snippet of the project. */
+const all = (): ReadonlyArray<Snippet> => inFiles([...pages, ...filesBelow("src", ".ts")])
+
+/** A name for a file that holds a snippet. */
+export const fileName = ({ source }: Snippet): string => `${source.replace(/\W+/g, "-")}.ts`
 
 /** Writes every snippet to a file of its own, in a folder that is not part of the repository. */
-export const write = (name: string): { readonly folder: string; readonly snippets: ReadonlyArray<Snippet> } => {
+export const write = (name: string): { readonly folder: string; readonly snippets: ReadonlyArray<Module> } => {
   const folder = path.join(import.meta.dirname, "generated", name)
   fs.rmSync(folder, { recursive: true, force: true })
   fs.mkdirSync(folder, { recursive: true })
-  const sources = [path.join(root, "README.md"), ...filesBelow(path.join(root, "src"))]
-  const snippets = sources.flatMap((file) => {
-    const text = fs.readFileSync(file, "utf8")
-    return Array.from(text.matchAll(/^([ *]*)```ts\n([\s\S]*?)^\1```/gm), (match) => {
-      const line = text.slice(0, match.index).split("\n").length
-      const source = `${path.relative(root, file)}:${line}`
-      const code = match[2]!.split("\n").map((codeLine) => codeLine.slice(match[1]!.length)).join("\n")
-      const out = path.join(folder, `${source.replace(/\W+/g, "-")}.ts`)
-      fs.writeFileSync(out, withAssertions(code))
-      return { source, file: out }
-    })
+  const snippets = all().map((snippet) => {
+    const file = path.join(folder, fileName(snippet))
+    fs.writeFileSync(file, withAssertions(snippet.code))
+    return { ...snippet, file }
   })
   return { folder, snippets }
 }
 
-/** A line `expression // => value` says what the expression gives. */
+/** A line `expression // => value` states the value of the expression. */
 const withAssertions = (code: string): string => {
   const asserted = code.replace(/^(.*\S) \/\/ => (.*)$/gm, "assert.deepStrictEqual($1, $2)")
   const assertion = asserted === code ? "" : "import assert from \"node:assert/strict\"\n"
@@ -43,4 +63,4 @@ const withAssertions = (code: string): string => {
 }
 
 /** A program runs itself; anything else only has to be imported. */
-export const isProgram = (file: string): boolean => fs.readFileSync(file, "utf8").includes("runMain(")
+export const isProgram = ({ code }: Snippet): boolean => code.includes("runMain(")

@@ -1,14 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Option, Result, Schema, SchemaTransformation } from "effect"
-import { Extraction, ExtractionError, type Llm, type LlmRequest, Usage } from "effect-instructor"
+import { Context, Duration, Effect, Fiber, Layer, Option, Result, Schema, SchemaTransformation } from "effect"
+import { Extraction, ExtractionError, Llm, type LlmRequest, Usage } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError, Prompt } from "effect/ai"
 import { TestClock } from "effect/testing"
+import { completion } from "../support/completions.ts"
 import { sample, toStrictForm } from "../support/schemaSpec.ts"
 
 class Person extends Schema.Class<Person>("Person")({
   name: Schema.String,
-  age: Schema.Int.check(Schema.isLessThan(150, { message: "nobody is that old" }))
+  age: Schema.Int.check(Schema.isLessThan(150, { message: "must be below 150" }))
 }, { description: "somebody" }) {}
 
 const modes = ["json_schema", "tools", "json", "markdown"] as const
@@ -23,9 +24,11 @@ const lastText = (request: LlmRequest.LlmRequest | undefined): string => {
   return typeof message?.content === "string" ? message.content : ""
 }
 
+const formatOf = (request: LlmRequest.LlmRequest | undefined) => request!.output as LlmRequest.JsonFormat
+
 describe("Extraction", () => {
   describe("make", () => {
-    it("takes name and description from the schema, unless told otherwise", () => {
+    it("takes its name and description from the schema unless options give them", () => {
       const { description, name } = Extraction.make({ schema: Person })
       assert.deepStrictEqual([name, description], ["Person", "somebody"])
       const own = Extraction.make({ schema: Person, name: "human", description: "a human" })
@@ -37,31 +40,212 @@ describe("Extraction", () => {
       assert.strictEqual(Extraction.make({ schema: checked }).name, "Checked")
     })
 
-    it("makes a name the provider accepts", () => {
+    it("sends a name that providers accept", () => {
       const named = (name: string) =>
-        Result.getOrThrow(Extraction.toRequest(Extraction.make({ schema: Person, name }), "x", { model: "m" })).output
-          .name
+        formatOf(
+          Result.getOrThrow(Extraction.toRequest(Extraction.make({ schema: Person, name }), "x", { model: "m" }))
+        ).name
       assert.strictEqual(named("an invoice / größe"), "an_invoice_gr_e")
       assert.strictEqual(named("x".repeat(100)).length, 64)
       assert.match(named("日本"), /^[\w-]+$/)
     })
 
-    it("is a value that can be piped", () => {
+    it("returns a pipeable value", () => {
       assert.isTrue(Extraction.isExtraction(Extraction.make({ schema: Person })))
       assert.isFalse(Extraction.isExtraction(Person))
       assert.strictEqual(Extraction.make({ schema: Person }).pipe((self) => self.name), "Person")
     })
 
-    it("asks at least once", () => {
+    it("raises maxAttempts below 1, or NaN, to 1", () => {
       for (const maxAttempts of [0, -1, 0.5, Number.NaN]) {
         assert.strictEqual(Extraction.make({ schema: Person, maxAttempts }).maxAttempts, 1)
       }
     })
   })
 
+  describe("with", () => {
+    const original = Extraction.make({
+      schema: Person,
+      instructions: "Be brief.",
+      model: "small",
+      timeout: "1 second",
+      cache: false
+    })
+
+    it("changes the given options and keeps the others", () => {
+      const changed = Extraction.with(original, { model: "large", maxAttempts: 0, timeout: "1 minute" })
+      assert.deepStrictEqual([changed.model, changed.maxAttempts], ["large", 1])
+      assert.deepStrictEqual(changed.timeout, Duration.minutes(1))
+      assert.deepStrictEqual(
+        [changed.instructions, changed.cache, changed.name, changed.description],
+        ["Be brief.", false, "Person", "somebody"]
+      )
+      assert.deepStrictEqual([original.model, original.maxAttempts], ["small", 3])
+    })
+
+    it("keeps options that are undefined", () => {
+      const changed = original.pipe(Extraction.with({ model: undefined, timeout: undefined, name: "human" }))
+      assert.deepStrictEqual([changed.model, changed.timeout, changed.name], ["small", Duration.seconds(1), "human"])
+    })
+
+    it.effect("keeps the prompt", () =>
+      Effect.gen(function*() {
+        const fromForm = Extraction.make({ schema: Person, prompt: ({ name }: { readonly name: string }) => name })
+        yield* Extraction.extract(Extraction.with(fromForm, { mode: "tools" }), { name: "Ada" })
+        const [request] = yield* MockLlm.requests
+        assert.strictEqual(lastText(request), "Ada")
+        assert.strictEqual(request?.output.mode, "tools")
+      }).pipe(Effect.provide(MockLlm.layer([ada]))))
+  })
+
+  describe("mapInput", () => {
+    interface Row {
+      readonly id: number
+      readonly bio: string
+    }
+    const ofRow = Extraction.make({ schema: Person, instructions: "Who?" }).pipe(
+      Extraction.mapInput(({ bio, id }: Row) => bio === "" ? Result.fail(`Row ${id} has no bio`) : bio)
+    )
+
+    it.effect("adapts the input and keeps the other options", () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* Extraction.extract(ofRow, { id: 1, bio: "I am Ada" })).name, "Ada")
+        const [request] = yield* MockLlm.requests
+        assert.deepStrictEqual(request?.messages, [
+          { role: "system", content: "Who?" },
+          { role: "user", content: "I am Ada" }
+        ])
+      }).pipe(Effect.provide(MockLlm.layer([ada]))))
+
+    it.effect("composes with the prompt of the extraction and with itself", () =>
+      Effect.gen(function*() {
+        const shouted = Extraction.make({ schema: Person, prompt: (text: string) => `${text}!` })
+        const ofLines = Extraction.mapInput(shouted, (lines: ReadonlyArray<string>) => Result.succeed(lines.join(" ")))
+        const ofPage = Extraction.mapInput(ofLines, (page: string) => page.split("\n"))
+        yield* Extraction.extract(ofPage, "I am\nAda")
+        assert.strictEqual(lastText((yield* MockLlm.requests)[0]), "I am Ada!")
+      }).pipe(Effect.provide(MockLlm.layer([ada]))))
+
+    it.effect("fails with InvalidInput before any request when it returns a failed Result or throws", () =>
+      Effect.gen(function*() {
+        const throwing = Extraction.mapInput(Extraction.make({ schema: Person }), ({ id }: Row): string => {
+          throw new Error(`broken row ${id}`)
+        })
+        const messages: Array<string> = []
+        for (const extraction of [ofRow, throwing, Extraction.mapInput(ofRow, (row: Row) => row)]) {
+          const { attempts, reason, usage } = yield* failure(Extraction.extract(extraction, { id: 7, bio: "" }))
+          assert.instanceOf(reason, ExtractionError.InvalidInput)
+          assert.deepStrictEqual([attempts, usage], [0, Usage.zero])
+          messages.push(reason.description)
+        }
+        assert.strictEqual(messages[0], "Row 7 has no bio")
+        assert.include(messages[1], "broken row")
+        assert.strictEqual(messages[2], "Row 7 has no bio")
+        assert.strictEqual((yield* MockLlm.requests).length, 0)
+      }).pipe(Effect.provide(MockLlm.layer([]))))
+  })
+
+  describe("prompt", () => {
+    it.effect("fails with InvalidInput when it returns a failed Result", () =>
+      Effect.gen(function*() {
+        const extraction = Extraction.make({
+          schema: Person,
+          prompt: (text: string) => text === "" ? Result.fail("The text is empty") : Result.succeed(text)
+        })
+        const error = yield* failure(Extraction.extract(extraction, ""))
+        assert.strictEqual(error.message, "Extraction of Person failed (InvalidInput). The text is empty")
+        assert.strictEqual((yield* Extraction.extract(extraction, "I am Ada")).name, "Ada")
+      }).pipe(Effect.provide(MockLlm.layer([ada]))))
+
+    it.effect("fails with InvalidInput when no messages can be made from it", () =>
+      Effect.gen(function*() {
+        const inputs: ReadonlyArray<unknown> = [
+          42,
+          null,
+          [{ role: "nobody", content: "x" }],
+          [{ role: "assistant", content: [{ type: "tool-call", id: "1", name: "find", params: { big: 1n } }] }]
+        ]
+        for (const input of inputs) {
+          const { reason } = yield* failure(Extraction.extract(Person, input as Extraction.PromptInput))
+          assert.strictEqual(reason._tag, "InvalidInput")
+        }
+      }).pipe(Effect.provide(MockLlm.layer([]))))
+  })
+
+  describe("jsonSchema", () => {
+    const Nested = Schema.Struct({ nick: Schema.optionalKey(Schema.String), any: Schema.optionalKey(Schema.Int) })
+
+    it("is the schema that the dialect sends, openai unless another is given", () => {
+      const schema = (dialect?: "openai" | "plain") => Result.getOrThrow(Extraction.jsonSchema(Nested, dialect))
+      assert.deepStrictEqual(schema()["required"], ["nick", "any"])
+      assert.deepStrictEqual(schema("openai"), schema())
+      assert.notProperty(schema("plain"), "required")
+      assert.deepStrictEqual(schema("plain")["properties"], {
+        nick: { type: "string" },
+        any: { type: "integer" }
+      })
+    })
+
+    it("is the same in every dialect in the modes that show it as text", () => {
+      for (const mode of ["json", "markdown"] as const) {
+        const extraction = Extraction.make({ schema: Nested, mode })
+        assert.deepStrictEqual(Extraction.jsonSchema(extraction, "openai"), Extraction.jsonSchema(Nested, "plain"))
+      }
+    })
+
+    it("fails with the path that the dialect has no form for", () => {
+      const Loose = Schema.Struct({ a: Schema.Struct({ b: Schema.Unknown }) })
+      const error = Result.getOrThrow(Result.flip(Extraction.jsonSchema(Loose)))
+      assert.isTrue(error.reason._tag === "UnsupportedSchema" && error.reason.path === "$.a.b")
+      assert.isTrue(Result.isSuccess(Extraction.jsonSchema(Loose, "plain")))
+    })
+
+    it("is the schema of the request", () => {
+      for (const dialect of ["openai", "plain"] as const) {
+        const request = Extraction.toRequest(Extraction.make({ schema: Nested }), "x", { model: "m", dialect })
+        assert.deepStrictEqual(
+          formatOf(Result.getOrThrow(request)).jsonSchema,
+          Result.getOrThrow(Extraction.jsonSchema(Nested, dialect))
+        )
+      }
+    })
+  })
+
+  describe("decode", () => {
+    it.effect("decodes an answer in the form of any dialect", () =>
+      Effect.gen(function*() {
+        const Event = Schema.Struct({
+          on: Schema.DateFromString,
+          places: Schema.optionalKey(Schema.Record(Schema.String, Schema.Int))
+        })
+        const on = new Date("2026-11-24")
+        const forms: ReadonlyArray<Schema.Json> = [
+          { on: "2026-11-24", places: { hall: 2 } },
+          { on: "2026-11-24", places: [{ key: "hall", value: 2 }] }
+        ]
+        for (const form of forms) {
+          assert.deepStrictEqual(yield* Extraction.decode(Event, form), { on, places: { hall: 2 } })
+        }
+        assert.deepStrictEqual(yield* Extraction.decode(Event, { on: "2026-11-24", places: null }), { on })
+        assert.deepStrictEqual(yield* Extraction.decode(Extraction.make({ schema: Schema.Int }), { value: 3 }), 3)
+      }))
+
+    it.effect("fails with every issue, without attempts or usage", () =>
+      Effect.gen(function*() {
+        const { attempts, reason, usage } = yield* failure(Extraction.decode(Person, { name: 1, age: 360 }))
+        assert.instanceOf(reason, ExtractionError.InvalidOutput)
+        assert.deepStrictEqual(reason.issues.map(ExtractionError.formatIssue), [
+          "name: Expected string",
+          "age: must be below 150"
+        ])
+        assert.deepStrictEqual(reason.attempts.map(({ text }) => text), ["{\"name\":1,\"age\":360}"])
+        assert.deepStrictEqual([attempts, usage], [0, Usage.zero])
+      }))
+  })
+
   describe("extract", () => {
     for (const mode of modes) {
-      it.effect(`gives a typed value in mode ${mode}`, () =>
+      it.effect(`returns a typed value in mode ${mode}`, () =>
         Effect.gen(function*() {
           const person = yield* Extraction.extract(Extraction.make({ schema: Person, mode }), "I am Ada")
           assert.instanceOf(person, Person)
@@ -74,7 +258,7 @@ describe("Extraction", () => {
         ))
     }
 
-    it.effect("takes a bare schema, a prompt, messages, and its own kind of input", () =>
+    it.effect("accepts a bare schema, a prompt, messages, and the input type of its own prompt", () =>
       Effect.gen(function*() {
         yield* Extraction.extract(Person, "I am Ada")
         yield* Extraction.extract(Person, Prompt.make("I am Ada"))
@@ -84,11 +268,10 @@ describe("Extraction", () => {
           prompt: (form: { readonly first: string; readonly last: string }) => `${form.first} ${form.last}`
         })
         yield* Extraction.extract(fromForm, { first: "I am", last: "Ada" })
-        yield* fromForm.pipe(Extraction.extract({ first: "I am", last: "Ada" }))
         for (const request of yield* MockLlm.requests) assert.strictEqual(lastText(request), "I am Ada")
       }).pipe(Effect.provide(MockLlm.layer(() => ada))))
 
-    it.effect("runs transformations, and decoding that needs services", () =>
+    it.effect("runs transformations and decoding effects that need services", () =>
       Effect.gen(function*() {
         class Rates extends Context.Service<Rates, { readonly toEuro: (dollars: number) => Effect.Effect<number> }>()(
           "Rates"
@@ -116,7 +299,7 @@ describe("Extraction", () => {
       }))
 
     it.effect.prop(
-      "a value written the way the model writes it arrives as itself, in all four modes",
+      "decodes every value from the form that the model writes, in all four modes",
       [sample],
       ([{ schema, spec, value }]) =>
         Effect.gen(function*() {
@@ -127,7 +310,7 @@ describe("Extraction", () => {
             const extraction = Extraction.make({ schema: schema, mode, maxAttempts: 1 })
             const form = mode === "json_schema" || mode === "tools" ? toStrictForm(spec, json) : json
             const request = Result.getOrThrow(Extraction.toRequest(extraction, "x", { model: "m" }))
-            const [key] = Object.keys((request.output.jsonSchema["properties"] ?? {}) as object)
+            const [key] = Object.keys((formatOf(request).jsonSchema["properties"] ?? {}) as object)
             const wrapped = isWrapped(spec) ? { [key!]: form } : form
             const text = mode === "markdown"
               ? `Here:\n\`\`\`json\n${JSON.stringify(wrapped)}\n\`\`\``
@@ -141,7 +324,7 @@ describe("Extraction", () => {
   })
 
   describe("extractDetailed", () => {
-    it.effect("sums usage over attempts, and tells the rest of the last one", () =>
+    it.effect("sums usage over all attempts and reports the model and completion of the last", () =>
       Effect.gen(function*() {
         const detailed = yield* Extraction.extractDetailed(
           Extraction.make({ schema: Person, model: "big" }),
@@ -163,7 +346,7 @@ describe("Extraction", () => {
 
   describe("reasking", () => {
     for (const mode of modes) {
-      it.effect(`tells the model every issue in mode ${mode}, and takes the better answer`, () =>
+      it.effect(`sends every issue to the model in mode ${mode} and returns the corrected answer`, () =>
         Effect.gen(function*() {
           const person = yield* Extraction.extract(Extraction.make({ schema: Person, mode }), "I am Ada")
           assert.strictEqual(person.age, 36)
@@ -171,28 +354,28 @@ describe("Extraction", () => {
           assert.deepStrictEqual(second!.messages.slice(0, first!.messages.length), first!.messages)
           const complaint = lastText(second)
           assert.include(complaint, "- name: Expected string")
-          assert.include(complaint, "- age: nobody is that old")
+          assert.include(complaint, "- age: must be below 150")
           const answer = second!.messages.at(-2)!
           assert.strictEqual(answer.role, "assistant")
           assert.include(JSON.stringify(answer), "360")
         }).pipe(Effect.provide(MockLlm.layer([{ name: null, age: 360 }, ada]))))
     }
 
-    it.effect("replaces the last failed answer instead of piling them up", () =>
+    it.effect("replaces the last invalid answer instead of adding to it", () =>
       Effect.gen(function*() {
         yield* Extraction.extract(Extraction.make({ schema: Person, maxAttempts: 4 }), "I am Ada")
         const lengths = (yield* MockLlm.requests).map(({ messages }) => messages.length)
         assert.deepStrictEqual(lengths, [2, 4, 4, 4])
       }).pipe(Effect.provide(MockLlm.layer([old, "nonsense", old, ada]))))
 
-    it.effect("asks at most maxAttempts times, and keeps every answer with its issues", () =>
+    it.effect("stops after maxAttempts, with every answer and its issues in the error", () =>
       Effect.gen(function*() {
         const error = yield* failure(Extraction.extract(Person, "I am Ada"))
         const { reason } = error
         assert.instanceOf(reason, ExtractionError.InvalidOutput)
         assert.deepStrictEqual(reason.attempts, [
-          { text: JSON.stringify(old), issues: [{ path: ["age"], message: "nobody is that old" }] },
-          { text: "nonsense", issues: [{ path: [], message: "The answer holds no JSON value" }] },
+          { text: JSON.stringify(old), issues: [{ path: ["age"], message: "must be below 150" }] },
+          { text: "nonsense", issues: [{ path: [], message: "The answer contains no JSON value" }] },
           { text: "", issues: [{ path: [], message: "The answer is empty" }] }
         ])
         assert.strictEqual(error.attempts, 3)
@@ -200,7 +383,49 @@ describe("Extraction", () => {
         assert.strictEqual((yield* MockLlm.requests).length, 3)
       }).pipe(Effect.provide(MockLlm.layer([old, "nonsense", ""]))))
 
-    it.effect("does not touch the caller's messages", () =>
+    it.effect("sends opaque data of the provider back with the answer and its tool calls", () =>
+      Effect.gen(function*() {
+        for (const mode of ["json_schema", "tools"] as const) {
+          const requests: Array<LlmRequest.LlmRequest> = []
+          const call = { id: "1", name: "Person", arguments: JSON.stringify(old), providerData: { signature: "xyz" } }
+          const thinking = Llm.make({
+            provider: "thinking",
+            model: "thinking",
+            complete: (request) => {
+              requests.push(request)
+              const text = JSON.stringify(requests.length === 1 ? old : ada)
+              return Effect.succeed(completion({
+                text: mode === "tools" ? "" : text,
+                toolCalls: mode === "tools" ? [{ ...call, arguments: text }] : [],
+                providerData: { thought: `number ${requests.length}` }
+              }))
+            }
+          })
+          const person = Extraction.make({ schema: Person, mode })
+          yield* Effect.provideService(Extraction.extract(person, "I am Ada"), Llm.Llm, thinking)
+          assert.deepStrictEqual(requests[1]!.messages.find(({ role }) => role === "assistant"), {
+            role: "assistant",
+            content: mode === "tools" ? "" : JSON.stringify(old),
+            providerData: { thought: "number 1" },
+            ...(mode === "tools" && { toolCalls: [call] })
+          })
+        }
+      }))
+
+    it.effect("asks again with high priority", () =>
+      Effect.gen(function*() {
+        const priorities: Array<Llm.Priority> = []
+        const mock = MockLlm.layer((_, call) =>
+          Effect.map(Llm.CurrentPriority, (priority) => {
+            priorities.push(priority)
+            return call === 0 ? old : ada
+          })
+        )
+        yield* Extraction.extract(Person, "I am Ada").pipe(Llm.withPriority("low"), Effect.provide(mock))
+        assert.deepStrictEqual(priorities, ["low", "high"])
+      }))
+
+    it.effect("leaves the messages of the caller unchanged", () =>
       Effect.gen(function*() {
         const messages: Array<Prompt.MessageEncoded> = [{ role: "system", content: "Mine." }, {
           role: "user",
@@ -211,7 +436,7 @@ describe("Extraction", () => {
         assert.strictEqual(JSON.stringify(messages), before)
       }).pipe(Effect.provide(MockLlm.layer([old, ada]))))
 
-    it.effect("takes the block that decodes, not the one that comes first", () =>
+    it.effect("returns the JSON block that decodes, wherever it is in the answer", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* Extraction.extract(Person, "x")).name, "Ada")
         assert.strictEqual((yield* MockLlm.requests).length, 1)
@@ -221,14 +446,14 @@ describe("Extraction", () => {
         ]))
       ))
 
-    it.effect("mends broken JSON instead of paying for another answer", () =>
+    it.effect("repairs broken JSON without a reask", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* Extraction.extractDetailed(Person, "x")).attempts, 1)
       }).pipe(Effect.provide(MockLlm.layer(["{name: 'Ada', age: 36,}"]))))
   })
 
-  describe("answers that are none", () => {
-    it.effect("a truncated one is not asked for again", () =>
+  describe("incomplete answers", () => {
+    it.effect("fails without a reask when the answer is truncated", () =>
       Effect.gen(function*() {
         const extraction = Extraction.make({ schema: Schema.Array(Person), parameters: { maxTokens: 50 } })
         const error = yield* failure(Extraction.extract(extraction, "x"))
@@ -239,18 +464,18 @@ describe("Extraction", () => {
         assert.include(error.message, "maxTokens (50)")
       }).pipe(Effect.provide(MockLlm.layer([Reply.truncated("{\"items\":[{\"name\":\"Ada\",\"age\":36},{\"name\":")]))))
 
-    it.effect("a truncated one that is whole all the same is taken", () =>
+    it.effect("accepts a truncated answer that is a whole value", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* Extraction.extract(Person, "x")).name, "Ada")
       }).pipe(Effect.provide(MockLlm.layer([Reply.truncated(JSON.stringify(ada))]))))
 
-    it.effect("a truncated one is never mended", () =>
+    it.effect("never repairs a truncated answer", () =>
       Effect.gen(function*() {
         const error = yield* failure(Extraction.extract(Schema.Array(Schema.Int), "x"))
         assert.strictEqual(error.reason._tag, "Truncated")
       }).pipe(Effect.provide(MockLlm.layer([Reply.truncated("{\"items\": [1, 2, 3")]))))
 
-    it.effect("a refusal keeps the model's words", () =>
+    it.effect("fails with the words of the model when it refuses", () =>
       Effect.gen(function*() {
         const error = yield* failure(Extraction.extract(Person, "x"))
         assert.instanceOf(error.reason, ExtractionError.Refused)
@@ -258,7 +483,7 @@ describe("Extraction", () => {
         assert.strictEqual((yield* MockLlm.requests).length, 1)
       }).pipe(Effect.provide(MockLlm.layer([Reply.refusal("I would rather not.")]))))
 
-    it.effect("a filtered one keeps what arrived", () =>
+    it.effect("fails with the text so far when the content filter stops an answer", () =>
       Effect.gen(function*() {
         const error = yield* failure(Extraction.extract(Person, "x"))
         assert.instanceOf(error.reason, ExtractionError.ContentFiltered)
@@ -267,7 +492,7 @@ describe("Extraction", () => {
   })
 
   describe("failures", () => {
-    it.effect("of the provider carry its error, and what was spent before it", () =>
+    it.effect("carries the error of the provider and the usage before it", () =>
       Effect.gen(function*() {
         const error = yield* failure(Extraction.extract(Person, "x"))
         assert.instanceOf(error.reason, ExtractionError.ProviderFailure)
@@ -278,7 +503,7 @@ describe("Extraction", () => {
         Effect.provide(MockLlm.layer((_, call) => call === 0 ? old : Effect.fail(new AiError.QuotaExhaustedError({}))))
       ))
 
-    it.effect("can be handled reason by reason", () =>
+    it.effect("can be handled by reason", () =>
       Effect.gen(function*() {
         const handled = yield* Extraction.extract(Person, "x").pipe(
           Effect.map(({ name }) => name),
@@ -287,7 +512,7 @@ describe("Extraction", () => {
         assert.strictEqual(handled, "No.")
       }).pipe(Effect.provide(MockLlm.layer([Reply.refusal("No.")]))))
 
-    it.effect("of the schema come before any request", () =>
+    it.effect("fails before any request when the provider does not accept the schema", () =>
       Effect.gen(function*() {
         for (const mode of ["json_schema", "tools"] as const) {
           const extraction = Extraction.make({ schema: Schema.Struct({ any: Schema.Unknown }), name: "Thing", mode })
@@ -302,7 +527,7 @@ describe("Extraction", () => {
         assert.deepStrictEqual(yield* Extraction.extract(loose, "x"), { any: [1, "a"] })
       }).pipe(Effect.provide(MockLlm.layer([{ any: [1, "a"] }]))))
 
-    it.effect("by the clock count attempts and retries together, and say what was spent", () =>
+    it.effect("applies the timeout to all attempts together and reports their usage", () =>
       Effect.gen(function*() {
         const extraction = Extraction.make({ schema: Person, timeout: "10 seconds" })
         const fiber = yield* Effect.forkChild(failure(Extraction.extract(extraction, "x")))
@@ -314,7 +539,7 @@ describe("Extraction", () => {
         assert.strictEqual(yield* MockLlm.interrupted, 1)
       }).pipe(Effect.provide(MockLlm.layer(() => old, { delay: "4 seconds" }))))
 
-    it.effect("survive serialisation", () =>
+    it.effect("survives serialisation", () =>
       Effect.gen(function*() {
         const codec = Schema.toCodecJson(ExtractionError.ExtractionError)
         for (const reply of [Reply.refusal("No."), Reply.truncated("{"), Reply.filtered("{"), Reply.text("x")]) {
@@ -329,17 +554,17 @@ describe("Extraction", () => {
       }))
   })
 
-  describe("maybe", () => {
-    it.effect("finds something or nothing", () =>
+  describe("option", () => {
+    it.effect("returns Some for a value and None where the model finds nothing", () =>
       Effect.gen(function*() {
-        const maybe = Extraction.maybe(Extraction.make({ schema: Person, instructions: "Find someone." }))
+        const optional = Extraction.option(Extraction.make({ schema: Person, instructions: "Find someone." }))
         assert.deepStrictEqual(
-          Option.map(yield* Extraction.extract(maybe, "I am Ada"), ({ name }) => name),
+          Option.map(yield* Extraction.extract(optional, "I am Ada"), ({ name }) => name),
           Option.some("Ada")
         )
-        assert.deepStrictEqual(yield* Extraction.extract(maybe, "It rained"), Option.none())
+        assert.deepStrictEqual(yield* Extraction.extract(optional, "It rained"), Option.none())
         const [request] = yield* MockLlm.requests
-        assert.strictEqual(request?.output.name, "Person")
+        assert.strictEqual(formatOf(request).name, "Person")
         assert.strictEqual(request?.messages[0]?.content, "Find someone.")
       }).pipe(
         Effect.provide(MockLlm.layer({
@@ -348,18 +573,18 @@ describe("Extraction", () => {
         }))
       ))
 
-    it.effect("works on values that are no objects, and on bare schemas", () =>
+    it.effect("accepts bare schemas and values that are not objects", () =>
       Effect.gen(function*() {
-        assert.deepStrictEqual(yield* Extraction.extract(Extraction.maybe(Schema.Int), "x"), Option.some(1))
+        assert.deepStrictEqual(yield* Extraction.extract(Extraction.option(Schema.Int), "x"), Option.some(1))
         assert.deepStrictEqual(
-          yield* Extraction.extract(Extraction.maybe(Schema.Array(Schema.Int)), "x"),
+          yield* Extraction.extract(Extraction.option(Schema.Array(Schema.Int)), "x"),
           Option.none()
         )
       }).pipe(Effect.provide(MockLlm.layer([{ result: 1, reason: null }, { result: null }]))))
   })
 
   describe("fromJsonSchema", () => {
-    it.effect("extracts what a JSON Schema document describes", () =>
+    it.effect("extracts the value that a JSON Schema document describes", () =>
       Effect.gen(function*() {
         const extraction = Result.getOrThrow(Extraction.fromJsonSchema({
           $schema: "http://json-schema.org/draft-07/schema#",
@@ -375,7 +600,7 @@ describe("Extraction", () => {
         assert.deepStrictEqual(value, { total: 12, lines: [{ sku: "a" }, {}] })
       }).pipe(Effect.provide(MockLlm.layer([{ total: 12, lines: [{ sku: "a" }, { sku: null }] }]))))
 
-    it("says where a document cannot be followed", () => {
+    it("reports the path of a keyword that it does not support", () => {
       const fail = (document: unknown) =>
         Result.getOrThrow(Result.flip(Extraction.fromJsonSchema(document, { name: "Doc" }))).message
       assert.include(fail([]), "a JSON object")
@@ -387,13 +612,13 @@ describe("Extraction", () => {
     })
   })
 
-  it.effect("fails typed where the layer is missing an answer, never as a defect", () =>
+  it.effect("fails with a typed error when a mock has no answer left", () =>
     Effect.gen(function*() {
       const error = yield* failure(Extraction.extract(Person, "x"))
       assert.include(error.message, "the script has 0 replies, and this is request 1")
     }).pipe(Effect.provide(MockLlm.layer([]))))
 
-  it.effect("lets one layer serve many extractions", () =>
+  it.effect("serves several extractions from one layer", () =>
     Effect.gen(function*() {
       const [person, city] = yield* Effect.all([
         Extraction.extract(Person, "who"),
@@ -403,9 +628,9 @@ describe("Extraction", () => {
     }).pipe(Effect.provide(MockLlm.layer({ who: ada, where: { city: "London" } })), Effect.provide(Layer.empty)))
 })
 
-/** What the wrapper is for: roots that are no objects. */
+/** Whether the value of a spec is not an object, so that an answer wraps it. */
 const isWrapped = (spec: { readonly _tag: string }): boolean => !["Struct", "Class", "Tree"].includes(spec._tag)
 
-/** Compares by JSON: instances of generated classes are told apart by their content. */
+/** JSON, so that instances of generated classes compare by content. */
 const comparable = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? `${inner}n` : inner) ?? "null")

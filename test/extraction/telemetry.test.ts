@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Metric, Option, Schema, Tracer } from "effect"
-import { Extraction, ExtractionMetrics } from "effect-instructor"
+import { Extraction } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 
 const Person = Schema.Struct({ name: Schema.String, age: Schema.Int }).annotate({ identifier: "Person" })
@@ -23,7 +23,7 @@ const recording = () => {
 const attributes = (span: Tracer.NativeSpan | undefined) => Object.fromEntries(span?.attributes ?? [])
 
 describe("telemetry", () => {
-  it.effect("gives a span to each extraction and to each of its attempts", () =>
+  it.effect("makes a span for each extraction and for each of its attempts", () =>
     Effect.gen(function*() {
       const { layer, spans } = recording()
       const extraction = Extraction.make({
@@ -53,35 +53,35 @@ describe("telemetry", () => {
         "gen_ai.usage.unreported": 0
       })
       assert.strictEqual(second!.kind, "client")
-      const told = attributes(second)
-      assert.strictEqual(told["gen_ai.provider.name"], "mock")
-      assert.strictEqual(told["gen_ai.operation.name"], "chat")
-      assert.strictEqual(told["gen_ai.request.model"], "large")
-      assert.strictEqual(told["gen_ai.request.temperature"], 0.5)
-      assert.strictEqual(told["gen_ai.request.max_tokens"], 100)
-      assert.strictEqual(told["gen_ai.request.seed"], 7)
-      assert.strictEqual(told["gen_ai.response.id"], "mock-1")
-      assert.deepStrictEqual(told["gen_ai.response.finish_reasons"], ["stop"])
-      assert.strictEqual(told["gen_ai.usage.output_tokens"], 2)
-      assert.strictEqual(told["effect_instructor.attempt"], 2)
-      assert.strictEqual(told["effect_instructor.mode"], "json_schema")
+      const recorded = attributes(second)
+      assert.strictEqual(recorded["gen_ai.provider.name"], "mock")
+      assert.strictEqual(recorded["gen_ai.operation.name"], "chat")
+      assert.strictEqual(recorded["gen_ai.request.model"], "large")
+      assert.strictEqual(recorded["gen_ai.request.temperature"], 0.5)
+      assert.strictEqual(recorded["gen_ai.request.max_tokens"], 100)
+      assert.strictEqual(recorded["gen_ai.request.seed"], 7)
+      assert.strictEqual(recorded["gen_ai.response.id"], "mock-1")
+      assert.deepStrictEqual(recorded["gen_ai.response.finish_reasons"], ["stop"])
+      assert.strictEqual(recorded["gen_ai.usage.output_tokens"], 2)
+      assert.strictEqual(recorded["effect_instructor.attempt"], 2)
+      assert.strictEqual(recorded["effect_instructor.mode"], "json_schema")
     }))
 
-  it.effect("records what was said only on request", () =>
+  it.effect("records messages and answers only with RecordContent", () =>
     Effect.gen(function*() {
-      const quiet = recording()
+      const withoutContent = recording()
       const extract = Extraction.extract(Person, "my secret").pipe(Effect.provide(MockLlm.layer([ada])))
-      yield* extract.pipe(Effect.provide(quiet.layer))
-      assert.notInclude(JSON.stringify(quiet.spans.map(attributes)), "secret")
-      assert.notInclude(JSON.stringify(quiet.spans.map(attributes)), "Ada")
-      const talkative = recording()
-      yield* extract.pipe(Effect.provideService(Extraction.RecordContent, true), Effect.provide(talkative.layer))
-      const told = attributes(talkative.spans[1])
-      assert.include(told["gen_ai.input.messages"] as string, "my secret")
-      assert.include(told["gen_ai.output.messages"] as string, "Ada")
+      yield* extract.pipe(Effect.provide(withoutContent.layer))
+      assert.notInclude(JSON.stringify(withoutContent.spans.map(attributes)), "secret")
+      assert.notInclude(JSON.stringify(withoutContent.spans.map(attributes)), "Ada")
+      const recordingContent = recording()
+      yield* extract.pipe(Effect.provideService(Extraction.RecordContent, true), Effect.provide(recordingContent.layer))
+      const recorded = attributes(recordingContent.spans[1])
+      assert.include(recorded["gen_ai.input.messages"] as string, "my secret")
+      assert.include(recorded["gen_ai.output.messages"] as string, "Ada")
     }))
 
-  it.effect("tells the outcome of a failure", () =>
+  it.effect("records the reason of a failure as the outcome", () =>
     Effect.gen(function*() {
       const { layer, spans } = recording()
       yield* Effect.flip(Extraction.extract(Person, "who")).pipe(
@@ -92,7 +92,7 @@ describe("telemetry", () => {
       assert.strictEqual(spans[0]!.status._tag === "Ended" ? spans[0]!.status.exit._tag : "", "Failure")
     }))
 
-  it.effect("makes no span where nobody installed a tracer", () =>
+  it.effect("makes no span without a tracer", () =>
     Effect.gen(function*() {
       let parent: Option.Option<Tracer.AnySpan> = Option.none()
       yield* Extraction.extract(Person, "who").pipe(
@@ -106,22 +106,22 @@ describe("telemetry", () => {
       assert.deepStrictEqual(parent, Option.none())
     }))
 
-  it.effect("counts extractions by outcome, attempts, tokens and time", () =>
+  it.effect("counts extractions by outcome, with attempts, tokens and duration", () =>
     Effect.gen(function*() {
       const registry = Context.make(Metric.MetricRegistry, new Map())
       const read = Effect.gen(function*() {
         const count = (metric: Metric.Counter<number>) => Effect.map(Metric.value(metric), (state) => state.count)
         return {
           success: yield* count(
-            Metric.withAttributes(ExtractionMetrics.extractions, { outcome: "Success" }) as Metric.Counter<number>
+            Metric.withAttributes(Extraction.metrics.extractions, { outcome: "Success" }) as Metric.Counter<number>
           ),
           refused: yield* count(
-            Metric.withAttributes(ExtractionMetrics.extractions, { outcome: "Refused" }) as Metric.Counter<number>
+            Metric.withAttributes(Extraction.metrics.extractions, { outcome: "Refused" }) as Metric.Counter<number>
           ),
-          attempts: yield* count(ExtractionMetrics.attempts),
-          inputTokens: yield* count(ExtractionMetrics.inputTokens),
-          outputTokens: yield* count(ExtractionMetrics.outputTokens),
-          durations: (yield* Metric.value(ExtractionMetrics.duration)).count
+          attempts: yield* count(Extraction.metrics.attempts),
+          inputTokens: yield* count(Extraction.metrics.inputTokens),
+          outputTokens: yield* count(Extraction.metrics.outputTokens),
+          durations: (yield* Metric.value(Extraction.metrics.duration)).count
         }
       })
       const seen = yield* Effect.gen(function*() {

@@ -20,7 +20,7 @@ const read = (chunks: ReadonlyArray<string>, maxLength?: number) => {
 }
 
 describe("byteLines", () => {
-  it.prop("finds the lines and where they begin, however the text is cut", [Chunks], ([chunks]) => {
+  it.prop("finds the lines and their offsets, however the input is divided into chunks", [Chunks], ([chunks]) => {
     const text = chunks.join("")
     const lines = text.split("\n")
     let offset = 0
@@ -33,7 +33,7 @@ describe("byteLines", () => {
     assert.deepStrictEqual(read(chunks), { read: expected, restOffset, rest })
   })
 
-  it.prop("passes on one byte too many of a longer line, and keeps its place", [Chunks], ([chunks]) => {
+  it.prop("passes on one byte more than the limit of a longer line, with the right offsets", [Chunks], ([chunks]) => {
     const whole = read(chunks)
     const cut = read(chunks, 3)
     assert.deepStrictEqual(cut.read, whole.read.map(([offset, line]) => [offset, line.slice(0, 4)] as const))

@@ -1,45 +1,93 @@
 /**
- * What a user gets: the package is packed, unpacked into a project of its own, compiled there in strict mode and run.
- * Its dependencies are those installed here, so that nothing is downloaded.
+ * Checks what a user gets: packs the package, unpacks it into a project of its own, compiles that in strict mode and with
+ * declarations, and runs it. The project's dependencies are links to those installed here, so that nothing is downloaded.
  */
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import * as Snippets from "../docs/snippets.ts"
+import { licenceProblems } from "./licences.ts"
 
 const root = path.join(import.meta.dirname, "../..")
-const project = fs.mkdtempSync(path.join(os.tmpdir(), "consumer-"))
-const modules = path.join(project, "node_modules")
-const run = (command: string, args: ReadonlyArray<string>, cwd: string): string =>
-  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "consumer-"))
+process.on("exit", () => fs.rmSync(scratch, { recursive: true, force: true }))
 
-const [packed] = JSON.parse(run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], root))
-
-for (const file of packed.files as ReadonlyArray<{ readonly path: string }>) {
-  if (!/^(?:src|dist)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file.path)) {
-    throw new Error(`${file.path} has no business in the package`)
+const run = (command: string, args: ReadonlyArray<string>, cwd: string): string => {
+  try {
+    return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+  } catch (error) {
+    // The compiler reports on standard output.
+    process.stdout.write((error as { readonly stdout?: string }).stdout ?? "")
+    throw error
   }
 }
 
-fs.mkdirSync(path.join(modules, "effect-instructor"), { recursive: true })
-run("tar", [
-  "-xzf",
-  path.join(project, packed.filename),
-  "-C",
-  path.join(modules, "effect-instructor"),
-  "--strip-components=1"
-], root)
-for (const name of fs.readdirSync(path.join(root, "node_modules"))) {
-  if (!name.startsWith(".")) fs.symlinkSync(path.join(root, "node_modules", name), path.join(modules, name))
+const fail = (problems: ReadonlyArray<string>): void => {
+  if (problems.length > 0) throw new Error(problems.join("\n"))
 }
 
-fs.writeFileSync(
-  path.join(project, "package.json"),
-  JSON.stringify({ name: "consumer", private: true, type: "module" })
+const [packed] = JSON.parse(
+  run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", scratch], root)
+) as ReadonlyArray<
+  { readonly filename: string; readonly size: number; readonly files: ReadonlyArray<{ readonly path: string }> }
+>
+
+/** A project with the packed package and links to some of the packages installed here. */
+const makeProject = (name: string, dependencies: ReadonlyArray<string>): string => {
+  const project = path.join(scratch, name)
+  const unpacked = path.join(project, "node_modules/effect-instructor")
+  fs.mkdirSync(unpacked, { recursive: true })
+  run("tar", ["-xzf", path.join(scratch, packed!.filename), "-C", unpacked, "--strip-components=1"], root)
+  for (const dependency of dependencies) {
+    const link = path.join(project, "node_modules", dependency)
+    fs.mkdirSync(path.dirname(link), { recursive: true })
+    fs.symlinkSync(path.join(root, "node_modules", dependency), link)
+  }
+  fs.writeFileSync(path.join(project, "package.json"), JSON.stringify({ name, private: true, type: "module" }))
+  return project
+}
+
+const write = (project: string, files: Readonly<Record<string, string>>): void => {
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(project, name), text)
+}
+
+const compile = (project: string, files: ReadonlyArray<string>, options: ReadonlyArray<string>): void => {
+  run(process.execPath, [
+    path.join(root, "node_modules/typescript/bin/tsc"),
+    ..."--strict --exactOptionalPropertyTypes --skipLibCheck --preserveSymlinks".split(" "),
+    ..."--target ES2022 --types node --outDir out".split(" "),
+    ...options,
+    ...files
+  ], project)
+}
+
+const manifest = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))
+const dependencies = Object.keys(manifest.dependencies)
+
+// 1. The package holds the sources, what is built from them, and nothing else.
+const secret = /\bsk-(?:proj-)?[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|PRIVATE KEY-----/
+fail(packed!.files.flatMap(({ path: file }) => {
+  if (!/^(?:src|dist)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file)) {
+    return [`${file} does not belong in the package`]
+  }
+  const text = fs.readFileSync(path.join(root, file), "utf8")
+  return [
+    ...(/(?:^|\/)(?:tests?|fixtures|__tests__)\/|\.(?:test|spec|bench)\./.test(file) ? [`${file} is a test`] : []),
+    ...(secret.test(text) ? [`${file} contains what looks like a secret`] : []),
+    ...(text.includes(root) ? [`${file} contains a path of this machine`] : [])
+  ]
+}))
+fail(
+  ["preinstall", "install", "postinstall"].filter((name) => name in manifest.scripts)
+    .map((name) => `The package runs a script when it is installed: ${name}`)
 )
-fs.writeFileSync(
-  path.join(project, "program.ts"),
-  `
+fail(licenceProblems(root))
+
+// 2. A strict project compiles against it with both resolutions, and runs.
+const project = makeProject("consumer", [...dependencies, ...Object.keys(manifest.peerDependencies), "@types/node"])
+write(project, {
+  "program.ts": `
 import { Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, type ExtractionError, type Llm } from "effect-instructor"
 import { NodeFetch } from "effect-instructor/node"
@@ -51,49 +99,72 @@ const City = Schema.Struct({ city: Schema.String })
 const program: Effect.Effect<Array<{ readonly city: string }>, ExtractionError.ExtractionError, Llm.Llm> =
   Batch.all(Extraction.make({ schema: City }), ["one", "two"], { concurrency: 2 })
 
-const simulated = Layer.unwrap(
-  Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl }))
-).pipe(
-  Layer.provide(OpenAiSimulator.layer({ answer: () => ({ city: "Lyon" }) })),
-  Layer.provide(NodeFetch.layer())
-)
+const simulated = OpenAiSimulator.layerLlm({
+  answer: () => ({ city: "Lyon" }),
+  connect: (baseUrl) => OpenAi.layer({ baseUrl }).pipe(Layer.provide(NodeFetch.layer()))
+})
 
 for (const layer of [MockLlm.layer(() => ({ city: "Lyon" })), simulated]) {
   const cities = await Effect.runPromise(Effect.provide(program, layer as typeof simulated))
   if (cities.map(({ city }) => city).join() !== "Lyon,Lyon") throw new Error("unexpected " + JSON.stringify(cities))
 }
-`
-)
-const typescript = path.join(modules, "typescript/bin/tsc")
+`,
+  "city.ts": `import { Schema } from "effect"\nexport const City = Schema.Struct({ city: Schema.String })\n`
+})
 for (const [module, resolution] of [["NodeNext", "NodeNext"], ["ESNext", "Bundler"]] as const) {
-  run(process.execPath, [
-    typescript,
-    "--strict",
-    "--exactOptionalPropertyTypes",
-    "--skipLibCheck",
-    "--target",
-    "ES2022",
-    "--types",
-    "node",
-    "--module",
-    module,
-    "--moduleResolution",
-    resolution,
-    "--outDir",
-    "out",
-    "program.ts"
-  ], project)
+  compile(project, ["program.ts"], ["--module", module, "--moduleResolution", resolution])
 }
 run(process.execPath, ["out/program.js"], project)
 
-fs.writeFileSync(
-  path.join(project, "city.ts"),
-  `import { Schema } from "effect"\nexport const City = Schema.Struct({ city: Schema.String })\n`
-)
-const command = path.join(modules, "effect-instructor", "dist/cli/bin.js")
+// 3. A library can export what the snippets of the documentation infer: its declarations can name every type, through
+// the entry point that each public module has.
+const modules = Snippets.inFiles(Snippets.pages).map((snippet) => {
+  const name = Snippets.fileName(snippet)
+  write(project, { [name]: `${snippet.code.replace(/^(?=(?:const|class|interface|type|function) )/gm, "export ")}\n` })
+  return name
+})
+write(project, {
+  "inferred.ts": `
+import { Schema } from "effect"
+import { Batch, Extraction, ExtractionStream } from "effect-instructor"
+
+class Person extends Schema.Class<Person>("Person")({ name: Schema.String }) {}
+export const person = Extraction.make({ schema: Person })
+export const one = Extraction.extract(person, "Ada")
+export const detailed = Extraction.extractDetailed(person, "Ada")
+export const all = Batch.all(person, ["Ada"])
+export const results = Batch.results(person, ["Ada"])
+export const stream = Batch.stream(person, ["Ada"])
+export const resumable = Batch.resumable(person, ["Ada"])
+export const elements = ExtractionStream.elements(person, "Ada")
+export const partial = ExtractionStream.partial(person, "Ada")
+`
+})
+compile(project, ["inferred.ts", ...modules], ["--declaration", "--module", "NodeNext"])
+
+// 4. The command runs.
+const command = path.join(project, "node_modules/effect-instructor/dist/cli/bin.js")
 const printed = JSON.parse(run(process.execPath, [command, "schema", "--schema", "city.ts"], project))
 if (printed.properties.city.type !== "string") throw new Error(`unexpected ${JSON.stringify(printed)}`)
-fs.rmSync(project, { recursive: true })
+
+// 5. Programs and tests need none of the optional packages.
+const bare = makeProject("bare", [...dependencies, "effect"])
+write(bare, {
+  "program.js": `
+import { Effect, Schema } from "effect"
+import { Extraction } from "effect-instructor"
+import { MockLlm } from "effect-instructor/testing"
+
+const city = Extraction.extract(Schema.Struct({ city: Schema.String }), "one")
+const value = await Effect.runPromise(Effect.provide(city, MockLlm.layer(() => ({ city: "Lyon" }))))
+if (value.city !== "Lyon") throw new Error("unexpected " + JSON.stringify(value))
+`
+})
+run(process.execPath, ["program.js"], bare)
+
 process.stdout.write(
-  `The packed package (${packed.files.length} files, ${Math.round(packed.size / 1024)} kB) compiles and runs.\n`
+  `The packed package (${packed!.files.length} files, ${
+    Math.round(packed!.size / 1024)
+  } kB) compiles and runs; so do ` +
+    `${modules.length} snippets with declarations, and a project without the optional packages.\n`
 )

@@ -2,7 +2,7 @@
  * `npm run soak`: ten thousand extractions through the real SDK, a hundred at a time, with one request in twenty failing
  * for the moment. Prints what came of it as JSON; whoever runs it sees whether the process ends by itself.
  */
-import { Console, Effect, Layer, Result, Schema, Stream } from "effect"
+import { Console, Effect, Result, Schedule, Schema, Stream } from "effect"
 import { Batch, Extraction } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { Fault } from "effect-instructor/testing"
@@ -28,18 +28,13 @@ const faults = [
   Fault.error(409, { message: "conflict" })
 ]
 
-const simulator = OpenAiSimulator.layer({
+const llm = OpenAiSimulator.layerLlm({
   latency: "200 millis",
   answer: ({ index, text }) =>
-    index % 20 === 19 ? faults[Math.floor(index / 20) % faults.length]! : { echo: text, length: text.length }
+    index % 20 === 19 ? faults[Math.floor(index / 20) % faults.length]! : { echo: text, length: text.length },
+  connect: (baseUrl) =>
+    OpenAi.layer({ baseUrl, governor: { retry: Schedule.upTo(Schedule.spaced("20 millis"), { times: 10 }) } })
 })
-
-const llm = Layer.unwrap(
-  Effect.map(
-    OpenAiSimulator.OpenAiSimulator,
-    ({ baseUrl }) => OpenAi.layer({ baseUrl, governor: { baseDelay: "20 millis" } })
-  )
-).pipe(Layer.provideMerge(simulator))
 
 const program = Effect.gen(function*() {
   const texts = Stream.map(Stream.range(0, count - 1), (i) => `text ${i}`)

@@ -2,7 +2,7 @@
  * The CPU of an extraction next to that of the bare SDK over the same transport, in one process, turn and turn about.
  * Prints both as JSON: the least of many short runs, for that is what neither a compiler nor a neighbour disturbed.
  */
-import { Effect, Layer, Schema, Scope } from "effect"
+import { Effect, Layer, Result, Schema, Scope } from "effect"
 import { Extraction } from "effect-instructor"
 import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
@@ -24,6 +24,7 @@ const fetch = await Effect.runPromise(NodeFetch.make().pipe(Scope.provide(Scope.
 
 const person = Extraction.make({ schema: Schema.Struct({ name: Schema.String, age: Schema.Int }), name: "Person" })
 const request = Effect.runSync(Effect.fromResult(Extraction.toRequest(person, "", { model: "gpt-5.4-mini" })))
+const schema = Result.getOrThrow(Extraction.jsonSchema(person)) as Record<string, unknown>
 const llm = OpenAi.layer({ baseUrl: baseURL }).pipe(Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetch)))
 
 const library = Effect.forEach(texts, (text) => Extraction.extract(person, text), { concurrency, discard: true }).pipe(
@@ -37,7 +38,7 @@ const ask = async (text: string) => {
     messages: [{ role: "system", content: request.messages[0]!.content as string }, { role: "user", content: text }],
     response_format: {
       type: "json_schema",
-      json_schema: { name: "Person", schema: request.output.jsonSchema, strict: true }
+      json_schema: { name: "Person", schema, strict: true }
     }
   })
   return JSON.parse(choices[0]!.message.content!) as unknown

@@ -1,10 +1,10 @@
 /**
- * A process that asks for some texts through a cache: `cacheWorker.ts <sqlite|redis|files> <target> <count> <offset>`.
- * Says `under way` after the first 30, and in the end what it sent and what it got, as JSON.
+ * A process that extracts from some texts through a cache: `cacheWorker.ts <sqlite|redis|files> <target> <count>
+ * <offset>`. Prints `halfway` after the first 30, and a report as JSON at the end.
  */
 import { NodeRedis, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Layer, Result, Schema, Stream } from "effect"
-import { Batch, Extraction, Llm, LlmCache, LlmCacheFiles, Usage } from "effect-instructor"
+import { Batch, Extraction, Llm, LlmCache, Usage } from "effect-instructor"
 import { NodeLlmCache } from "effect-instructor/node"
 import { Persistence } from "effect/persistence"
 
@@ -13,7 +13,7 @@ const [kind, target = "", count, offset] = process.argv.slice(2)
 const store = kind === "sqlite"
   ? NodeLlmCache.layerSqlite({ path: target })
   : kind === "files"
-  ? LlmCacheFiles.layer({ directory: target }).pipe(Layer.provide(NodeServices.layer))
+  ? LlmCache.layerStoreFiles({ directory: target }).pipe(Layer.provide(NodeServices.layer))
   : Persistence.layerBackingRedis.pipe(Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379" })))
 
 let sent = 0
@@ -40,12 +40,12 @@ const texts = Array.from({ length: Number(count) }, (_, i) => `text ${(i + Numbe
 const program = Effect.gen(function*() {
   const items = yield* Batch.stream(echo, texts, { concurrency: 4 }).pipe(
     Stream.zipWithIndex,
-    Stream.tap(([, i]) => i === 30 ? Console.log("under way") : Effect.void),
+    Stream.tap(([, i]) => i === 30 ? Console.log("halfway") : Effect.void),
     Stream.map(([item]) => item),
     Stream.runCollect
   )
   const right = items.filter(({ input, result }) => Result.isSuccess(result) && result.success.echo === input).length
-  const { storeFailures } = yield* LlmCache.LlmCache.use((cache) => cache.stats)
+  const { storeFailures } = yield* LlmCache.snapshot
   yield* Console.log(JSON.stringify({ sent, right, storeFailures }))
 }).pipe(
   Effect.provide(

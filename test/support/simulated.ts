@@ -1,5 +1,5 @@
-/** OpenAI's SDK over HTTP to a simulator in this process. */
-import { Effect, Layer } from "effect"
+/** This library over HTTP to a simulator in the same process. */
+import { Layer } from "effect"
 import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
@@ -7,23 +7,26 @@ type ClientOptions = Omit<OpenAi.Options, "baseUrl">
 
 /** Behind a governor, as users have it. */
 export const governed = (options: OpenAiSimulator.Options, client?: ClientOptions) =>
-  connect(options, (baseUrl) => OpenAi.layer({ ...client, baseUrl }))
+  OpenAiSimulator.layerLlm({
+    ...options,
+    connect: (baseUrl) => withTransport(OpenAi.layer({ ...client, baseUrl }))
+  })
 
-/** The provider alone: every failure shows. */
+/** The provider alone, which does not retry. */
 export const bare = (options: OpenAiSimulator.Options, client?: ClientOptions) =>
-  connect(options, (baseUrl) => OpenAi.layerProvider({ ...client, baseUrl }))
+  OpenAiSimulator.layerLlm({
+    ...options,
+    connect: (baseUrl) => withTransport(OpenAi.layerProvider({ ...client, baseUrl }))
+  })
 
-/** What the SDK sends with: the built-in `fetch`, until another is chosen. */
+/** The transport of the SDK: the built-in `fetch`, unless a test file chooses another. */
 const transport: { layer: Layer.Layer<never> } = { layer: Layer.empty }
 
 export const useTransport = (layer: Layer.Layer<never>): void => {
   transport.layer = layer
 }
 
-const connect = <A, E>(options: OpenAiSimulator.Options, layer: (baseUrl: string) => Layer.Layer<A, E>) =>
-  Layer.unwrap(Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => layer(baseUrl))).pipe(
-    Layer.provide(transport.layer),
-    Layer.provideMerge(OpenAiSimulator.layer(options))
-  )
+export const withTransport = <A, E>(layer: Layer.Layer<A, E>): Layer.Layer<A, E> =>
+  Layer.provide(layer, transport.layer)
 
 export const ledger = OpenAiSimulator.OpenAiSimulator.use((simulator) => simulator.ledger)

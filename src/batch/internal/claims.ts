@@ -1,18 +1,16 @@
-/** Asks the journal of a run about its inputs, and leaves out those that are finished. */
+/** Claims the inputs of a run in its journal, and leaves out those that are finished. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import * as LlmRequest from "../../llm/LlmRequest.ts"
+import { fingerprint } from "../../llm/fingerprint.ts"
 import type { BatchError } from "../BatchError.ts"
 import type { Claim, Journal, JournalItem } from "../Journal.ts"
 import type { JournalError } from "../JournalError.ts"
 import { journalFailure } from "./errors.ts"
 import { notSent, type Planned } from "./item.ts"
 import type { Run } from "./run.ts"
-
-/** Inputs whose requests are in memory at once to be claimed. */
-export const claimSize = 16
+import { chunkSize } from "./source.ts"
 
 export const claim = <A, Input, In, E, R, R2>(
   planned: Stream.Stream<Planned<In>, E, R2>,
@@ -21,8 +19,9 @@ export const claim = <A, Input, In, E, R, R2>(
 ): Stream.Stream<Planned<In>, E | BatchError, R2> => {
   const claimChunk = Effect.fnUntraced(function*(chunk: ReadonlyArray<Planned<In>>) {
     const pending: Array<Planned<In>> = []
-    for (let start = 0; start < chunk.length; start += claimSize) {
-      const some = chunk.slice(start, start + claimSize)
+    // Only the requests of one such part are in memory at the same time.
+    for (let start = 0; start < chunk.length; start += chunkSize) {
+      const some = chunk.slice(start, start + chunkSize)
       const claims = yield* journal.claim(
         some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
       )
@@ -45,7 +44,7 @@ export const claim = <A, Input, In, E, R, R2>(
 
 const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
   const request = run.toRequest(item)
-  return Result.isSuccess(request) ? LlmRequest.canonical(request.success) : `not sent: ${request.failure.message}`
+  return Result.isSuccess(request) ? fingerprint(run.llm, request.success) : `not sent: ${request.failure.message}`
 }
 
 const toPending = <A, Input, In, R>(
@@ -60,7 +59,7 @@ const toPending = <A, Input, In, R>(
   return undefined
 }
 
-/** The second item of an id cannot have the record of the first, so it fails with a record of its own. */
+/** The second item of an id fails, with its own record next to that of the first. */
 const claimDuplicate = <In>(
   extraction: string,
   journal: Journal["Service"],
@@ -74,5 +73,7 @@ const claimDuplicate = <In>(
 const duplicateId = (extraction: string, id: string | undefined) =>
   notSent(
     extraction,
-    `The id ${JSON.stringify(id)} occurs more than once. A journal identifies items by their ids: make each unique`
+    `The id ${
+      JSON.stringify(id)
+    } occurs more than once. A journal identifies items by their ids, so each must be unique`
   )

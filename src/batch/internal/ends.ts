@@ -1,4 +1,4 @@
-/** Common ends of a stream of items. `Batch` exports them. */
+/** Functions that consume a stream of items. `Batch` exports them. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -6,8 +6,26 @@ import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { stopAtFailure } from "../../extraction/stopAtFailure.ts"
 
 /**
- * The values of a stream of items or elements, up to the first failure, with which the stream then fails. Use it when
- * failures should end a pipeline.
+ * The values of a stream of items or elements up to the first failure, with which the stream then fails. Use it when a
+ * failure should end the pipeline.
+ *
+ * **Example** (The first failure ends the stream)
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const program = Batch.stream(Schema.Struct({ name: Schema.String }), ["I am Ada", "secret"], { ordered: true }).pipe(
+ *   Batch.values,
+ *   Stream.map(({ name }) => name),
+ *   Stream.runCollect,
+ *   Effect.catchReason("ExtractionError", "Refused", ({ refusal }) => Effect.succeed(refusal)),
+ *   Effect.provide(MockLlm.layer({ "I am Ada": { name: "Ada" }, "secret": Reply.refusal("No.") }))
+ * )
+ *
+ * await Effect.runPromise(program) // => "No."
+ * ```
  *
  * @category combinators
  * @since 0.1.0
@@ -17,8 +35,8 @@ export const values: <A, E, R>(
 ) => Stream.Stream<A, E | ExtractionError, R> = stopAtFailure
 
 /**
- * Runs a stream of items or elements to its end, and separates the values from the failed items. Use it for a batch whose
- * results fit in memory and whose failures you want to look at.
+ * Runs a stream of items or elements to its end, and separates the values from the failed items. Use it for batches whose
+ * results fit in memory, to handle the failures afterwards.
  *
  * **Example** (Values and failed items)
  *

@@ -1,6 +1,7 @@
-/** Why a run stops. */
+/** The reasons for a run to stop. */
 import * as Result from "effect/Result"
-import type { ExtractionError } from "../../extraction/ExtractionError.ts"
+import { ExtractionError, Skipped } from "../../extraction/ExtractionError.ts"
+import { zero } from "../../llm/Usage.ts"
 import { BatchError, JournalFailure, TooManyFailures, Unrecoverable } from "../BatchError.ts"
 import type { JournalError } from "../JournalError.ts"
 import type { Options } from "./options.ts"
@@ -11,10 +12,21 @@ export const unrecoverable = (error: ExtractionError): BatchError =>
 export const journalFailure = (error: JournalError): BatchError =>
   new BatchError({ reason: new JournalFailure({ error }) })
 
-/** A share of failures says nothing about the first few items. */
+/** The error of an item that a stopped batch did not finish. */
+export const skipped = (extraction: string, { reason }: BatchError): ExtractionError =>
+  reason._tag === "Unrecoverable"
+    ? reason.error
+    : new ExtractionError({
+      extraction,
+      reason: new Skipped({ description: reason.message }),
+      attempts: 0,
+      usage: zero
+    })
+
+/** The share of failures among fewer items says little. */
 const minItemsForShare = 100
 
-/** Counts results, and returns the error to stop with when there are too many failures. */
+/** Counts results, and returns the error to stop with if there are too many failures. */
 export type FailurePolicy = (result: Result.Result<unknown, ExtractionError>) => BatchError | undefined
 
 export const makeFailurePolicy = ({ maxFailures = Infinity, maxFailureShare = 1 }: Options): FailurePolicy => {

@@ -1,4 +1,4 @@
-/** Examines the first items of a batch, extracts some of them if asked to, and extrapolates. */
+/** Examines the first items of a batch, extracts some of them as probes, and extrapolates. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,12 +13,15 @@ import * as Pricing from "../../llm/Pricing.ts"
 import * as TokenCount from "../../llm/TokenCount.ts"
 import * as Usage from "../../llm/Usage.ts"
 import type { BatchEstimate, Options } from "../BatchEstimate.ts"
+import { arrayChunkSize, refuseText, toStream } from "./source.ts"
 
 export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, E, R, R2>(
   self: Extraction<A, Input, R>,
   source: Iterable<In> | Stream.Stream<In, E, R2>,
   options: Options & { readonly concurrency: number }
 ): Effect.fn.Return<BatchEstimate, E | ExtractionError, Llm | R | R2> {
+  const refused = refuseText(self.name, source)
+  if (refused !== undefined) return yield* refused
   const llm = yield* Llm
   const count = yield* TokenCount.fromContext
   const compiled = yield* Effect.fromResult(Compiled.make(self, llm.dialect))
@@ -27,12 +30,12 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, 
     Result.match(Compiled.toRequest(compiled, input, llm.model), { onFailure: () => [], onSuccess: (one) => [one] })
   )
   const valid = sample.length === 0 ? 0 : Math.round(items * requests.length / sample.length)
-  const probed = spread(requests, options.probe ?? 0)
-  const measured = yield* measure(compiled, llm, probed, options.concurrency)
+  const probes = yield* probe(compiled, llm, spread(requests, options.probe ?? 0), options.concurrency)
+  const measured = measure(probes)
 
   const guess = (some: ReadonlyArray<LlmRequest>): number =>
     mean(some.map((request) => TokenCount.prompt(request, count)))
-  const correction = measured === undefined ? 1 : measured.inputTokens / guess(probed)
+  const correction = measured === undefined ? 1 : measured.inputTokens / guess(measured.requests)
   const attempts = Math.round(valid * (measured?.attemptsPerItem ?? 1))
   const tokens = {
     inputTokens: Math.round(attempts * guess(requests) * correction),
@@ -48,11 +51,11 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, 
     items,
     invalid: items - valid,
     sampled: sample.length,
-    probed: probed.length,
+    probed: probes.length,
     requests: attempts,
     ...tokens,
     usd: costOf(yield* Pricing.CurrentPricing, llm, requests[0], tokens),
-    probesUsd: Usage.cost(measured?.usage ?? Usage.zero),
+    probesUsd: Usage.cost(sum(probes)),
     duration: Duration.millis(Math.round(Math.max(
       attempts * latency / Math.min(options.concurrency, Math.max(1, valid)),
       60_000 * attempts / (options.requestsPerMinute ?? Infinity),
@@ -66,7 +69,7 @@ const examine = Effect.fnUntraced(function*<In, E, R>(
   options: Options
 ): Effect.fn.Return<{ readonly items: number; readonly sample: ReadonlyArray<In> }, E, R> {
   const size = Math.max(1, options.sample ?? 100)
-  const inputs = Stream.isStream(source) ? source : Stream.fromIterable(source)
+  const inputs = toStream(source, arrayChunkSize)
   const sample: Array<In> = []
   let seen = 0
   yield* Stream.runForEachArray(
@@ -80,46 +83,60 @@ const examine = Effect.fnUntraced(function*<In, E, R>(
   return { items: options.items ?? seen, sample }
 })
 
-/** What probes took, each figure per completion but for the attempts. */
-interface Measured {
+/** An item that was extracted to measure it. */
+interface Probe {
+  readonly request: LlmRequest
+  readonly attempts: number
   readonly usage: Usage.Usage
+  readonly millis: number
+}
+
+const probe = <A, Input, R>(
+  compiled: Compiled.Compiled<A, Input, R>,
+  llm: Llm["Service"],
+  requests: ReadonlyArray<LlmRequest>,
+  concurrency: number
+): Effect.Effect<ReadonlyArray<Probe>, ExtractionError, R> =>
+  Effect.forEach(
+    requests,
+    (request) =>
+      Effect.flatMap(Effect.timed(Effect.result(Compiled.run(compiled, llm, request))), ([duration, result]) => {
+        if (Result.isFailure(result) && result.failure.isUnrecoverable) return Effect.fail(result.failure)
+        const { attempts, usage } = Result.merge(result)
+        return Effect.succeed({ request, attempts, usage, millis: Duration.toMillis(duration) })
+      }),
+    { concurrency }
+  )
+
+const sum = (probes: ReadonlyArray<Probe>): Usage.Usage =>
+  probes.reduce((sum, { usage }) => Usage.add(sum, usage), Usage.zero)
+
+/** The means of probes. Tokens and latency are per completion. */
+interface Measured {
+  readonly requests: ReadonlyArray<LlmRequest>
   readonly attemptsPerItem: number
   readonly inputTokens: number
   readonly outputTokens: number
   readonly latencyMillis: number
 }
 
-/** Nothing, if there were no probes, or a cache answered all of them: that says nothing about the other items. */
-const measure = Effect.fnUntraced(function*<A, Input, R>(
-  compiled: Compiled.Compiled<A, Input, R>,
-  llm: Llm["Service"],
-  requests: ReadonlyArray<LlmRequest>,
-  concurrency: number
-): Effect.fn.Return<Measured | undefined, ExtractionError, R> {
-  const probes = yield* Effect.forEach(
-    requests,
-    (request) => Effect.timed(Effect.result(Compiled.run(compiled, llm, request))),
-    { concurrency }
-  )
-  for (const [, result] of probes) {
-    if (Result.isFailure(result) && result.failure.isUnrecoverable) return yield* result.failure
-  }
-  const answered = probes.filter(([, result]) => Usage.totalTokens(Result.merge(result).usage) > 0)
+/** Measures the probes that used tokens. Answers from a cache use none, so they do not show what other items need. */
+const measure = (probes: ReadonlyArray<Probe>): Measured | undefined => {
+  const answered = probes.filter(({ usage }) => Usage.totalTokens(usage) > 0)
   if (answered.length === 0) return undefined
-  const spent = answered.map(([, result]) => Result.merge(result))
-  const usage = spent.reduce((sum, { usage }) => Usage.add(sum, usage), Usage.zero)
-  const attempts = spent.reduce((sum, { attempts }) => sum + attempts, 0)
+  const usage = sum(answered)
+  const attempts = answered.reduce((sum, { attempts }) => sum + attempts, 0)
   const attemptsPerItem = attempts / answered.length
   return {
-    usage,
+    requests: answered.map(({ request }) => request),
     attemptsPerItem,
     inputTokens: usage.inputTokens / attempts,
     outputTokens: usage.outputTokens / attempts,
-    latencyMillis: mean(answered.map(([duration]) => Duration.toMillis(duration))) / attemptsPerItem
+    latencyMillis: mean(answered.map(({ millis }) => millis)) / attemptsPerItem
   }
-})
+}
 
-/** As many elements of a list, at even distances. */
+/** Picks elements of a list at even distances. */
 const spread = <A>(list: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
   const size = Math.min(Math.max(0, Math.floor(count)), list.length)
   return Array.from({ length: size }, (_, i) => list[Math.floor(i * list.length / size)]!)
@@ -128,7 +145,7 @@ const spread = <A>(list: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
 const mean = (numbers: ReadonlyArray<number>): number =>
   numbers.length === 0 ? 0 : numbers.reduce((sum, n) => sum + n, 0) / numbers.length
 
-/** At the full price: what the provider's prompt cache will save is unknown. */
+/** The cost at full price, because the savings of the provider's prompt cache are unknown. */
 const costOf = (
   current: Pricing.Pricing,
   llm: Llm["Service"],
@@ -137,7 +154,7 @@ const costOf = (
 ): Option.Option<number> => {
   if (request === undefined) return Option.some(0)
   const price = Pricing.priceOf([current, llm.pricing], request.model)
-  // The batch as a whole is long, but that does not make a single request long.
+  // The price of long requests applies to single requests, not to the batch as a whole.
   return Option.fromUndefinedOr(
     price && Pricing.costOf({ ...price, long: undefined }, { ...Usage.zero, ...tokens }, request.parameters.serviceTier)
   )

@@ -1,4 +1,4 @@
-/** What a run reports to its progress. */
+/** The connection of a run to its progress. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,8 +11,10 @@ import type { BatchEvent, BatchProgress, BatchSnapshot } from "../BatchProgress.
 import type { FinishedItem } from "../BatchSummary.ts"
 import * as Tally from "./tally.ts"
 
-/** The key of the feed in a progress: a progress that was not made here has none, and its type says so. */
+/** The key of the feed in a progress. A progress that was not made here does not have it, so its type does not fit. */
 export const TypeId: unique symbol = Symbol.for("~effect-instructor/BatchProgress") as never
+
+export const fromProgress = (progress: BatchProgress): Feed => progress[TypeId] as Feed
 
 interface ReportedItem extends FinishedItem {
   readonly index: number
@@ -24,7 +26,7 @@ export interface Feed {
   readonly started: (index: number, id: string | undefined) => void
   readonly finished: (item: ReportedItem) => void
   readonly restored: (index: number, id: string | undefined) => void
-  /** The item is no longer in flight, and stays pending. */
+  /** The item is no longer in flight, but stays pending. */
   readonly left: (index: number) => void
   readonly spent: (attempts: number, usage: Usage) => void
   readonly retried: (
@@ -42,7 +44,7 @@ export interface Feed {
 interface State {
   readonly pubsub: PubSub.PubSub<BatchEvent>
   readonly tally: Tally.Tally
-  /** The items in flight, each with the time until which it waits: 0 for no wait, infinite for an unknown one. */
+  /** The items in flight, each with the time until which it waits: 0 for no wait, `Infinity` for an unknown end. */
   readonly inFlight: Map<number, number>
   listeners: number
   retries: number

@@ -8,7 +8,7 @@ import type { Claim } from "../Journal.ts"
 import type { Options } from "./options.ts"
 
 /**
- * A finished item: an input with its result.
+ * A finished item, an input with its result: what `Batch.stream` and `Batch.resumable` emit.
  *
  * @category models
  * @since 0.1.0
@@ -16,21 +16,21 @@ import type { Options } from "./options.ts"
 export interface Item<out A, out In> {
   /** The position of the input in its source, from 0. */
   readonly index: number
-  /** Its name, where the batch has an `id` option. */
+  /** Its id, if the batch has an `id` option. */
   readonly id: string | undefined
   readonly input: In
   readonly result: Result.Result<A, ExtractionError>
-  /** Completions received for it, whether it succeeded or failed. */
+  /** Completions received, whether it succeeded or failed. */
   readonly attempts: number
-  /** The usage of all of them. */
+  /** The usage of these completions. */
   readonly usage: Usage
-  /** The time from its request to its value or error. */
+  /** The time from the request to the value or the error. */
   readonly latency: Duration.Duration
-  /** Whether an earlier run finished it. Then the rest is as recorded, and cost nothing again. */
+  /** Whether an earlier run finished it. Then the other fields are as recorded, and nothing was sent. */
   readonly restored: boolean
 }
 
-/** An input on its way to a fiber. Its request is made there, because a small chunk of inputs may have large requests. */
+/** An input before it is extracted. Its request is built later, because requests may be large. */
 export interface Planned<out In> {
   readonly index: number
   readonly id: string | undefined
@@ -68,16 +68,16 @@ export const plan = <In, E, R>(
 export const notSent = (extraction: string, description: string): ExtractionError =>
   new ExtractionError({ extraction, reason: new InvalidInput({ description }), attempts: 0, usage: zero })
 
-export const finished = <A, In>(
-  { id, index, input }: Planned<In>,
-  outcome: {
-    readonly result: Result.Result<A, ExtractionError>
-    readonly attempts: number
-    readonly usage: Usage
-    readonly latencyMillis: number
-    readonly restored: boolean
-  }
-): Item<A, In> => ({
+/** The outcome of an item. */
+export interface Outcome<out A> {
+  readonly result: Result.Result<A, ExtractionError>
+  readonly attempts: number
+  readonly usage: Usage
+  readonly latencyMillis: number
+  readonly restored: boolean
+}
+
+export const finished = <A, In>({ id, index, input }: Planned<In>, outcome: Outcome<A>): Item<A, In> => ({
   index,
   id,
   input,

@@ -1,8 +1,9 @@
 /**
- * Many inputs through a bounded number of fibers. A fiber takes the next input when it is free and not before, so nothing
- * is held for an input that waits: one chunk of the source is read ahead.
+ * Runs many inputs in a limited number of fibers. A fiber takes its next input when it is free, so that waiting inputs
+ * need no memory, except for one chunk of the source that is read ahead.
  *
- * Not `Stream.mapEffect`, because a batch can stop taking inputs and still finish those it has begun.
+ * Written by hand: `Stream.mapEffect` cannot stop taking inputs and still finish those in flight, gives them no grace
+ * period, and starts a fiber for each input.
  */
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
@@ -16,38 +17,38 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 
-/** What the handler of an input may do with the pool. */
+/** Lets the handler of an input control the pool. */
 export interface Control<in Out, in EStop> {
-  /** Stops the run: no further input is taken, those in flight finish, and the stream fails with the first reason. */
+  /** Takes no further input, lets those in flight finish, and then fails the stream with the first reason. */
   readonly stop: (reason: EStop) => void
-  /** Puts out a result before the handler ends. `turn` is that of the handler's input. */
+  /** Emits a result before the handler ends. `turn` is the turn of its input. */
   readonly emit: (turn: number, result: Out) => Effect.Effect<void>
 }
 
 export interface Options<In, Out, EStop, R> {
   readonly concurrency: number
   readonly ordered: boolean
-  /** Handles one input, and gives its result or `undefined`. A failure stops the run. */
+  /** Handles one input, and returns what to emit or `undefined`. A failure stops the run. */
   readonly handle: (input: In, control: Control<Out, EStop>, turn: number) => Effect.Effect<Out | undefined, EStop, R>
-  /** Stops the run by itself. */
+  /** Stops the run after a time. */
   readonly timeout: {
     readonly after: Duration.Input
     readonly reason: EStop
-    /** How long inputs in flight may go on afterwards. */
+    /** How long inputs in flight may continue afterwards. */
     readonly grace: Duration.Input
   } | undefined
-  /** How long inputs in flight may go on after the consumer of the results has gone away. */
+  /** How long inputs in flight may continue after the consumer of the results was interrupted. */
   readonly abandonedGrace: Duration.Input | undefined
 }
 
-/** Results that wait for a slow consumer, beside those that the fibers hold and the consumer has taken. */
+/** Results that wait for a slow consumer, besides one for each fiber and those that the consumer has taken. */
 const bufferSize = 16
 
 interface State<In, Out, EStop, E> {
   readonly results: Queue.Queue<Out, E | EStop | Cause.Done>
   readonly turns: Turns | undefined
   readonly handling: Set<Fiber.Fiber<unknown, unknown>>
-  /** Open once no fiber is running. */
+  /** Opens when the last fiber has ended. */
   readonly idle: Latch.Latch
   chunk: ReadonlyArray<In>
   position: number
@@ -94,13 +95,13 @@ export const run = <In, Out, E, EStop, R, R2>(
     return Stream.fromQueue(state.results)
   }))
 
-/** Takes no further input. The first cause is the one that counts. */
+/** Takes no further input. The first cause is kept. */
 const end = <In, Out, EStop, E>(state: State<In, Out, EStop, E>, cause?: Cause.Cause<E | EStop>): void => {
   state.failure ??= cause
   state.ended = true
   state.chunk = []
   state.position = 0
-  // A source may wait without end, for a line from a terminal for example.
+  // A source may wait for a long time, for a line from a terminal for example.
   state.puller?.interruptUnsafe()
 }
 
@@ -124,7 +125,7 @@ const makeRefill = <In, Out, E, EStop, R, R2>(
         if (state.ended) return Effect.void
         state.chunk = next
         state.position = 0
-        // One for each input, and one to pull while this fiber is busy with its own.
+        // One for each input, so that another fiber can pull while this one is busy.
         return start(Math.min(next.length, concurrency - state.running))
       },
       onFailure: pulled,
@@ -138,14 +139,11 @@ const makeWork = <In, Out, E, EStop, R, R2>(
   refill: Effect.Effect<void, never, R | R2>
 ): Effect.Effect<void, EStop, R | R2> => {
   const { handling, idle, results, turns } = state
-  const offer = (result: Out): Effect.Effect<unknown> =>
-    Queue.offerUnsafe(results, result) ? Effect.void : Queue.offer(results, result)
+  const offer = (result: Out): Effect.Effect<void> =>
+    Effect.suspend(() => Queue.offerUnsafe(results, result) ? Effect.void : Effect.asVoid(Queue.offer(results, result)))
   const control: Control<Out, EStop> = {
     stop: (reason) => end(state, Cause.fail(reason)),
-    emit: (turn, result) =>
-      turns === undefined
-        ? Effect.asVoid(offer(result))
-        : Effect.asVoid(Effect.andThen(turns.wait(turn), offer(result)))
+    emit: (turn, result) => turns === undefined ? offer(result) : Effect.andThen(turns.wait(turn), offer(result))
   }
 
   return Effect.withFiber((fiber) =>
@@ -175,7 +173,7 @@ const makeWork = <In, Out, E, EStop, R, R2>(
   )
 }
 
-/** Stops the run after its timeout and, after a grace period, whatever is still in flight. */
+/** Stops the run after its timeout, and interrupts the inputs that are still in flight after the grace period. */
 const expire = Effect.fnUntraced(function*<In, Out, EStop, E>(
   state: State<In, Out, EStop, E>,
   { after, grace, reason }: NonNullable<Options<In, Out, EStop, never>["timeout"]>
@@ -183,7 +181,7 @@ const expire = Effect.fnUntraced(function*<In, Out, EStop, E>(
   yield* Effect.sleep(after)
   if (!state.ended) end(state, Cause.fail(reason))
   yield* Effect.sleep(grace)
-  // Fibers that wait for a slow consumer have done their work. A source that has ended has not set a failure.
+  // Fibers that wait for a slow consumer are not among them. A source that has ended has set no failure.
   if (state.handling.size > 0) end(state, Cause.fail(reason))
   for (const fiber of state.handling) fiber.interruptUnsafe()
 })
@@ -202,11 +200,11 @@ const finish = <In, Out, EStop, E>(
       : Effect.andThen(Effect.timeoutOption(Effect.interruptible(state.idle.await), abandonedGrace), interrupted)
   })
 
-/** Lets results out in the order of their inputs. */
+/** The order of the inputs, in which results are emitted. */
 interface Turns {
   readonly wait: (turn: number) => Effect.Effect<void>
   readonly pass: (turn: number) => void
-  /** A failed input gives up its turn, so that others do not wait for it. */
+  /** Passes the turn of an input that fails, so that others do not wait for it. */
   readonly passOnFailure: <A, E, R>(turn: number, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 

@@ -1,4 +1,4 @@
-/** Items as records of a journal, and back. */
+/** Converts items to records of a journal, and back. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -26,28 +26,47 @@ export const toRecord = <A, In>(
     : Effect.map(Effect.orDie(encodeError(detailed.failure)), (error) => ({ ...record, status: "error", error }))
 }
 
+export interface Restored<A> {
+  readonly result: Result.Result<A, ExtractionError>
+  /** Whether the record can still be used. If not, a run extracts the item again. */
+  readonly isCurrent: boolean
+}
+
 /**
- * The result of a recorded item. An answer is decoded again: a change of the schema that no request shows may have made
- * it invalid, and then the result is `InvalidOutput`.
+ * The result of a recorded item. The answer is decoded again, because the schema may have changed in a way that does not
+ * change the request: a new check, for example. If it is not valid any more, the result is `InvalidOutput`.
  */
-export const toResult = <A, R>(
+export const restore = <A, R>(
   { coerce, name: extraction }: Pick<Extraction<A, never, R>, "coerce" | "name">,
   response: ResponseSchema<A, R>,
   { answer, attempts, error, status, usage }: JournalRecord
-): Effect.Effect<Result.Result<A, ExtractionError>, never, R> => {
+): Effect.Effect<Restored<A>, never, R> => {
   if (status === "error") {
-    return Effect.succeed(Result.fail(Option.getOrElse(
-      decodeError(error),
-      () => notSent(extraction, "The journal's record of this failure cannot be read. Run the item again")
-    )))
+    const failure = decodeError(error)
+    return Effect.succeed({
+      result: Result.fail(
+        Option.getOrElse(
+          failure,
+          () => notSent(extraction, "The journal's record of this failure cannot be read. Run the item again")
+        )
+      ),
+      isCurrent: Option.isSome(failure)
+    })
   }
-  return Effect.mapError(response.decode(response.read(answer ?? null, coerce)), (issue) =>
-    new ExtractionError({
-      extraction,
-      reason: new InvalidOutput({
-        attempts: [{ text: JSON.stringify(answer ?? null), issues: AnswerIssue.fromSchemaIssue(issue) }]
-      }),
-      attempts,
-      usage
-    })).pipe(Effect.result)
+  return Effect.match(response.decode(response.read(answer ?? null, coerce)), {
+    onSuccess: (value) => ({ result: Result.succeed(value), isCurrent: true }),
+    onFailure: (issue) => ({
+      result: Result.fail(
+        new ExtractionError({
+          extraction,
+          reason: new InvalidOutput({
+            attempts: [{ text: JSON.stringify(answer ?? null), issues: AnswerIssue.fromSchemaIssue(issue) }]
+          }),
+          attempts,
+          usage
+        })
+      ),
+      isCurrent: false
+    })
+  })
 }

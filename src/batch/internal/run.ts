@@ -1,4 +1,4 @@
-/** One run of a batch: inputs in, items out, and the rules for stopping. The engine does the items. */
+/** One run of a batch: claims inputs, lets an engine handle them, and stops when it must. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -12,14 +12,15 @@ import { CurrentFlow } from "../../llm/Priority.ts"
 import { CurrentRequestObserver } from "../../llm/RequestObserver.ts"
 import { BatchError, TimedOut } from "../BatchError.ts"
 import type { Journal } from "../Journal.ts"
-import { claim, claimSize } from "./claims.ts"
+import { claim } from "./claims.ts"
 import { type FailurePolicy, journalFailure, makeFailurePolicy, unrecoverable } from "./errors.ts"
-import { type Feed, TypeId } from "./feed.ts"
-import { notSent, plan, type Planned } from "./item.ts"
+import { type Feed, fromProgress } from "./feed.ts"
+import { plan, type Planned } from "./item.ts"
 import { graceOf, type Options, timeoutOf, toLimit } from "./options.ts"
 import * as Pool from "./pool.ts"
+import { arrayChunkSize, chunkSize, refuseText, toStream } from "./source.ts"
 
-/** Everything that is the same for all items of a run. */
+/** The context that all items of a run share. */
 export interface Run<A, Input, In, R> {
   readonly compiled: Compiled.Compiled<A, Input, R>
   readonly llm: Llm["Service"]
@@ -29,11 +30,11 @@ export interface Run<A, Input, In, R> {
   readonly clock: Clock.Clock
   readonly failurePolicy: FailurePolicy
   readonly toRequest: (item: Planned<In>) => Result.Result<LlmRequest, ExtractionError>
-  /** Reports to the feed what happens to the requests of an item, and that it left when it is interrupted. */
+  /** Reports retries and waits of an item to the feed, and when it is interrupted. */
   readonly observed: <B, E, R2>(item: Planned<In>, effect: Effect.Effect<B, E, R2>) => Effect.Effect<B, E, R2>
 }
 
-/** How items are done: `make` gives the handler of one item. */
+/** Makes the handler of items. */
 export type Engine<Out, A, Input, In, R> = (run: Run<A, Input, In, R>) => Handle<Out, In, R>
 
 export type Handle<Out, In, R> = (
@@ -42,7 +43,7 @@ export type Handle<Out, In, R> = (
   turn: number
 ) => Effect.Effect<Out | undefined, BatchError, R>
 
-export const run = <Out, A, Input, In extends Input, E, R, R2>(
+export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
   self: Extraction<A, Input, R>,
   source: Iterable<In> | Stream.Stream<In, E, R2>,
   options: Options<In>,
@@ -50,27 +51,25 @@ export const run = <Out, A, Input, In extends Input, E, R, R2>(
   engine: Engine<Out, A, Input, In, R>
 ): Stream.Stream<Out, E | BatchError, Llm | R | R2> =>
   Stream.unwrap(Effect.gen(function*() {
-    // The types exclude a text, whose characters would be sent one by one.
-    if (typeof source === "string") {
-      return yield* unrecoverable(notSent(self.name, "A batch needs a list or a stream of inputs, and got a text"))
-    }
+    const refused = refuseText(self.name, source)
+    if (refused !== undefined) return yield* unrecoverable(refused)
     const run = yield* makeRun(self, options, journal)
     const handle = engine(run)
     const flow = (yield* CurrentFlow) ?? {}
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
-    const inputs = Stream.isStream(source) ? source : Stream.fromIterable(source, { chunkSize: claimSize })
-    const planned = plan(inputs, self.name, options)
+    const planned = plan(toStream(source, journal === undefined ? arrayChunkSize : chunkSize), self.name, options)
     const after = timeoutOf(options)
     const grace = graceOf(options)
-    return Pool.run(journal === undefined ? planned : claim(planned, run, journal), {
+    const results = Pool.run(journal === undefined ? planned : claim(planned, run, journal), {
       concurrency: toLimit(options.concurrency),
       ordered: options.ordered ?? false,
-      handle: (item, control, turn) => Effect.provideService(handle(item, control, turn), CurrentFlow, flow),
+      handle,
       timeout: after === undefined
         ? undefined
         : { after, reason: new BatchError({ reason: new TimedOut({ after }) }), grace },
       abandonedGrace: journal === undefined ? undefined : grace
     })
+    return Stream.provideService(results, CurrentFlow, flow)
   }))
 
 const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
@@ -82,7 +81,7 @@ const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   const clock = yield* Clock.Clock
   const outer = yield* CurrentRequestObserver
   const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self, llm.dialect)), unrecoverable)
-  const feed = options.progress?.[TypeId]
+  const feed = options.progress === undefined ? undefined : fromProgress(options.progress)
   return {
     compiled,
     llm,

@@ -1,4 +1,4 @@
-/** Counts the items of a batch, at a few additions an item. */
+/** Counts the items of a batch. It needs only a few additions for each item. */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as Usage from "../../llm/Usage.ts"
@@ -69,7 +69,7 @@ export const summary = (self: Tally, now: number): BatchSummary => {
   }
 }
 
-/** Latencies in buckets each 5 % wider than the last, from 1 ms to over an hour. */
+/** Latencies in buckets from 1 ms to over an hour, each 5 % wider than the one before. */
 interface Latencies {
   readonly buckets: Float64Array
   count: number

@@ -1,4 +1,4 @@
-/** One run of the command: an input through a model into an output. */
+/** One run of the command: an input through a model to an output. */
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
@@ -13,25 +13,26 @@ import type * as Scope from "effect/Scope"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Batch from "../../batch/Batch.ts"
+import type { BatchError } from "../../batch/BatchError.ts"
 import * as BatchProgress from "../../batch/BatchProgress.ts"
 import { Journal } from "../../batch/Journal.ts"
-import type { BatchError } from "../../batch/BatchError.ts"
 import type * as Llm from "../../llm/Llm.ts"
 import * as NodeJournal from "../../node/journal/NodeJournal.ts"
-import * as Asked from "../options/asked.ts"
-import * as BatchOfRows from "../input/batchOfRows.ts"
 import { type CommandFailure, exitCode, silently, stopped, usage } from "../commandFailure.ts"
 import * as InputSource from "../input/inputSource.ts"
+import * as Rows from "../input/rows.ts"
+import * as ExtractionOptions from "../options/extraction.ts"
+import type { AnyExtraction } from "../options/schemaModule.ts"
+import * as Lines from "../output/lines.ts"
 import * as OutputFile from "../output/outputFile.ts"
-import * as OutputLine from "../output/outputLine.ts"
-import * as ProgressText from "../progress/progressText.ts"
-import type { ProgressView } from "../progress/progressView.ts"
 import * as RunFiles from "../output/runFiles.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
+import * as Format from "../progress/format.ts"
+import * as ProgressText from "../progress/progressText.ts"
+import type { ProgressView } from "../progress/progressView.ts"
 import { Stopping } from "../stopping.ts"
-import * as Words from "../progress/words.ts"
 
-export interface Options extends Asked.Asking {
+export interface Options extends ExtractionOptions.Options {
   readonly input: string
   readonly output: string
   readonly journal: string | undefined
@@ -50,144 +51,169 @@ export interface Options extends Asked.Asking {
 
 type Services = FileSystem.FileSystem | Path.Path | Stdio.Stdio | Llm.Llm | Scope.Scope
 
+type RunExit = Exit.Exit<void, CommandFailure | BatchError>
+
+/** A run that is ready to begin: nothing was sent yet, and everything that can be checked has been. */
+interface Run {
+  readonly options: Options
+  readonly view: ProgressView
+  readonly extraction: AnyExtraction
+  readonly lines: Lines.OutputLines
+  readonly input: InputSource.InputSource
+  readonly sink: OutputFile.OutputFile
+  readonly journal: Journal["Service"] | undefined
+  readonly isResumed: boolean
+  readonly progress: BatchProgress.BatchProgress
+  /** Of the output so far. */
+  readonly written: { lines: number; errors: number }
+}
+
 export const run = Effect.fnUntraced(function*(
   options: Options,
   view: ProgressView
 ): Effect.fn.Return<void, CommandFailure, Services> {
-  const extraction = yield* Asked.load(options)
-  const lines = yield* Effect.fromResult(OutputLine.make(extraction))
+  const run = yield* prepare(options, view)
+  const isOutputWritten = yield* Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(restore(extractAll(run)))
+      const isOutputWritten = isClosedPipe(exit) || (yield* finish(run, exit))
+      yield* exit
+      return isOutputWritten
+    })
+  ).pipe(
+    Effect.mapError((error) => error._tag === "BatchError" ? stopped(error.message) : error)
+  )
+  if (!isOutputWritten) return yield* silently(exitCode.stopped)
+  if (run.written.errors > 0) return yield* silently(exitCode.failedItems)
+})
+
+const prepare = Effect.fnUntraced(function*(
+  options: Options,
+  view: ProgressView
+): Effect.fn.Return<Run, CommandFailure, Services> {
+  const extraction = yield* ExtractionOptions.load(options)
+  const lines = yield* Effect.fromResult(Lines.make(extraction))
   const input = yield* InputSource.open({
     path: options.input,
     fields: { text: options.textField, id: options.idField },
     limit: options.limit
   })
-  const recording = yield* openRecording(options)
-  const sink = options.output === "-"
-    ? { append: (some: ReadonlyArray<OutputLine.Line>) => StandardOutput.write(some.map(({ text }) => text).join("")) }
-    : yield* OutputFile.open(options.output)
-  const journal = recording === undefined ? undefined : yield* recording.open
+  const journalPath = options.journal ?? (options.output === "-" ? undefined : `${options.output}.journal`)
+  const { isResumed } = journalPath === undefined ? { isResumed: false } : yield* RunFiles.prepare(
+    { input: options.input, output: options.output, journal: journalPath },
+    { restart: options.restart }
+  )
+  const sink = options.output === "-" ? standardOutput : yield* OutputFile.open(options.output)
+  const journal = journalPath === undefined ? undefined : yield* openJournal(journalPath)
   const progress = yield* BatchProgress.make
-  const stopping = yield* Stopping
+  const written = { lines: 0, errors: 0 }
+  return { options, view, extraction, lines, input, sink, journal, isResumed, progress, written }
+})
 
+const standardOutput: OutputFile.OutputFile = {
+  append: (lines) => StandardOutput.write(lines.map(({ text }) => text).join(""))
+}
+
+const openJournal = (path: string): Effect.Effect<Journal["Service"], CommandFailure, Scope.Scope> =>
+  Layer.build(NodeJournal.layer({ path })).pipe(
+    Effect.map(Context.get(Journal)),
+    Effect.mapError((error) => usage(error.message))
+  )
+
+const itemsOf = ({ extraction, input, journal, options, progress }: Run) => {
+  const rowExtraction = Rows.toExtraction(extraction)
   const batchOptions = {
     concurrency: options.concurrency,
     ordered: options.ordered,
     maxFailures: options.maxFailures,
     grace: options.grace,
-    progress,
-    id: ({ id }: BatchOfRows.TextRow, index: number) => id ?? String(index)
+    progress
   }
-  const inputs = BatchOfRows.toInputs(input.rows, extraction)
-  const rowExtraction = BatchOfRows.toExtraction(extraction)
-  const items = journal === undefined
-    ? Batch.stream(rowExtraction, inputs, batchOptions)
-    : Batch.resumable(rowExtraction, inputs, {
+  return journal === undefined
+    ? Batch.stream(rowExtraction, input.rows, { ...batchOptions, id: (row, index) => Rows.idOf(row) ?? String(index) })
+    : Batch.resumable(rowExtraction, input.rows, {
       ...batchOptions,
-      // Without an id of the user's, an item is known by its content, wherever it stands.
-      id: options.idField === undefined ? undefined : ({ id }) => id!,
+      // Without an id field an item is identified by its content, wherever it is in the input.
+      id: options.idField === undefined ? undefined : Rows.idOf,
       retryFailures: options.retryFailures,
       emitRestored: options.output === "-"
     }).pipe(Stream.provideService(Journal, journal))
+}
 
-  let errors = 0
-  let written = 0
-  const drain = Stream.runForEachArray(items, (some) => {
-    const texts = some.map(lines.ofItem)
-    written += texts.length
-    for (const { isError } of texts) if (isError) errors++
-    return sink.append(texts)
+const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, Llm.Llm> =>
+  Effect.scoped(Effect.gen(function*() {
+    const { input, lines, options, progress, sink, view, written } = run
+    const stopping = yield* Stopping
+    yield* view.show(Effect.map(
+      progress.snapshot,
+      (snapshot) => ProgressText.status(snapshot, input.position, options.limit, stopping.isOpen())
+    ))
+    yield* Stream.runForEachArray(itemsOf(run), (items) => {
+      const some = items.map(lines.ofItem)
+      written.lines += some.length
+      for (const { isError } of some) if (isError) written.errors++
+      return sink.append(some)
+    })
+  }))
+
+/** Completes the output and prints the summary. Returns whether the output is complete. */
+const finish = (run: Run, exit: RunExit): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
+  Effect.matchEffect(completeOutput(run, exit), {
+    onSuccess: () => Effect.as(summarise(run, exit), true),
+    onFailure: ({ message }) =>
+      Effect.as(
+        Console.error(
+          `Cannot write the output ${run.options.output}: ${message}. The journal has all results: ` +
+            `run the same command again`
+        ),
+        false
+      )
   })
 
-  const standing = Effect.map(
-    progress.snapshot,
-    (snapshot) => ProgressText.standing(snapshot, input.position, options.limit, stopping.isOpen())
-  )
-  const shown = Effect.scoped(Effect.andThen(view.show(standing), drain))
-
-  /** What was appended is not the whole of what is in the journal. */
-  const putRight = Effect.fnUntraced(function*(exit: Exit.Exit<void, CommandFailure | BatchError>) {
-    const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    if (journal === undefined || options.output === "-" || !(recording!.isResumed || isInterrupted)) return
-    if (Option.isSome(Exit.findErrorOption(exit)) && isOfDisk(Exit.findErrorOption(exit))) return
-    const { errors: recordedErrors, lines: count } = yield* OutputFile.rewrite({
-      path: options.output,
-      journal,
-      lines,
-      isComplete: Exit.isSuccess(exit),
-      ordered: options.ordered
-    })
-    errors = recordedErrors
-    written = count
+/** The lines appended by this run are only a part of the output of a resumed or interrupted one. */
+const completeOutput = Effect.fnUntraced(function*(run: Run, exit: RunExit) {
+  const { isResumed, journal, lines, options, written } = run
+  const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+  if (journal === undefined || options.output === "-" || !(isResumed || isInterrupted) || isOfDisk(exit)) return
+  const rewritten = yield* OutputFile.rewrite({
+    path: options.output,
+    journal,
+    lines,
+    isComplete: Exit.isSuccess(exit),
+    ordered: options.ordered
   })
-
-  const summarise = Effect.fnUntraced(function*(exit: Exit.Exit<void, CommandFailure | BatchError>) {
-    const snapshot = yield* progress.snapshot
-    const outcome = Exit.isSuccess(exit)
-      ? "finished"
-      : Cause.hasInterruptsOnly(exit.cause)
-      ? "interrupted"
-      : "stopped"
-    const where = options.output === "-" ? "the standard output" : options.output
-    yield* view.print(
-      view.style === "json"
-        ? ProgressText.summaryJson(snapshot, { outcome, lines: written, errorLines: errors })
-        : [
-          ProgressText.summary(snapshot),
-          `${Words.count(written)} lines in ${where}` +
-          (outcome === "interrupted" && journal !== undefined ? ". Interrupted: run the same again to go on" : "")
-        ].join("\n")
-    )
-  })
-
-  const finish = (
-    exit: Exit.Exit<void, CommandFailure | BatchError>
-  ): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
-    Effect.matchEffect(putRight(exit), {
-      onSuccess: () => Effect.as(summarise(exit), true),
-      onFailure: ({ message }) =>
-        Effect.as(
-          Console.error(
-            `The output ${options.output} could not be written: ${message}. Nothing is lost: run the same again`
-          ),
-          false
-        )
-    })
-
-  const isPutRight = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const exit = yield* Effect.exit(restore(shown))
-      const isPutRight = isClosedPipe(exit) || (yield* finish(exit))
-      yield* exit
-      return isPutRight
-    })
-  ).pipe(
-    Effect.mapError((error) => error._tag === "BatchError" ? stopped(error.message) : error)
-  )
-  if (!isPutRight) return yield* silently(exitCode.stopped)
-  if (errors > 0) return yield* silently(exitCode.failedItems)
+  written.lines = rewritten.lines
+  written.errors = rewritten.errors
 })
 
-const isClosedPipe = (exit: Exit.Exit<void, CommandFailure | BatchError>): boolean => {
-  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+const summarise = Effect.fnUntraced(function*({ journal, options, progress, view, written }: Run, exit: RunExit) {
+  const snapshot = yield* progress.snapshot
+  const outcome = Exit.isSuccess(exit)
+    ? "finished"
+    : Cause.hasInterruptsOnly(exit.cause)
+    ? "interrupted"
+    : "stopped"
+  if (view.style === "json") {
+    const end = { outcome, lines: written.lines, errorLines: written.errors }
+    return yield* view.print(ProgressText.summaryJson(snapshot, end))
+  }
+  const where = options.output === "-" ? "standard output" : options.output
+  const resume = outcome === "interrupted" && journal !== undefined
+    ? ". Interrupted: run the same command again to resume"
+    : ""
+  yield* view.print(`${ProgressText.summary(snapshot)}\n${Format.count(written.lines)} lines in ${where}${resume}`)
+})
+
+const errorOf = (exit: RunExit): CommandFailure | BatchError | undefined =>
+  Option.getOrUndefined(Exit.findErrorOption(exit))
+
+const isClosedPipe = (exit: RunExit): boolean => {
+  const error = errorOf(exit)
   return error?._tag === "CommandFailure" && error.exitCode === exitCode.closedPipe
 }
 
-/** Then there is no writing it anew either. */
-const isOfDisk = (error: Option.Option<CommandFailure | BatchError>): boolean =>
-  Option.isSome(error) && (error.value._tag === "CommandFailure" || error.value.reason._tag === "JournalFailure")
-
-const openRecording = Effect.fnUntraced(function*(options: Options) {
-  const path = options.journal ?? (options.output === "-" ? undefined : `${options.output}.journal`)
-  if (path === undefined) return undefined
-  const { isResumed } = yield* RunFiles.prepare(
-    { input: options.input, output: options.output, journal: path },
-    { restart: options.restart }
-  )
-  return {
-    isResumed,
-    open: Layer.build(NodeJournal.layer({ path })).pipe(
-      Effect.map(Context.get(Journal)),
-      Effect.mapError((error) => usage(error.message))
-    )
-  }
-})
+/** When a disk cannot be written, rewriting the output would fail too. */
+const isOfDisk = (exit: RunExit): boolean => {
+  const error = errorOf(exit)
+  return error !== undefined && (error._tag === "CommandFailure" || error.reason._tag === "JournalFailure")
+}

@@ -1,20 +1,20 @@
-/** `effect-instructor schema`: what the model is asked for. */
+/** `effect-instructor schema`: the JSON Schema that the model receives. */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Compiled from "../../extraction/internal/compiled.ts"
-import * as Asked from "../options/asked.ts"
+import * as Extraction from "../../extraction/Extraction.ts"
 import { usage } from "../commandFailure.ts"
+import * as ExtractionOptions from "../options/extraction.ts"
 import * as Flags from "../options/flags.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
 
-const flags = { schema: Flags.schema, mode: Flags.asking.mode }
+const flags = { schema: Flags.schema, mode: Flags.extraction.mode }
 
 export const schema = Command.make("schema", flags, (options) =>
   Effect.gen(function*() {
-    const extraction = yield* Asked.load(options)
-    const { output } = yield* Effect.mapError(
-      Effect.fromResult(Compiled.make(extraction)),
+    const extraction = yield* ExtractionOptions.load(options)
+    const jsonSchema = yield* Effect.mapError(
+      Effect.fromResult(Extraction.jsonSchema(extraction)),
       ({ reason }) => usage(reason.message)
     )
-    yield* StandardOutput.write(`${JSON.stringify(output.jsonSchema, null, 2)}\n`)
-  })).pipe(Command.withDescription("Prints the JSON Schema as it is sent to the model"))
+    yield* StandardOutput.write(`${JSON.stringify(jsonSchema, null, 2)}\n`)
+  })).pipe(Command.withDescription("Print the JSON Schema that the model receives"))

@@ -1,27 +1,27 @@
-/** `effect-instructor simulate`: a server to try things against. */
+/** `effect-instructor simulate`: a local server for trying things out. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Compiled from "../../extraction/internal/compiled.ts"
+import * as Extraction from "../../extraction/Extraction.ts"
 import * as OpenAiSimulator from "../../testing/simulators/OpenAiSimulator.ts"
-import * as Asked from "../options/asked.ts"
 import { usage } from "../commandFailure.ts"
+import * as ExtractionOptions from "../options/extraction.ts"
 import * as Flags from "../options/flags.ts"
-import * as SampleAnswer from "./sampleAnswer.ts"
+import * as SampleAnswer from "../simulation/sampleAnswer.ts"
 
 const flags = {
   port: Flag.Int("port").pipe(
-    Flag.withDescription("The port on 127.0.0.1 (default: one that is free)"),
+    Flag.withDescription("The port on 127.0.0.1 (default: any free port)"),
     Flag.withDefault(0)
   ),
   rpm: Flags.count("rpm").pipe(
-    Flag.withDescription("The requests let through in a minute (default: any number)"),
+    Flag.withDescription("Limit of requests per minute (default unlimited)"),
     Flags.optional
   ),
   tpm: Flags.count("tpm").pipe(
-    Flag.withDescription("The tokens let through in a minute (default: any number)"),
+    Flag.withDescription("Limit of tokens per minute (default unlimited)"),
     Flags.optional
   ),
   latency: Flags.duration("latency").pipe(
@@ -36,10 +36,7 @@ export const simulate = Command.make(
   flags,
   ({ latency, port, rpm, schema, tpm }) =>
     Effect.gen(function*() {
-      const jsonSchema = schema === undefined ? undefined : (yield* Effect.mapError(
-        Effect.flatMap(Asked.load({ schema }), (extraction) => Effect.fromResult(Compiled.make(extraction))),
-        (error) => error._tag === "CommandFailure" ? error : usage(error.reason.message)
-      )).output.jsonSchema
+      const jsonSchema = schema === undefined ? undefined : yield* jsonSchemaOf(schema)
       const { baseUrl } = yield* Effect.mapError(
         OpenAiSimulator.make({
           port,
@@ -50,12 +47,19 @@ export const simulate = Command.make(
         (error) => usage(`The simulator cannot listen on port ${port}: ${String(error.cause)}`)
       )
       yield* Console.error(
-        `The simulator answers at ${baseUrl}\nUse it with OPENAI_BASE_URL=${baseUrl}, stop it with Ctrl-C`
+        `The simulator listens at ${baseUrl}\nUse it with OPENAI_BASE_URL=${baseUrl}\nPress Ctrl-C to stop it`
       )
       return yield* Effect.never
     }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(
-    "Serves OpenAI's Chat Completions on this machine, with made-up answers that fit the schema asked for"
+    "Serve OpenAI's Chat Completions locally, with made-up answers that match the requested schema"
   )
 )
+
+const jsonSchemaOf = (schema: string) =>
+  Effect.flatMap(ExtractionOptions.load({ schema }), (extraction) =>
+    Effect.mapError(
+      Effect.fromResult(Extraction.jsonSchema(extraction)),
+      ({ reason }) => usage(reason.message)
+    ))

@@ -1,17 +1,17 @@
 /**
- * CSV, a line at a time. Unlike `effect/encoding/Csv`, which ends at the first record that is no good, this one names
- * its line and goes on with the next.
+ * CSV, a line at a time. `effect/encoding/Csv` stops at the first invalid record; a run has to report the line of such a
+ * record and continue with the next.
  */
 
 export interface CsvRecord {
-  /** Where it begins, from 1. */
+  /** The line on which it begins, from 1. */
   readonly line: number
-  /** The cells, or what is wrong with them. */
+  /** The cells, or why they cannot be read. */
   readonly cells: ReadonlyArray<string> | string
 }
 
 export interface Csv {
-  /** Takes a line without its newline. What it gives is complete. */
+  /** Reads a line, without its newline, and returns the records that are complete by then. */
   readonly push: (text: string, line: number) => ReadonlyArray<CsvRecord>
   readonly end: () => ReadonlyArray<CsvRecord>
 }
@@ -21,15 +21,15 @@ interface Line {
   readonly line: number
 }
 
-/** `maxLength` bounds a record, in characters: what is beyond it is a quote that was never closed. */
+/** A record of more than `maxLength` characters has a quote that was never closed. */
 export const make = (maxLength: number): Csv => {
   /** The lines of a record whose last cell is still open. */
   let open: Array<Line> = []
   let openLength = 0
   let row = makeRow()
 
-  /** Gives up the line that opened a quote, and reads those after it as if it were not there. */
-  const giveUp = (description: string): ReadonlyArray<CsvRecord> => {
+  /** Rejects the line that opened a quote, and reads the lines after it as if it were absent. */
+  const reject = (description: string): ReadonlyArray<CsvRecord> => {
     const [first, ...rest] = open
     open = []
     openLength = 0
@@ -45,8 +45,8 @@ export const make = (maxLength: number): Csv => {
     open.push({ text, line })
     openLength += text.length + 1
     const state = row.push(text)
-    if (state === "invalid") return giveUp("a quote stands where none can be: double those that belong to the text")
-    if (state === "open") return openLength > maxLength ? giveUp(notClosed) : []
+    if (state === "invalid") return reject("a quote is in the wrong place: double the quotes that belong to the text")
+    if (state === "open") return openLength > maxLength ? reject(notClosed) : []
     const record = { line: open[0]!.line, cells: row.cells }
     open = []
     openLength = 0
@@ -58,7 +58,7 @@ export const make = (maxLength: number): Csv => {
     push,
     end: () => {
       const records: Array<CsvRecord> = []
-      while (open.length > 0) records.push(...giveUp(notClosed))
+      while (open.length > 0) records.push(...reject(notClosed))
       return records
     }
   }
@@ -66,7 +66,7 @@ export const make = (maxLength: number): Csv => {
 
 const notClosed = "the quote that opens here is not closed"
 
-/** The cells of one record, which goes on in the next line as long as a quote is open. */
+/** The cells of one record, which continues on the next line while a quote is open. */
 const makeRow = () => {
   const cells: Array<string> = []
   let cell = ""

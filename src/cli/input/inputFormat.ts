@@ -1,9 +1,9 @@
-/** The formats a file of texts may have, and how a line of each is read. */
+/** The formats of input files, and how a line of each is read. */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Csv from "./csv.ts"
 
-/** A text to extract from, or what is wrong with its line. */
+/** A text to extract from, or why its line cannot be used. */
 export type Row =
   | { readonly _tag: "Text"; readonly text: string; readonly id: string | undefined }
   | { readonly _tag: "Unusable"; readonly description: string }
@@ -14,7 +14,7 @@ export interface Fields {
 }
 
 export interface RowReader {
-  /** The rows that end with a line; a failure says why the whole is no good. */
+  /** The rows that end with a line; a failure says why the whole input cannot be read. */
   readonly push: (line: string, number: number) => Result.Result<ReadonlyArray<Row>, string>
   readonly end: () => ReadonlyArray<Row>
 }
@@ -23,7 +23,7 @@ export type Format = "jsonl" | "csv" | "txt"
 
 const defaultTextField = "text"
 
-/** By the name of a file, or nothing if it says nothing. */
+/** The format of a file by its name, where the name says. */
 export const ofPath = (path: string): Format | undefined => {
   const extension = /\.(\w+)$/.exec(path)?.[1]?.toLowerCase()
   return extension === "jsonl" || extension === "ndjson"
@@ -67,8 +67,8 @@ const readJson = (line: string, number: number, fields: Fields): Row => {
   const textField = fields.text ?? defaultTextField
   const text = ownField(value, textField)
   if (!Predicate.isString(text)) {
-    const what = text === undefined ? "has no field" : "has no string in its field"
-    return unusable(`Line ${number} ${what} ${JSON.stringify(textField)}. It has ${listed(Object.keys(value))}`)
+    const what = text === undefined ? "has no field" : "has something other than a string in its field"
+    return unusable(`Line ${number} ${what} ${JSON.stringify(textField)}. Its fields are ${listed(Object.keys(value))}`)
   }
   if (fields.id === undefined) return usable(text, undefined, number)
   const id = ownField(value, fields.id)
@@ -85,7 +85,7 @@ const listed = (names: ReadonlyArray<string>): string => {
   return names.length === 0 ? "none" : names.length > 20 ? `${shown} and ${names.length - 20} more` : shown
 }
 
-/** What comes through a pipe has no name. */
+/** A pipe has no name, so its first line decides. */
 const sniffingReader = (fields: Fields): RowReader => {
   let reader: RowReader | undefined
   return {
@@ -131,18 +131,20 @@ const readHeader = (
   cells: ReadonlyArray<string> | string,
   fields: Fields
 ): Result.Result<Columns, string> => {
-  if (Predicate.isString(cells)) return Result.fail(`has no header that can be read: ${cells}`)
+  if (Predicate.isString(cells)) return Result.fail(`has an unreadable header: ${cells}`)
   const names = cells.map((cell) => cell.trim())
   const textField = fields.text ?? (names.length === 1 ? names[0]! : defaultTextField)
   const text = names.indexOf(textField)
   if (text === -1) {
     return Result.fail(
-      `has no column ${JSON.stringify(textField)} but ${listed(names)}. Name the one with the texts with --text-field`
+      `has no column ${JSON.stringify(textField)}. Its columns are ${listed(names)}. Select one with --text-field`
     )
   }
   const id = fields.id === undefined ? -1 : names.indexOf(fields.id)
   return fields.id !== undefined && id === -1
-    ? Result.fail(`has no column ${JSON.stringify(fields.id)} but ${listed(names)}. Name one of them with --id-field`)
+    ? Result.fail(
+      `has no column ${JSON.stringify(fields.id)}. Its columns are ${listed(names)}. Select one with --id-field`
+    )
     : Result.succeed({ count: names.length, text, id })
 }
 
@@ -153,13 +155,13 @@ const readRecord = (
   fields: Fields
 ): Row => {
   if (Predicate.isString(cells)) return unusable(`Line ${line} is not CSV: ${cells}`)
-  // A text with a comma that lacks its quotes would be cut in silence.
+  // A text with a comma outside quotes would be cut silently.
   if (cells.length !== columns.count) {
-    return unusable(`Line ${line} has ${cells.length} cells, and the header ${columns.count}`)
+    return unusable(`Line ${line} has ${cells.length} cells, but the header has ${columns.count}`)
   }
   if (columns.id === -1) return usable(cells[columns.text]!, undefined, line)
   const id = cells[columns.id]!
   return id === ""
-    ? unusable(`Line ${line} has nothing in its column ${JSON.stringify(fields.id)}`)
+    ? unusable(`Line ${line} has an empty cell in its column ${JSON.stringify(fields.id)}`)
     : usable(cells[columns.text]!, id, line)
 }

@@ -12,11 +12,11 @@ import * as ByteLines from "../../internal/byteLines.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 import { type Fields, makeReader, ofPath, type Row } from "./inputFormat.ts"
 
-/** How far a run has read. */
+/** How far a run has read its input. */
 export interface Position {
   rows: number
   bytes: number
-  /** Of the whole; unknown for a pipe. */
+  /** The size of the input; unknown for a pipe. */
   readonly totalBytes: number | undefined
   isAtEnd: boolean
 }
@@ -27,20 +27,20 @@ export interface InputSource {
 }
 
 export interface Options {
-  /** A file, or `-` for the standard input. */
+  /** A file, or `-` for standard input. */
   readonly path: string
   readonly fields: Fields
   readonly limit: number | undefined
 }
 
-/** Longer lines are no texts for a model. */
+/** No model takes a longer text. */
 const maxLineBytes = 16 * 1024 * 1024
 
-/** Opens an input and reads its beginning, so that one that is no good at all is found before anything happens. */
+/** Opens an input and reads its beginning, so that an unreadable one is found before anything is sent. */
 export const open = Effect.fnUntraced(function*(
   { fields, limit, path }: Options
 ): Effect.fn.Return<InputSource, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {
-  const name = path === "-" ? "The standard input" : path
+  const name = path === "-" ? "Standard input" : path
   const totalBytes = path === "-" ? undefined : yield* sizeOf(path)
   const position: Position = { rows: 0, bytes: 0, totalBytes, isAtEnd: false }
   const fs = yield* FileSystem.FileSystem
@@ -48,7 +48,7 @@ export const open = Effect.fnUntraced(function*(
   const bytes = path === "-" ? stdin : fs.stream(path)
   const all = readRows(Stream.mapError(bytes, unreadable(name)), { name, path, fields, position })
   const pull = yield* Stream.toPull(limit === undefined ? all : Stream.take(all, limit))
-  const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${name} is empty: there is nothing to do`)))
+  const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${name} is empty`)))
   return {
     position,
     rows: Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))
@@ -56,13 +56,13 @@ export const open = Effect.fnUntraced(function*(
 })
 
 const unreadable = (name: string) => (error: PlatformError): CommandFailure =>
-  usage(`${name} cannot be read: ${error.reason._tag === "NotFound" ? "there is no such file" : error.message}`)
+  usage(`Cannot read ${name}: ${error.reason._tag === "NotFound" ? "the file does not exist" : error.message}`)
 
 const sizeOf = (path: string): Effect.Effect<number | undefined, CommandFailure, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const info = yield* Effect.mapError(fs.stat(path), unreadable(path))
-    if (info.type === "Directory") return yield* usage(`${path} cannot be read: it is a directory`)
+    if (info.type === "Directory") return yield* usage(`Cannot read ${path}: it is a directory`)
     return info.type === "File" ? Number(info.size) : undefined
   })
 
@@ -95,7 +95,7 @@ const readRows = (
         rows.push({ _tag: "Unusable", description: text.failure })
         return
       }
-      // In a cell of a CSV it may belong to the text.
+      // An empty line in a CSV may belong to a cell.
       if (format !== "csv" && text.success.trim() === "") return
       const read = reader.push(text.success, number)
       if (Result.isSuccess(read)) rows.push(...read.success)
@@ -112,7 +112,7 @@ const readRows = (
     let isFirst = true
     const push = (chunk: Uint8Array): Effect.Effect<ReadonlyArray<Row>, CommandFailure> => {
       if (isFirst && chunk.includes(0)) {
-        return Effect.fail(usage(`${name} cannot be read: it is binary, or text that is not UTF-8`))
+        return Effect.fail(usage(`Cannot read ${name}: it is binary, or text that is not UTF-8`))
       }
       isFirst = false
       position.bytes += chunk.length

@@ -1,4 +1,4 @@
-/** Flags that more than one command has. */
+/** Flags that several commands share. */
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -9,7 +9,7 @@ export const schema = Flag.String("schema").pipe(
   Flag.withMetavar("file")
 )
 
-/** An optional flag is `undefined` where it is not given. */
+/** An optional flag is `undefined` where it is absent. */
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   Flag.map(Flag.optional(flag), Option.getOrUndefined)
 
@@ -24,9 +24,9 @@ export const duration = (name: string): Flag.Flag<Duration.Duration> =>
   Flag.String(name).pipe(
     Flag.filterMap(
       parseDuration,
-      (text) => `Expected a time such as 500ms, 60s, 2m or 1h, got ${JSON.stringify(text)}`
+      (text) => `Expected a duration such as 500ms, 60s, 2m or 1h, got ${JSON.stringify(text)}`
     ),
-    Flag.withMetavar("time")
+    Flag.withMetavar("duration")
   )
 
 export const count = (name: string): Flag.Flag<number> =>
@@ -35,59 +35,62 @@ export const count = (name: string): Flag.Flag<number> =>
 const amount = (name: string): Flag.Flag<number> =>
   Flag.Finite(name).pipe(Flag.filter((n) => n > 0, (n) => `Expected a number above 0, got ${n}`))
 
-/** The most to be in flight where the server is to show how many it takes. */
-const mostAdaptive = 1024
+export const enabled = (name: string): Flag.Flag<boolean> =>
+  Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDefault(false))
 
-/** How fast to ask. */
+/** The most items in flight when the governor finds the concurrency by itself. */
+const adaptiveConcurrency = 1024
+
+/** Concurrency and rate limits. */
 export const pace = {
   concurrency: Flag.String("concurrency").pipe(
-    Flag.withDescription("How many items may be in flight, or adaptive: as many as the server takes (default 32)"),
+    Flag.withDescription("Items in flight, or adaptive for as many as the server accepts (default 32)"),
     Flag.withMetavar("number"),
     Flag.withDefault("32"),
     Flag.filterMap(
       (text) =>
         text === "adaptive"
-          ? Option.some(mostAdaptive)
+          ? Option.some(adaptiveConcurrency)
           : Option.filter(Option.some(Number(text)), (n) => Number.isInteger(n) && n >= 1),
       (text) => `Expected a whole number above 0 or adaptive, got ${JSON.stringify(text)}`
     )
   ),
   rpm: count("rpm").pipe(
-    Flag.withDescription("Send no more requests in a minute (default: what the server says its limit is)"),
+    Flag.withDescription("The most requests per minute (default: the limit that the server reports)"),
     optional
   ),
   tpm: count("tpm").pipe(
-    Flag.withDescription("Ask for no more tokens in a minute (default: what the server says its limit is)"),
+    Flag.withDescription("The most tokens per minute (default: the limit that the server reports)"),
     optional
   )
 }
 
-/** What may be spent, and what need not be spent again. */
+/** Cache and budgets. */
 export const spending = {
   cache: Flag.String("cache").pipe(
-    Flag.withDescription("A SQLite file that answers are kept in, and taken from when the same is asked again"),
+    Flag.withDescription("A SQLite file that caches answers to equal requests"),
     Flag.withMetavar("file"),
     optional
   ),
   budgetUsd: amount("budget-usd").pipe(
-    Flag.withDescription("Spend no more US dollars in this run. What is left over is done by a run with a new budget"),
+    Flag.withDescription("The most US dollars to spend in this run. Items beyond it stay pending for the next run"),
     optional
   ),
   budgetTokens: count("budget-tokens").pipe(
-    Flag.withDescription("Use no more tokens in this run, of texts and answers together"),
+    Flag.withDescription("The most tokens to use in this run, input and output together"),
     optional
   )
 }
 
-/** How to ask: these override what an Extraction says itself. */
-export const asking = {
+/** Options of an extraction, which override those in its module. */
+export const extraction = {
   instructions: Flag.String("instructions").pipe(
-    Flag.withDescription("What to tell the model about the task"),
+    Flag.withDescription("The system message"),
     Flag.withMetavar("text"),
     optional
   ),
   instructionsFile: Flag.String("instructions-file").pipe(
-    Flag.withDescription("The same, from a file"),
+    Flag.withDescription("A file with the system message"),
     Flag.withMetavar("file"),
     optional
   ),
@@ -100,17 +103,17 @@ export const asking = {
     optional
   ),
   maxAttempts: count("max-attempts").pipe(
-    Flag.withDescription("How often the model is asked for one item, until its answer is valid (default 3)"),
+    Flag.withDescription("The most answers to ask for per item until one is valid (default 3)"),
     optional
   ),
   timeout: duration("timeout").pipe(
-    Flag.withDescription("The longest one item may take, all its attempts and waits together (default none)"),
+    Flag.withDescription("The most time per item, with all attempts and waits (default unlimited)"),
     optional
   )
 }
 
 export const baseUrl = Flag.String("base-url").pipe(
-  Flag.withDescription("Where the model is (default OPENAI_BASE_URL, else OpenAI)"),
+  Flag.withDescription("The base URL of the server (default OPENAI_BASE_URL, otherwise OpenAI)"),
   Flag.withMetavar("url"),
   optional
 )

@@ -14,28 +14,31 @@ export const load = Effect.fnUntraced(function*(
   specifier: string
 ): Effect.fn.Return<AnyExtraction, CommandFailure, FileSystem.FileSystem | Path.Path> {
   const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
   const hash = specifier.lastIndexOf("#")
   const [file, name] = hash === -1 ? [specifier, undefined] : [specifier.slice(0, hash), specifier.slice(hash + 1)]
   const info = yield* Effect.option(fs.stat(file))
-  if (info._tag === "None" || info.value.type === "Directory") {
-    return yield* usage(`The schema ${file} cannot be read: there is no such file`)
-  }
+  if (info._tag === "None") return yield* usage(`Cannot read the schema ${file}: the file does not exist`)
+  if (info.value.type === "Directory") return yield* usage(`Cannot read the schema ${file}: it is a directory`)
   if (file.endsWith(".json")) return yield* loadDocument(file)
   if (!/\.[cm]?[jt]s$/.test(file)) {
-    return yield* usage(`The schema ${file} cannot be read: name a .ts or .js module, or a JSON Schema in a .json file`)
+    return yield* usage(`Cannot read the schema ${file}: use a .ts or .js module, or a JSON Schema in a .json file`)
   }
+  return yield* loadModule(file, name)
+})
+
+const loadModule = Effect.fnUntraced(function*(file: string, name: string | undefined) {
+  const path = yield* Path.Path
   const exports = yield* Effect.tryPromise({
-    try: (): Promise<Readonly<Record<string, unknown>>> => import(pathToFileURL(path.resolve(file)).href),
-    catch: (cause) => usage(`The schema module ${file} cannot be loaded: ${messageOf(cause)}`)
+    try: (): Promise<Exports> => import(pathToFileURL(path.resolve(file)).href),
+    catch: (cause) => usage(`Cannot load the schema module ${file}: ${messageOf(cause)}`)
   })
   const extraction = yield* Effect.mapError(Effect.fromResult(choose(exports, name)), (why) => usage(`${file} ${why}`))
-  // Two copies of Effect do not read each other's schemas.
+  // Two copies of Effect cannot read each other's schemas.
   return extraction.schema.ast instanceof classOfNodes
     ? extraction
     : yield* usage(
-      `${file} has another copy of the effect package than this command. ` +
-        `Install effect-instructor in the project of ${file}, and run the command from there`
+      `${file} uses another copy of the effect package than this command. ` +
+        `Install effect-instructor in the project of ${file}, and run the command there`
     )
 })
 
@@ -47,7 +50,7 @@ const loadDocument = Effect.fnUntraced(function*(file: string) {
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.mapError(
     fs.readFileString(file),
-    (error) => usage(`The schema ${file} cannot be read: ${error.message}`)
+    (error) => usage(`Cannot read the schema ${file}: ${error.message}`)
   )
   const document = Result.try((): unknown => JSON.parse(text))
   if (Result.isFailure(document)) return yield* usage(`The schema ${file} is not JSON: ${messageOf(document.failure)}`)
@@ -61,27 +64,27 @@ type Exports = Readonly<Record<string, unknown>>
 
 const choose = (exports: Exports, name: string | undefined): Result.Result<AnyExtraction, string> => {
   const usable = Object.keys(exports).filter((key) => toExtraction(exports[key]) !== undefined)
-  const there = usable.length === 0
-    ? "It exports no Schema and no Extraction"
-    : `Its schemas and extractions are ${usable.join(", ")}`
   const chosen = name ?? (usable.includes("default") ? "default" : usable.length === 1 ? usable[0]! : undefined)
   if (chosen === undefined) {
     return Result.fail(
       usable.length === 0
         ? "exports no Schema and no Extraction"
-        : `exports more than one schema. Say which with #: ${usable.join(", ")}`
+        : `exports several schemas. Name one of them with #: ${usable.join(", ")}`
     )
   }
-  if (!Object.hasOwn(exports, chosen)) return Result.fail(`has no export ${chosen}. ${there}`)
+  const available = usable.length === 0
+    ? "It exports no Schema and no Extraction"
+    : `Its schemas and extractions are ${usable.join(", ")}`
+  if (!Object.hasOwn(exports, chosen)) return Result.fail(`has no export ${chosen}. ${available}`)
   const extraction = toExtraction(exports[chosen])
   return extraction === undefined
-    ? Result.fail(`exports ${chosen}, which is neither a Schema nor an Extraction. ${there}`)
+    ? Result.fail(`exports ${chosen}, which is neither a Schema nor an Extraction. ${available}`)
     : Result.succeed(extraction)
 }
 
-/** By their marks and not by their classes, for the module may have copies of the libraries of its own. */
+/** By their marks and not by their classes, because the module may have its own copies of the libraries. */
 const toExtraction = (value: unknown): AnyExtraction | undefined =>
-  // Nobody can know more of what a module exports.
+  // The types of a module's exports are unknown here.
   Extraction.isExtraction(value)
     ? value as unknown as AnyExtraction
     : Schema.isSchema(value)

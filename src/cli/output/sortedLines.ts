@@ -1,13 +1,14 @@
-/** The lines of a file in another order, without holding them: 20 bytes for each. */
+/** Sorts the lines of a file by index without holding them in memory: 20 bytes for each line. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
+import * as LruMap from "../../internal/lruMap.ts"
 
-/** Where each line is, in the order they were written in. */
+/** The place of each line, in the order in which they were written. */
 export interface Places {
   readonly add: (index: number, length: number) => void
-  /** The lines by their index: where each begins, and how long it is. */
+  /** The lines by index, each with its offset and length. */
   readonly sorted: () => Iterable<{ readonly offset: number; readonly length: number }>
 }
 
@@ -51,7 +52,7 @@ const blockSize = 256 * 1024
 const maxBlocks = 64
 const writeSize = 1024 * 1024
 
-/** Lines that ended at about the same time have about the same index, so few blocks of the file are needed at once. */
+/** Lines written at about the same time have about the same index, so few blocks of the file are needed at once. */
 export const write = Effect.fnUntraced(function*(
   places: Places,
   from: string,
@@ -60,16 +61,9 @@ export const write = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const source = yield* fs.open(from, { flag: "r" })
   const target = yield* fs.open(to, { flag: "w" })
-  const blocks = new Map<number, Uint8Array>()
+  const blocks = LruMap.make<number, Uint8Array>(maxBlocks)
 
   const blockAt = Effect.fnUntraced(function*(number: number) {
-    const known = blocks.get(number)
-    if (known !== undefined) {
-      // The one used last is the last to go.
-      blocks.delete(number)
-      blocks.set(number, known)
-      return known
-    }
     const block = new Uint8Array(blockSize)
     let length = 0
     while (length < blockSize) {
@@ -77,7 +71,6 @@ export const write = Effect.fnUntraced(function*(
       if (count === 0) break
       length += count
     }
-    if (blocks.size >= maxBlocks) blocks.delete(blocks.keys().next().value!)
     blocks.set(number, block)
     return block
   })
@@ -97,7 +90,7 @@ export const write = Effect.fnUntraced(function*(
       const start = at - number * blockSize
       const end = Math.min(blockSize, start + offset + length - at)
       const known = blocks.get(number)
-      // A copy, for the block may be gone before it is written.
+      // A copy, because the block may be evicted before it is written.
       parts.push((known ?? (yield* blockAt(number))).slice(start, end))
       at += end - start
     }

@@ -1,13 +1,13 @@
-/** The standard output, at the pace of whoever reads it. */
+/** Standard output, at the pace of its reader. */
 import * as Effect from "effect/Effect"
 import Process from "node:process"
 import { type CommandFailure, exitCode, silently, stopped } from "../commandFailure.ts"
 
-/** A reader that has seen enough, such as `head`, is no failure to tell of. */
+/** A reader that has read enough, such as `head`, is not an error to report. */
 export const write = (text: string): Effect.Effect<void, CommandFailure> =>
   Effect.callback((resume) => {
     const ended = (error: NodeJS.ErrnoException | null | undefined): void => {
-      // Node tells of a closed pipe as an event too, which would be thrown if nobody listened.
+      // Node also emits an event for a closed pipe, which it would throw without a listener.
       setImmediate(() => Process.stdout.off("error", ended))
       resume(
         error === null || error === undefined
@@ -15,7 +15,7 @@ export const write = (text: string): Effect.Effect<void, CommandFailure> =>
           : Effect.fail(
             error.code === "EPIPE"
               ? silently(exitCode.closedPipe)
-              : stopped(`The standard output could not be written: ${error.message}`)
+              : stopped(`Cannot write to standard output: ${error.message}`)
           )
       )
     }

@@ -1,24 +1,24 @@
-/** Where a run stands, in words. */
+/** The progress of a run as text. */
 import * as Duration from "effect/Duration"
 import type { BatchSnapshot } from "../../batch/BatchProgress.ts"
 import type { Usage } from "../../llm/Usage.ts"
 import type { Position } from "../input/inputSource.ts"
-import * as Words from "./words.ts"
+import * as Format from "./format.ts"
 
-export interface Standing {
+export interface Status {
   readonly snapshot: BatchSnapshot
-  /** Items there are to do; unknown for a pipe that has not ended. */
+  /** The number of items; unknown for a pipe that has not ended. */
   readonly total: number | undefined
   readonly isTotalExact: boolean
   readonly isStopping: boolean
 }
 
-export const standing = (
+export const status = (
   snapshot: BatchSnapshot,
   position: Position,
   limit: number | undefined,
   isStopping: boolean
-): Standing => {
+): Status => {
   const isTotalExact = position.isAtEnd || limit !== undefined && position.rows >= limit
   const { bytes, rows, totalBytes } = position
   const estimate = isTotalExact
@@ -30,73 +30,73 @@ export const standing = (
   return { snapshot, total, isTotalExact, isStopping }
 }
 
-const ended = ({ failed, ok, restored }: BatchSnapshot): number => ok + failed + restored
+const finished = ({ failed, restored, succeeded }: BatchSnapshot): number => succeeded + failed + restored
 
-/** Time left at the pace so far. */
-const eta = ({ snapshot, total }: Standing): Duration.Duration | undefined =>
+/** The time left at the pace so far. */
+const eta = ({ snapshot, total }: Status): Duration.Duration | undefined =>
   total === undefined || snapshot.itemsPerSecond === 0
     ? undefined
-    : Duration.seconds(Math.max(0, total - ended(snapshot)) / snapshot.itemsPerSecond)
+    : Duration.seconds(Math.max(0, total - finished(snapshot)) / snapshot.itemsPerSecond)
 
-const ofTotal = ({ isTotalExact, total }: Standing): string =>
-  total === undefined ? "" : `/${isTotalExact ? "" : "~"}${Words.count(total)}`
+const ofTotal = ({ isTotalExact, total }: Status): string =>
+  total === undefined ? "" : `/${isTotalExact ? "" : "~"}${Format.count(total)}`
 
-/** Where a price is known. */
+/** Empty where no price is known. */
 const cost = ({ unpriced, usd }: Usage): string =>
-  usd === 0 ? "" : `, ${unpriced > 0 ? "more than " : ""}${Words.dollars(usd)}`
+  usd === 0 ? "" : `, ${unpriced > 0 ? "more than " : ""}${Format.dollars(usd)}`
 
-const details = ({ isStopping, snapshot }: Standing): ReadonlyArray<string> => {
+const details = ({ isStopping, snapshot }: Status): ReadonlyArray<string> => {
   const { failed, inFlight, restored, retries, usage, waiting } = snapshot
   return [
-    ...(restored > 0 ? [`${Words.count(restored)} from the journal`] : []),
-    `${Words.count(failed)} failed`,
-    ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
-    `${Words.short(usage.inputTokens)} tokens in, ${Words.short(usage.outputTokens)} out${cost(usage)}`,
-    isStopping ? `stopping: ${inFlight} to finish, Ctrl-C leaves now` : `${inFlight} in flight`,
+    ...(restored > 0 ? [`${Format.count(restored)} skipped`] : []),
+    `${Format.count(failed)} failed`,
+    ...(retries > 0 ? [`${Format.count(retries)} retries`] : []),
+    `${Format.short(usage.inputTokens)} tokens in, ${Format.short(usage.outputTokens)} out${cost(usage)}`,
+    isStopping ? `stopping, ${inFlight} in flight; press Ctrl-C again to exit now` : `${inFlight} in flight`,
     ...(waiting === undefined
       ? []
       : [
         `${waiting.count} waiting${
-          waiting.wait === undefined ? "" : ` ${Words.duration(waiting.wait)}`
+          waiting.wait === undefined ? "" : ` ${Format.duration(waiting.wait)}`
         } (${waiting.reason})`
       ])
   ]
 }
 
-const pace = (standing: Standing): ReadonlyArray<string> => {
-  const left = eta(standing)
+const pace = (status: Status): ReadonlyArray<string> => {
+  const left = eta(status)
   return [
-    `${standing.snapshot.itemsPerSecond.toFixed(1)}/s`,
-    ...(left === undefined || standing.isStopping ? [] : [`${Words.duration(left)} left`])
+    `${status.snapshot.itemsPerSecond.toFixed(1)}/s`,
+    ...(left === undefined || status.isStopping ? [] : [`${Format.duration(left)} left`])
   ]
 }
 
-export const line = (standing: Standing): string =>
-  [`${Words.count(ended(standing.snapshot))}${ofTotal(standing)} done`, ...pace(standing), ...details(standing)]
+export const line = (status: Status): string =>
+  [`${Format.count(finished(status.snapshot))}${ofTotal(status)} done`, ...pace(status), ...details(status)]
     .join(" · ")
 
-export const bar = (standing: Standing, columns: number): string => {
-  const { snapshot, total } = standing
-  const done = ended(snapshot)
+export const bar = (status: Status, columns: number): ReadonlyArray<string> => {
+  const { snapshot, total } = status
+  const done = finished(snapshot)
   const width = Math.max(10, Math.min(30, columns - 50))
   const share = total === undefined || total === 0 ? undefined : Math.min(1, done / total)
   const drawn = share === undefined
     ? []
     : [`${"█".repeat(Math.floor(share * width)).padEnd(width, "░")} ${String(Math.floor(share * 100)).padStart(3)}%`]
   return [
-    [...drawn, `${Words.count(done)}${ofTotal(standing)}`, ...pace(standing)].join("  "),
-    details(standing).join(" · ")
-  ].map((text) => text.slice(0, columns - 1)).join("\n")
+    [...drawn, `${Format.count(done)}${ofTotal(status)}`, ...pace(status)].join("  "),
+    details(status).join(" · ")
+  ].map((text) => text.slice(0, columns - 1))
 }
 
-export const json = (standing: Standing): string => {
-  const { snapshot, total } = standing
-  const left = eta(standing)
+export const json = (status: Status): string => {
+  const { snapshot, total } = status
+  const left = eta(status)
   return JSON.stringify({
     type: "progress",
     ...figures(snapshot),
     total: total ?? null,
-    totalIsExact: standing.isTotalExact,
+    totalIsExact: status.isTotalExact,
     inFlight: snapshot.inFlight,
     etaSeconds: left === undefined ? null : round(Duration.toSeconds(left)),
     waiting: snapshot.waiting === undefined ? null : {
@@ -104,17 +104,17 @@ export const json = (standing: Standing): string => {
       reason: snapshot.waiting.reason,
       seconds: snapshot.waiting.wait === undefined ? null : round(Duration.toSeconds(snapshot.waiting.wait))
     },
-    stopping: standing.isStopping
+    stopping: status.isStopping
   })
 }
 
 const round = (n: number): number => Math.round(n * 1000) / 1000
 
 const figures = (snapshot: BatchSnapshot) => ({
-  ok: snapshot.ok,
+  succeeded: snapshot.succeeded,
   failed: snapshot.failed,
   failures: snapshot.failures,
-  restored: snapshot.restored,
+  skipped: snapshot.restored,
   attempts: snapshot.attempts,
   retries: snapshot.retries,
   usage: snapshot.usage,
@@ -123,20 +123,20 @@ const figures = (snapshot: BatchSnapshot) => ({
 })
 
 export const summary = (snapshot: BatchSnapshot): string => {
-  const { failed, failures, latency, ok, restored, retries, usage } = snapshot
-  const reasons = Object.entries(failures).map(([reason, count]) => `${reason} ${Words.count(count)}`).join(", ")
+  const { failed, failures, latency, restored, retries, succeeded, usage } = snapshot
+  const reasons = Object.entries(failures).map(([reason, count]) => `${reason} ${Format.count(count)}`).join(", ")
   return [
     [
-      `${Words.count(ok)} done`,
-      `${Words.count(failed)} failed${reasons === "" ? "" : ` (${reasons})`}`,
-      ...(restored > 0 ? [`${Words.count(restored)} done before`] : []),
-      `in ${Words.duration(snapshot.elapsed)}`
+      `${Format.count(succeeded)} succeeded`,
+      `${Format.count(failed)} failed${reasons === "" ? "" : ` (${reasons})`}`,
+      ...(restored > 0 ? [`${Format.count(restored)} skipped (already done)`] : []),
+      `in ${Format.duration(snapshot.elapsed)}`
     ].join(", "),
     [
-      `${Words.count(usage.inputTokens)} tokens in, ${Words.count(usage.outputTokens)} out${cost(usage)}`,
-      `${Words.count(snapshot.attempts)} answers`,
-      ...(retries > 0 ? [`${Words.count(retries)} retries`] : []),
-      `half within ${Words.duration(latency.p50)}, 99 % within ${Words.duration(latency.p99)}`
+      `${Format.count(usage.inputTokens)} tokens in, ${Format.count(usage.outputTokens)} out${cost(usage)}`,
+      `${Format.count(snapshot.attempts)} answers`,
+      ...(retries > 0 ? [`${Format.count(retries)} retries`] : []),
+      `latency p50 ${Format.duration(latency.p50)}, p99 ${Format.duration(latency.p99)}`
     ].join(", ")
   ].join("\n")
 }

@@ -1,4 +1,4 @@
-/** Shows on the standard error where a run stands. */
+/** Shows the progress of a run on standard error. */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -6,20 +6,20 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { createLogUpdate } from "log-update"
 import Process from "node:process"
-import type { Standing } from "./progressText.ts"
+import type { Status } from "./progressText.ts"
 import * as ProgressText from "./progressText.ts"
+import * as StatusLines from "./statusLines.ts"
 
 export type Style = "bar" | "plain" | "json" | "quiet"
 
-/** Where the rest of the command writes to, so that nothing is torn apart. */
+/** The rest of the command prints through this, so that its lines do not mix with the bar. */
 export interface ProgressView {
   readonly style: Style
-  /** Lines that stay. */
+  /** Prints lines that stay. */
   readonly print: (text: string) => Effect.Effect<void>
-  /** Shows a standing again and again for as long as the scope, and the last one as it ends. */
-  readonly show: (standing: Effect.Effect<Standing>) => Effect.Effect<void, never, Scope.Scope>
+  /** Shows the status at intervals for as long as the scope lives. */
+  readonly show: (status: Effect.Effect<Status>) => Effect.Effect<void, never, Scope.Scope>
 }
 
 export const styleOf = (
@@ -38,34 +38,36 @@ const writeError = (text: string): void => {
   Process.stderr.write(`${text}\n`)
 }
 
-export const make = (style: Style): ProgressView => {
-  const logUpdate = style === "bar" ? createLogUpdate(Process.stderr) : undefined
-  const printUnsafe = (text: string): void => logUpdate === undefined ? writeError(text) : logUpdate.persist(text)
-  const print = (text: string) => Effect.sync(() => style === "quiet" ? undefined : printUnsafe(text))
+const intervals = { bar: "100 millis", json: "1 second", plain: "5 seconds" } as const
 
-  const draw = (standing: Standing): void => {
-    if (logUpdate !== undefined) logUpdate(ProgressText.bar(standing, Process.stderr.columns ?? 80))
-    else if (style === "plain") writeError(ProgressText.line(standing))
-    else if (style === "json") writeError(ProgressText.json(standing))
+export const make = (style: Style): ProgressView => {
+  const lines = style === "bar" ? StatusLines.make(Process.stderr) : undefined
+  const print = (text: string): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (style !== "quiet") (lines?.print ?? writeError)(text)
+    })
+
+  const draw = (status: Status): void => {
+    if (lines !== undefined) lines.draw(ProgressText.bar(status, Process.stderr.columns ?? 80))
+    else writeError(style === "json" ? ProgressText.json(status) : ProgressText.line(status))
   }
 
   return {
     style,
     print,
-    show: (standing) => {
+    show: (status) => {
       if (style === "quiet") return Effect.void
-      const interval = style === "bar" ? "100 millis" : style === "json" ? "1 second" : "5 seconds"
-      return Effect.map(standing, draw).pipe(
-        Effect.repeat(Schedule.spaced(interval)),
-        Effect.delay(interval),
+      return Effect.map(status, draw).pipe(
+        Effect.repeat(Schedule.spaced(intervals[style])),
+        Effect.delay(intervals[style]),
         Effect.forkScoped,
-        Effect.andThen(Effect.addFinalizer(() => Effect.sync(() => logUpdate?.clear())))
+        Effect.andThen(Effect.addFinalizer(() => Effect.sync(() => lines?.clear())))
       )
     }
   }
 }
 
-/** What the library logs goes through the view too. */
+/** Sends the library's log messages through the view. */
 export const logging = (view: ProgressView): Context.Context<never> =>
   Context.make(
     Logger.CurrentLoggers,

@@ -1,4 +1,4 @@
-/** Sends requests until an answer is valid, or the extraction has failed. */
+/** Sends requests until an answer is valid or the extraction fails. */
 import * as Effect from "effect/Effect"
 import type { LlmError } from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
@@ -18,9 +18,13 @@ export const run = <A, Input, R>(
   request: LlmRequest
 ): Effect.Effect<Detailed<A>, ExtractionError, R> =>
   Effect.suspend(() => {
-    const { name, timeout } = compiled.extraction
+    const { cache, name, timeout } = compiled.extraction
     const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
-    const asked = throughCache(compiled.extraction.cache, ask(compiled, llm, request, spent))
+    const answers: Array<Effect.Effect<void>> = []
+    const asked = Effect.provideService(ask(compiled, llm, request, spent, answers), CurrentCacheControl, {
+      enabled: cache,
+      onAnswer: (forget) => answers.push(forget)
+    })
     return Telemetry.extraction(
       name,
       spent,
@@ -30,22 +34,6 @@ export const run = <A, Input, R>(
       })
     )
   })
-
-/** Answers that led to nothing are not worth keeping: another run should get others. */
-const throughCache = <A, R>(
-  enabled: boolean,
-  ask: Effect.Effect<A, ExtractionError, R>
-): Effect.Effect<A, ExtractionError, R> => {
-  const answers: Array<Effect.Effect<void>> = []
-  return Effect.provideService(ask, CurrentCacheControl, {
-    enabled,
-    onAnswer: (forget) => answers.push(forget)
-  }).pipe(
-    Effect.tapError(({ reason }) =>
-      reason._tag === "InvalidOutput" ? Effect.forEach(answers, (forget) => forget, { discard: true }) : Effect.void
-    )
-  )
-}
 
 const failure = <A, Input, R>(
   { extraction }: Compiled<A, Input, R>,
@@ -57,13 +45,14 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Telemetry.Completer<LlmError | Reason>,
   first: LlmRequest,
-  spent: Telemetry.Spent
+  spent: Telemetry.Spent,
+  answers: ReadonlyArray<Effect.Effect<void>>
 ): Effect.fn.Return<Detailed<A>, ExtractionError, R> {
   let request = first
   let invalid: Step.InvalidAttempts = []
   while (true) {
     const asked = Telemetry.complete(llm, request, spent.attempts + 1)
-    // An item that was begun is finished before others begin.
+    // A reask goes before new items, so that started items finish first.
     const completion = yield* (spent.attempts === 0 ? asked : withPriority(asked, "high")).pipe(
       Effect.mapError((error) => failure(compiled, spent, toReason(error)))
     )
@@ -77,6 +66,8 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
         return { value, answer, coercions, ...spent, model, finishReason, completion }
       }
       case "Failed":
+        // The cached answers are invalid. The next run must not get them again.
+        if (step.reason._tag === "InvalidOutput") { for (const forget of answers) yield* forget }
         return yield* failure(compiled, spent, step.reason)
       case "Reask":
         request = step.request

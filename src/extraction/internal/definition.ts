@@ -1,4 +1,4 @@
-/** An extraction as a value. `Extraction` exports the public part of it. */
+/** The definition of an extraction. `Extraction` exports the public part. */
 import type * as Prompt from "effect/ai/Prompt"
 import * as Duration from "effect/Duration"
 import { memoize } from "effect/Function"
@@ -12,7 +12,7 @@ import type { OutputMode, Parameters } from "../../llm/LlmRequest.ts"
 const TypeId = "~effect-instructor/Extraction"
 
 /**
- * The input of an extraction without a `prompt` of its own: a text, or an `effect/ai` prompt.
+ * The input of an extraction without a `prompt` option: a text, or an `effect/ai` prompt with messages and files.
  *
  * @category models
  * @since 0.1.0
@@ -20,8 +20,8 @@ const TypeId = "~effect-instructor/Extraction"
 export type PromptInput = Prompt.RawInput
 
 /**
- * A reusable description of what to extract. `A` is the value, `Input` what it is extracted from, `R` the services its
- * schema needs, and `Encoded` the JSON form of the value. Make one with `make`.
+ * A reusable description of what to extract. `A` is the type of the value, `Input` that of the input, `R` the services
+ * that decoding needs, and `Encoded` the JSON form of the value. Make one with `make`.
  *
  * @category models
  * @since 0.1.0
@@ -45,20 +45,20 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
 }
 
 /**
- * What `with` can change of an extraction, and `make` can set besides its schema and its prompt.
+ * The options of an extraction that `with` can change: all but the schema and the prompt.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Overrides {
   /**
-   * The name of the value in requests, errors and spans.
+   * The name of the value, in requests, errors and spans.
    *
    * @default the schema's identifier or title
    */
   readonly name?: string | undefined
   /**
-   * What the value is, for the model.
+   * A description of the value for the model.
    *
    * @default the schema's description
    */
@@ -66,7 +66,7 @@ export interface Overrides {
   /**
    * The system message.
    *
-   * @default to extract what is stated and to make nothing up, unless the prompt has a system message
+   * @default to extract only what the input states, unless the prompt has a system message of its own
    */
   readonly instructions?: string | undefined
   /**
@@ -82,15 +82,15 @@ export interface Overrides {
    */
   readonly model?: string | undefined
   /**
-   * The most completions for one input: the first one and the reasks. Retries after transport failures do not count.
+   * The maximum number of completions for one input: the first one and the reasks. Retries of a request do not count.
    *
    * @default 3
    */
   readonly maxAttempts?: number | undefined
-  /** The most time for one input: attempts, retries and waits together. Unlimited by default. */
+  /** The maximum time for one input, with all attempts, retries and waits. Unlimited by default. */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Whether an `LlmCache` may answer the requests, and keep the answers.
+   * Whether an `LlmCache` may answer the requests and store the answers.
    *
    * @default true
    */
@@ -107,7 +107,7 @@ export interface Overrides {
 }
 
 /**
- * Everything that describes an extraction.
+ * The options of `make`.
  *
  * @category models
  * @since 0.1.0
@@ -116,10 +116,10 @@ export interface Options<out A, in Input = PromptInput, out R = never, out Encod
   /** Decodes the answer, with its transformations, checks and services. Its descriptions reach the model. */
   readonly schema: Schema.ConstraintCodec<A, Encoded, R, unknown>
   /**
-   * Turns an input into the messages to send. A `Result` that failed, with the reason as its failure, makes the
-   * extraction of this input fail with `InvalidInput` before anything is sent.
+   * Builds the prompt for an input. To reject an input, return a failed `Result` with a description: the extraction then
+   * fails with `InvalidInput`, and nothing is sent.
    *
-   * @default the input itself, which has to be a text or a prompt
+   * @default the input itself, which must be a text or a prompt
    */
   readonly prompt?: ((input: Input) => PromptInput | Result.Result<PromptInput, string>) | undefined
 }
@@ -130,7 +130,7 @@ const Proto = {
 }
 
 /**
- * Whether a value is an extraction. Use it where an extraction or a bare schema is accepted.
+ * Whether a value is an extraction. Use it to tell an extraction from a bare schema.
  *
  * @category guards
  * @since 0.1.0
@@ -138,7 +138,7 @@ const Proto = {
 export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknown> => Predicate.hasProperty(u, TypeId)
 
 /**
- * Makes an extraction.
+ * Makes an extraction. Define it once, outside of the functions that run it: its schema is compiled only once.
  *
  * **Example** (An extraction with options)
  *
@@ -177,11 +177,11 @@ export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
     name: named ?? "Response",
     description: described,
     instructions: options.instructions,
-    // Without a prompt of its own, Input is PromptInput.
+    // Without a prompt, Input is PromptInput.
     prompt: options.prompt ?? ((input: Input) => input as PromptInput),
     mode: options.mode ?? "json_schema",
     model: options.model,
-    // Not Math.max, which passes on a NaN.
+    // Not Math.max, which returns NaN for NaN.
     maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     cache: options.cache ?? true,
@@ -192,7 +192,7 @@ export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
 
 const fromSchema = memoize((schema: Schema.ConstraintCodec<unknown, unknown, unknown, unknown>) => make({ schema }))
 
-/** A bare schema is the extraction with every default. */
+/** A bare schema is an extraction with the default options. */
 export const resolve = <A, Input, R, Encoded>(
   self: Extraction<A, Input, R, Encoded> | Schema.ConstraintCodec<A, Encoded, R, unknown>
 ): Extraction<A, Input, R, Encoded> =>

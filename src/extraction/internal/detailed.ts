@@ -4,14 +4,14 @@ import type { Usage } from "../../llm/Usage.ts"
 import type { Coercion } from "../../schema/Coercion.ts"
 
 /**
- * A value with its cost and its origin: what `extractDetailed` gives.
+ * A value with its usage and the completion it comes from: the result of `extractDetailed`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Detailed<out A> {
   readonly value: A
-  /** The usage of all attempts together, with their cost: `usage.usd`, or `Usage.cost`. */
+  /** The usage of all attempts. Its cost is `usage.usd`, or `Usage.cost` where a part may be unknown. */
   readonly usage: Usage
   /** Completions received: 1 without a reask. */
   readonly attempts: number

@@ -1,4 +1,4 @@
-/** The elements of a streamed list: requests are sent as needed, and elements leave as soon as they close. */
+/** Streams the elements of a list: sends requests as needed, and emits each element as soon as it closes. */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -9,10 +9,12 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
+import type { Limits } from "../../answer/ListReader.ts"
 import type { Completion, CompletionPart } from "../../llm/Completion.ts"
 import type { Llm } from "../../llm/Llm.ts"
 import { IncompleteResponseError, isLlmError, LlmError } from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
+import { CurrentPriority } from "../../llm/Priority.ts"
 import * as Usage from "../../llm/Usage.ts"
 import { bypass, CurrentCacheControl } from "../../middleware/cache/CacheControl.ts"
 import type { ResponseSchema } from "../../schema/ResponseSchema.ts"
@@ -28,7 +30,7 @@ import * as Telemetry from "./telemetry.ts"
 type ElementsPull<A, R> = Pull.Pull<Arr.NonEmptyReadonlyArray<Element<A>>, ExtractionError, void, R>
 type PartsPull = Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, LlmError>
 
-/** A request under way, with its answer. */
+/** A request in flight, with its answer so far. */
 interface Attempt {
   readonly scope: Scope.Closeable
   readonly pull: PartsPull
@@ -44,6 +46,29 @@ interface Arguments<A, Input, R> {
   readonly options: ElementsOptions
 }
 
+/** What changes while a list is streamed. */
+interface State<A, R> {
+  readonly spent: Telemetry.Spent
+  attempt: Attempt | undefined
+  /** The outcome for telemetry. */
+  outcome: string | undefined
+  /** The end of the stream, once there is nothing more to read. */
+  end: ElementsPull<A, R> | undefined
+}
+
+/** The parts of one streamed list. */
+interface Streaming<A, Input, R> {
+  readonly compiled: Compiled<ReadonlyArray<A>, Input, R>
+  readonly llm: Llm["Service"]
+  readonly options: ElementsOptions
+  readonly scope: Scope.Scope
+  readonly limits: Limits
+  readonly list: ListAssembly.ListAssembly<A, Input, R>
+  readonly span: Tracer.Span | undefined
+  readonly idle: IdleTimeout.IdleTimeout<Reason>
+  readonly state: State<A, R>
+}
+
 export const run = <A, Input, R>(
   args: Arguments<A, Input, R>
 ): Stream.Stream<Element<A>, ExtractionError, R> =>
@@ -53,161 +78,170 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
   { element, list: compiled, llm, options, request: first }: Arguments<A, Input, R>,
   scope: Scope.Scope
 ): Effect.fn.Return<ElementsPull<A, R>> {
-  const { extraction: { cache, maxAttempts, name, timeout }, response } = compiled
-  const limits = StreamOptions.limitsOf(options)
-  const list = ListAssembly.make({
-    compiled,
-    element,
-    first,
-    maxAttempts: options.reask === true ? maxAttempts : 1
-  })
+  const { maxAttempts, name, timeout } = compiled.extraction
   const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
-  let outcome: string | undefined
-  let attempt: Attempt | undefined
-  let end: ElementsPull<A, R> | undefined
-
-  const failure = (reason: Reason): ExtractionError => new ExtractionError({ extraction: name, reason, ...spent })
-
-  const span = yield* Telemetry.streamed(name, spent, () => outcome).pipe(Scope.provide(scope))
-  const idle = yield* IdleTimeout.make<Reason>({
-    ...StreamOptions.idleOf(options, () => attempt?.reading.text ?? ""),
-    timeout: timeout === undefined ? Infinity : Duration.toMillis(timeout),
-    onTimeout: () => new TimedOut({ after: timeout! })
-  }).pipe(Scope.provide(scope))
-
-  const begin = (request: LlmRequest, asked: ReadonlyArray<ListAssembly.Invalid>): Effect.Effect<void> =>
-    Effect.map(
-      send(llm, request, { cache, scope, span, attempt: spent.attempts + 1 }),
-      (sent) => {
-        attempt = { ...sent, reading: ListAssembly.makeReading(response.wrapper!, limits, asked) }
-      }
-    )
-
-  const fail = (reason: Reason): void => {
-    ListAssembly.giveUp(list, attempt?.reading)
-    outcome = reason._tag
-    end = Effect.fail(failure(reason))
+  const state: State<A, R> = { spent, attempt: undefined, outcome: undefined, end: undefined }
+  const streaming: Streaming<A, Input, R> = {
+    compiled,
+    llm,
+    options,
+    scope,
+    limits: StreamOptions.limitsOf(options),
+    list: ListAssembly.make({ compiled, element, first, maxAttempts: options.reask === true ? maxAttempts : 1 }),
+    span: yield* Scope.provide(Telemetry.streamed(name, spent, () => state.outcome), scope),
+    idle: yield* IdleTimeout.make<Reason>({
+      ...StreamOptions.idleOf(options, () => state.attempt?.reading.text ?? ""),
+      timeout: timeout === undefined ? Infinity : Duration.toMillis(timeout),
+      onTimeout: () => new TimedOut({ after: timeout! })
+    }).pipe(Scope.provide(scope)),
+    state
   }
+  yield* begin(streaming, first, [])
+  return next(streaming)
+})
 
-  const complete = ({ finishReason, model }: Completion): void => {
-    ListAssembly.giveUp(list)
-    end = Effect.suspend(() => {
-      outcome = "Success"
-      const summary = { ...spent, model, finishReason, elements: list.size }
-      return Effect.andThen(options.onEnd?.(summary) ?? Effect.void, Cause.done())
-    })
-  }
-
-  const conclude = Effect.fnUntraced(function*(
-    { onCompletion, reading, scope }: Attempt,
-    completion: Completion
-  ) {
-    onCompletion(completion)
-    spent.attempts++
-    spent.usage = Usage.add(spent.usage, completion.usage)
-    yield* Scope.close(scope, Exit.void)
-    attempt = undefined
-    const conclusion = ListAssembly.conclude(list, reading, completion, spent.attempts)
-    switch (conclusion._tag) {
-      case "Complete":
-        return complete(completion)
-      case "Failed":
-        return fail(conclusion.reason)
-      case "Reask":
-        yield* begin(conclusion.request, conclusion.asked)
-    }
-  })
-
-  const settle = Effect.fnUntraced(function*(current: Attempt) {
-    const { reading } = current
-    yield* ListAssembly.settle(list, reading)
-    const limit = reading.reader.exceeded
-    if (limit !== undefined) return fail(new LimitExceeded({ limit, maximum: limits[limit] }))
-    if (reading.completion !== undefined) yield* conclude(current, reading.completion)
-  })
-
-  /** Waits until there is an element, or the end of the answer. */
-  const advance = (current: Attempt): Effect.Effect<void, LlmError | Reason | Cause.Done, R> => {
-    const { pull, reading } = current
-    const onParts = (parts: ReadonlyArray<CompletionPart>): ReturnType<typeof advance> => {
-      idle.stop()
-      ListAssembly.read(list, reading, parts)
-      return ListAssembly.isDue(reading) ? settle(current) : waiting
-    }
-    const waiting = Effect.suspend(() => {
-      // Before its first word a model may think for as long as the provider lets it.
-      if (reading.text !== "") idle.start()
-      return Effect.flatMap(pull, onParts)
-    })
-    return waiting
-  }
-
-  const disconnected = (error: LlmError | Reason): void => {
-    const text = attempt?.reading.text ?? ""
-    fail(isLlmError(error) && text !== "" ? new Disconnected({ text, error }) : toReason(error))
-  }
-
-  const next: ElementsPull<A, R> = Effect.suspend(() => {
+const next = <A, Input, R>(streaming: Streaming<A, Input, R>): ElementsPull<A, R> => {
+  const { idle, list, llm, state } = streaming
+  const pull: ElementsPull<A, R> = Effect.suspend(() => {
     const { out } = list
     if (Arr.isArrayNonEmpty(out)) {
       list.out = []
       return Effect.succeed(Arr.map(out, ({ index, result, text }) => ({
         index,
         text,
-        result: Result.mapError(result, failure)
+        result: Result.mapError(result, (reason) => failure(streaming, reason))
       })))
     }
-    if (end !== undefined) return end
-    return Pull.matchEffect(idle.over(advance(attempt!)), {
-      onSuccess: () => next,
+    if (state.end !== undefined) return state.end
+    return Pull.matchEffect(idle.over(advance(streaming, state.attempt!)), {
+      onSuccess: () => pull,
       onFailure: (cause): ElementsPull<A, R> => {
         const error = Cause.findError(cause)
         if (Result.isFailure(error)) return Effect.failCause(error.failure)
-        disconnected(error.success)
-        return next
+        breakOff(streaming, error.success)
+        return pull
       },
       onDone: () => {
-        disconnected(unfinished(llm))
-        return next
+        breakOff(streaming, unfinished(llm))
+        return pull
       }
     })
   })
+  return pull
+}
 
-  yield* begin(first, [])
-  return next
+/** Waits for an element or the end of the answer. */
+const advance = <A, Input, R>(
+  streaming: Streaming<A, Input, R>,
+  attempt: Attempt
+): Effect.Effect<void, LlmError | Reason | Cause.Done, R> => {
+  const { idle, list } = streaming
+  const { pull, reading } = attempt
+  const onParts = (parts: ReadonlyArray<CompletionPart>): ReturnType<typeof advance<A, Input, R>> => {
+    idle.stop()
+    ListAssembly.read(list, reading, parts)
+    return ListAssembly.isDue(reading) ? settle(streaming, attempt) : waiting
+  }
+  const waiting = Effect.suspend(() => {
+    // Before the answer begins, the model may think for as long as the provider allows.
+    if (reading.text !== "") idle.start()
+    return Effect.flatMap(pull, onParts)
+  })
+  return waiting
+}
+
+const settle = Effect.fnUntraced(function*<A, Input, R>(
+  streaming: Streaming<A, Input, R>,
+  attempt: Attempt
+): Effect.fn.Return<void, never, R> {
+  const { limits, list } = streaming
+  const { reading } = attempt
+  yield* ListAssembly.settle(list, reading)
+  const limit = reading.reader.exceeded
+  if (limit !== undefined) return fail(streaming, new LimitExceeded({ limit, maximum: limits[limit] }))
+  if (reading.completion !== undefined) yield* conclude(streaming, attempt, reading.completion)
 })
 
-/** Sends a request, in a span of its own where there is a parent span. */
-const send = Effect.fnUntraced(function*(
-  llm: Llm["Service"],
-  request: LlmRequest,
-  options: {
-    readonly cache: boolean
-    readonly scope: Scope.Scope
-    readonly span: Tracer.Span | undefined
-    readonly attempt: number
+/** Ends an answer: the list is complete, has failed, or needs another answer. */
+const conclude = Effect.fnUntraced(function*<A, Input, R>(
+  streaming: Streaming<A, Input, R>,
+  { onCompletion, reading, scope }: Attempt,
+  completion: Completion
+) {
+  const { list, state } = streaming
+  const { spent } = state
+  onCompletion(completion)
+  spent.attempts++
+  spent.usage = Usage.add(spent.usage, completion.usage)
+  yield* Scope.close(scope, Exit.void)
+  state.attempt = undefined
+  const conclusion = ListAssembly.conclude(list, reading, completion, spent.attempts)
+  switch (conclusion._tag) {
+    case "Complete":
+      return complete(streaming, completion)
+    case "Failed":
+      return fail(streaming, conclusion.reason)
+    case "Reask":
+      yield* begin(streaming, conclusion.request, conclusion.asked)
   }
-): Effect.fn.Return<Omit<Attempt, "reading">> {
-  const { attempt, cache, span } = options
-  const scope = yield* Scope.fork(options.scope)
+})
+
+const complete = <A, Input, R>(
+  { list, options, state }: Streaming<A, Input, R>,
+  { finishReason, model }: Completion
+): void => {
+  ListAssembly.giveUp(list)
+  state.end = Effect.suspend(() => {
+    state.outcome = "Success"
+    const summary = { ...state.spent, model, finishReason, elements: list.size }
+    return Effect.andThen(options.onEnd?.(summary) ?? Effect.void, Cause.done())
+  })
+}
+
+const fail = <A, Input, R>(streaming: Streaming<A, Input, R>, reason: Reason): void => {
+  const { list, state } = streaming
+  ListAssembly.giveUp(list, state.attempt?.reading)
+  state.outcome = reason._tag
+  state.end = Effect.fail(failure(streaming, reason))
+}
+
+const breakOff = <A, Input, R>(streaming: Streaming<A, Input, R>, error: LlmError | Reason): void => {
+  const text = streaming.state.attempt?.reading.text ?? ""
+  fail(streaming, isLlmError(error) && text !== "" ? new Disconnected({ text, error }) : toReason(error))
+}
+
+const failure = <A, Input, R>(
+  { compiled: { extraction }, state: { spent } }: Streaming<A, Input, R>,
+  reason: Reason
+): ExtractionError => new ExtractionError({ extraction: extraction.name, reason, ...spent })
+
+/** Sends a request, in its own span if the list has one. */
+const begin = Effect.fnUntraced(function*<A, Input, R>(
+  { compiled: { extraction, response }, limits, llm, scope: outer, span, state }: Streaming<A, Input, R>,
+  request: LlmRequest,
+  asked: ReadonlyArray<ListAssembly.Invalid>
+) {
+  const scope = yield* Scope.fork(outer)
+  const attempt = state.spent.attempts + 1
   const traced = span === undefined
     ? undefined
     : yield* Scope.provide(Telemetry.streamedAttempt(llm, request, attempt, span), scope)
-  const parts = llm.stream(request)
-  const pull = yield* Scope.provide(
-    Stream.toPull(cache ? parts : Stream.provideService(parts, CurrentCacheControl, bypass)),
-    scope
-  )
-  return {
+  let parts = llm.stream(request)
+  if (!extraction.cache) parts = Stream.provideService(parts, CurrentCacheControl, bypass)
+  // A reask goes before new requests, so that started lists finish first.
+  if (attempt > 1) parts = Stream.provideService(parts, CurrentPriority, "high")
+  const pull = yield* Scope.provide(Stream.toPull(parts), scope)
+  state.attempt = {
     scope,
     pull: traced === undefined ? pull : Effect.withParentSpan(pull, traced.span),
-    onCompletion: traced?.onCompletion ?? (() => {})
+    onCompletion: traced?.onCompletion ?? (() => {}),
+    reading: ListAssembly.makeReading(response.wrapper!, limits, asked)
   }
 })
 
-/** The error of a stream that ended without its last part. */
+/** The error of a stream that ends without a `Finish` part. */
 export const unfinished = ({ provider }: Llm["Service"]): LlmError =>
   new LlmError({
     provider,
-    reason: new IncompleteResponseError({ description: "the stream ended without its last part" })
+    reason: new IncompleteResponseError({ description: "the stream ended without a Finish part" })
   })

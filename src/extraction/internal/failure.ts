@@ -1,9 +1,9 @@
-/** How the failures of an extraction come about. */
+/** The failures of an extraction. */
 import { isLlmError, type LlmError } from "../../llm/LlmError.ts"
 import { zero } from "../../llm/Usage.ts"
 import { BudgetExceeded, ExtractionError, ProviderFailure, type Reason } from "../ExtractionError.ts"
 
-/** The reason for what a request failed with. */
+/** The reason for the error of a request. */
 export const toReason = (error: LlmError | Reason): Reason => {
   if (!isLlmError(error)) return error
   return error.reason._tag === "BudgetExceededError"

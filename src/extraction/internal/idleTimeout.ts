@@ -1,6 +1,6 @@
 /**
- * Limits on the waits of a stream: an idle timeout for each, and a timeout for all together. A timer for every piece
- * would cost more than the piece, so one fiber looks again when a wait may have become too long.
+ * Timeouts of a stream: an idle timeout for each wait, and a timeout for all of them. `Effect.timeout` would start a timer
+ * for every piece, which costs more than reading it. Here one fiber checks from time to time whether a wait is too long.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -8,19 +8,19 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
 export interface IdleTimeout<in out E0> {
-  /** Runs an effect to its end, or until a timeout passes. */
+  /** Runs an effect until it ends or a timeout passes. */
   readonly over: <A, E, R>(run: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E0, R>
-  /** A wait begins, which must not take longer than `idle`. */
+  /** Starts the idle timeout. */
   readonly start: () => void
-  /** The wait has ended. Until the next one, only the timeout applies. */
+  /** Stops the idle timeout. Only `timeout` applies until the next `start`. */
   readonly stop: () => void
 }
 
 export const make = <E0>(options: {
-  /** The longest wait, in milliseconds. */
+  /** The idle timeout in milliseconds. */
   readonly idle: number
   readonly onIdle: () => E0
-  /** The longest time for everything, in milliseconds. */
+  /** The timeout for all waits together, in milliseconds. */
   readonly timeout: number
   readonly onTimeout: () => E0
 }): Effect.Effect<IdleTimeout<E0>, never, Scope.Scope> => {

@@ -1,6 +1,6 @@
 /**
- * A list, assembled from the answers that are streamed for it: the first one, and those to reasks, which bring corrected
- * elements and the rest of a list that broke off.
+ * Assembles a list from streamed answers: the first one, and those to reasks, which contain corrected elements and the
+ * rest of a list that broke off.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -15,13 +15,13 @@ import type { Compiled } from "../Compiled.ts"
 import { InvalidOutput, type Reason } from "../ExtractionError.ts"
 import * as Step from "./step.ts"
 
-/** An element that an answer contained, but that did not decode. */
+/** An element that did not decode. */
 export interface Invalid {
   /** Its index in the list. */
   readonly index: number
   readonly text: string
   readonly issues: ReadonlyArray<AnswerIssue.AnswerIssue>
-  /** Its position in the last answer, unless that answer left it out. */
+  /** Its position in the last answer, or `undefined` if that answer does not contain it. */
   readonly position: number | undefined
 }
 
@@ -34,16 +34,16 @@ export interface Decoded<A> {
 export interface ListAssembly<A, Input, R> {
   readonly compiled: Compiled<ReadonlyArray<A>, Input, R>
   readonly element: ResponseSchema<A, R>
-  /** The request without any reask. */
+  /** The request without a reask. */
   readonly first: LlmRequest
   readonly maxAttempts: number
-  /** Elements that are final and were not taken yet. */
+  /** Final elements that were not emitted yet. */
   out: Array<Decoded<A>>
-  /** Elements to ask for again. */
+  /** The elements to ask for again. */
   invalid: Array<Invalid>
   /** The index of the next new element. */
   size: number
-  /** Whether the list goes on where an answer broke off. */
+  /** Whether the list may have more elements, because every answer so far broke off. */
   isOpen: boolean
 }
 
@@ -54,11 +54,11 @@ export const make = <A, Input, R>(
 /** An answer while it is being read. */
 export interface Reading {
   readonly reader: ListReader.ListReader
-  /** The elements that were asked for again. The answer begins with them. */
+  /** The elements that the answer should correct. It begins with them. */
   readonly asked: ReadonlyArray<Invalid>
-  /** How many of its elements have been placed. */
+  /** How many elements of the answer have got an index. */
   placed: number
-  /** The tool call that is read. */
+  /** The index of the tool call that is read. */
   call: number | undefined
   /** The text that arrived. */
   text: string
@@ -79,7 +79,7 @@ export const makeReading = (wrapper: string, limits: ListReader.Limits, asked: R
   problem: undefined
 })
 
-/** Whether a reading has something to settle. Hot: most pieces of an answer end no element. */
+/** Whether there is something to settle. Called for each piece of an answer, most of which close no element. */
 export const isDue = ({ completion, reader, texts }: Reading): boolean =>
   texts.length > 0 || completion !== undefined || reader.exceeded !== undefined
 
@@ -93,7 +93,7 @@ export const read = <A, Input, R>(
     if (part._tag === "Finish") {
       reading.completion = part.completion
       const { text } = Answer.read(part.completion, output)
-      // A model that was to call a tool may have written its answer as text, and the other way round.
+      // A model may write text instead of calling a tool, and the other way round.
       if (reading.text === "" && part.completion.refusal === undefined) feed(reading, text)
       return
     }
@@ -136,7 +136,7 @@ export const settle = Effect.fnUntraced(function*<A, Input, R>(
   }
 })
 
-/** The index in the list of the next element of an answer. */
+/** The index in the list for the next element of an answer. */
 const place = (list: { size: number; readonly isOpen: boolean }, reading: Reading): number | undefined => {
   const asked = reading.asked[reading.placed++]
   if (asked !== undefined) return asked.index
@@ -167,13 +167,13 @@ const decode = <A, Input, R>(
   })
 }
 
-/** What follows the end of an answer. */
+/** The consequence of an answer that has ended. */
 export type Conclusion =
   | { readonly _tag: "Complete" }
   | { readonly _tag: "Failed"; readonly reason: Reason }
   | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly asked: ReadonlyArray<Invalid> }
 
-/** Ends a reading, `attempts` of which have ended by now. */
+/** Ends an answer. `attempts` is the number of answers so far. */
 export const conclude = <A, Input, R>(
   list: ListAssembly<A, Input, R>,
   reading: Reading,
@@ -182,7 +182,7 @@ export const conclude = <A, Input, R>(
 ): Conclusion => {
   const { compiled, first, maxAttempts } = list
   const problem = reading.problem ?? reading.reader.end()
-  // The answer left these out, so they have no position in it.
+  // The answer does not contain these elements.
   giveBack(list, reading, undefined)
   const answer = Answer.read(completion, compiled.output)
   if (answer._tag !== "Complete" && (answer._tag !== "Truncated" || problem !== undefined)) {
@@ -208,7 +208,7 @@ export const conclude = <A, Input, R>(
   return { _tag: "Reask", request: Step.reask(compiled, first, completion, issues, instruction), asked }
 }
 
-/** Takes back the elements that were asked for and did not come. */
+/** Returns the elements that the answer should have corrected and did not contain to the invalid ones. */
 const giveBack = <A, Input, R>(
   list: ListAssembly<A, Input, R>,
   { asked, placed }: Reading,
@@ -218,7 +218,7 @@ const giveBack = <A, Input, R>(
   list.invalid = [...list.invalid, ...unanswered].toSorted((a, b) => a.index - b.index)
 }
 
-/** Makes every element that is still invalid final, as a failure. */
+/** Makes the elements that are still invalid final, as failures. */
 export const giveUp = <A, Input, R>(list: ListAssembly<A, Input, R>, reading?: Reading): void => {
   if (reading !== undefined) giveBack(list, reading, undefined)
   for (const one of list.invalid) list.out.push(failed(one))
@@ -236,8 +236,8 @@ const missingAgain = (corrected: number, isOpen: boolean): string => {
       ? []
       : [
         corrected === 1
-          ? "the one element named, corrected"
-          : `the ${corrected} elements named, corrected and in this order`
+          ? "the element named above, corrected"
+          : `the ${corrected} elements named above, corrected and in this order`
       ]),
     ...(isOpen ? ["the elements that are still missing from the list"] : [])
   ].join(", then ")

@@ -1,7 +1,7 @@
 import * as Metric from "effect/Metric"
 
 /**
- * The metrics of extractions. Read them with `Metric.value`, or export them with any of Effect's exporters.
+ * The metrics of extractions. Read them with `Metric.value`, or export them with one of Effect's exporters.
  *
  * **Example** (Counting completions)
  *
@@ -24,15 +24,15 @@ import * as Metric from "effect/Metric"
  * @since 0.1.0
  */
 export const metrics: {
-  /** Extractions, by `outcome`: `Success`, or the tag of the reason they failed for. */
+  /** Extractions by `outcome`: `Success`, `Interrupted`, `Defect`, or the tag of the reason of a failure. */
   readonly extractions: Metric.Counter<number>
-  /** Completions received, reasks included and retries not. */
+  /** Completions received, with reasks and without retries. */
   readonly attempts: Metric.Counter<number>
   readonly inputTokens: Metric.Counter<number>
   readonly outputTokens: Metric.Counter<number>
   /** The known cost of all completions, in US dollars. */
   readonly cost: Metric.Counter<number>
-  /** The time from call to value or error, in milliseconds. */
+  /** The time until the value or the error, in milliseconds. */
   readonly duration: Metric.Histogram<number>
 } = {
   extractions: Metric.counter("effect_instructor_extractions", {
@@ -52,7 +52,7 @@ export const metrics: {
     incremental: true
   }),
   cost: Metric.counter("effect_instructor_cost", {
-    description: "Cost of all completions in US dollars, as far as their prices are known",
+    description: "Known cost of all completions in US dollars",
     incremental: true
   }),
   duration: Metric.histogram("effect_instructor_extraction_duration", {

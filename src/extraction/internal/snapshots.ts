@@ -1,4 +1,4 @@
-/** Snapshots of a value while its answer is being written. */
+/** Streams snapshots of a value while the model writes the answer. */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Pull from "effect/Pull"
@@ -27,7 +27,7 @@ export const run = <A, Encoded, Input, R>(
   const every = options.every === true
   return Stream.callback<Snapshot<A, Encoded>, ExtractionError, R>((queue) => {
     const show = (value: Schema.Json): Effect.Effect<unknown> =>
-      // A growing value is a part of the encoded one, in the shape that the model was asked for.
+      // A growing value is a part of the encoded value.
       Queue.offer(queue, { _tag: "Partial", value: (every ? structuredClone(value) : value) as DeepPartial<Encoded> })
     return Attempts.run(compiled, {
       provider: llm.provider,
@@ -42,7 +42,7 @@ export const run = <A, Encoded, Input, R>(
 /** An answer while it is being read. */
 interface Reading {
   readonly growing: GrowingJson
-  /** Whether the arguments of a tool call are read, and not text. */
+  /** Whether to read the arguments of a tool call instead of text. */
   readonly readsTool: boolean
   text: string
   call: number | undefined
@@ -65,7 +65,7 @@ const read = (reading: Reading, part: CompletionPart): boolean => {
   return true
 }
 
-/** Completes a request by its stream, and shows the value after every piece. */
+/** Completes a request by its stream, and shows the value after each piece. */
 const complete = <A, Input, R>(
   { output, response: { wrapper } }: Compiled<A, Input, R>,
   llm: Llm["Service"],

@@ -1,6 +1,6 @@
 /**
- * The meaning of a completion: a value, the next request, or the reason for a failure. Every way to run an extraction
- * goes through it. It is pure, except for decoding, which a Schema may make effectful.
+ * The interpretation of a completion: a value, the next request, or the reason of a failure. Everything that runs
+ * extractions uses it. It is pure, except for decoding, which a Schema may make effectful.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -31,7 +31,7 @@ export type Step<A> =
   | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly invalid: InvalidAttempts }
   | { readonly _tag: "Failed"; readonly reason: Reason }
 
-/** `first` is the request without any reask, and `invalid` the attempts before this completion. */
+/** `first` is the request without a reask, and `invalid` the attempts before this completion. */
 export const make = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
@@ -50,7 +50,7 @@ export const make = <A, Input, R>(
   })
 }
 
-/** The first request with the last answer and its issues. Earlier reasks are left out, so it does not grow. */
+/** The first request with the last answer and its issues. Earlier answers are left out, so that requests do not grow. */
 export const reask = <A, Input, R>(
   { output, response }: Compiled<A, Input, R>,
   first: LlmRequest,
@@ -62,7 +62,7 @@ export const reask = <A, Input, R>(
   messages: [...first.messages, ...Messages.reask(output, completion, issues, response.wrapper, instruction)]
 })
 
-/** The reason for an answer that is not complete. */
+/** The reason of the failure for an answer that is not complete. */
 export const failureOf = (
   answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
   { maxTokens }: Parameters

@@ -1,24 +1,24 @@
-/** Options that streamed extractions have in common, with their defaults. */
+/** The common options of streamed extractions and their defaults. */
 import * as Duration from "effect/Duration"
 import type { Limits } from "../../answer/ListReader.ts"
 import { Stalled } from "../ExtractionError.ts"
 
 export interface StreamOptions {
   /**
-   * The longest pause inside an answer. Before an answer begins the provider's own timeout applies, for models that
-   * think first.
+   * The longest pause within an answer. It does not apply to the wait for the first piece, because models may think
+   * before they answer: the timeout of the provider does.
    *
    * @default "1 minute"
    */
   readonly idleTimeout?: Duration.Input | undefined
   /**
-   * The most characters of an answer.
+   * The maximum length of an answer in characters.
    *
    * @default 33554432
    */
   readonly maxLength?: number | undefined
   /**
-   * The deepest nesting of an answer.
+   * The maximum nesting of an answer.
    *
    * @default 256
    */
@@ -30,7 +30,7 @@ export const limitsOf = (options: StreamOptions): Limits => ({
   maxDepth: options.maxDepth ?? 256
 })
 
-/** The idle timeout, as an `IdleTimeout` takes it. `text` gives what has arrived. */
+/** The idle timeout for `IdleTimeout.make`. `text` returns the text so far. */
 export const idleOf = (
   options: StreamOptions,
   text: () => string

@@ -1,4 +1,4 @@
-/** Spans and metrics of extractions. Without a tracer no span is made. */
+/** Spans and metrics of extractions. Spans are only made if there is a tracer. */
 import * as Telemetry from "effect/ai/Telemetry"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -17,7 +17,7 @@ import type { Usage } from "../../llm/Usage.ts"
 import type { ExtractionError } from "../ExtractionError.ts"
 import { metrics } from "./metrics.ts"
 
-/** The cost of an extraction so far, for when a timeout or an interruption ends it. */
+/** What an extraction has used so far. A timeout or an interruption may end it at any time. */
 export interface Spent {
   attempts: number
   usage: Usage
@@ -30,7 +30,7 @@ export const RecordContent = Context.Reference<boolean>("effect-instructor/Recor
 const isTraced = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   fiber.getRef(Tracer.Tracer) !== Tracer.nativeTracer && fiber.getRef(References.TracerEnabled)
 
-/** Measures an extraction in a span of its own. */
+/** Runs an extraction in its own span, and records its metrics. */
 export const extraction = <A, R>(
   name: string,
   spent: Spent,
@@ -60,13 +60,13 @@ const inSpan = <A, R>(
       })
   )
 
-/** What completes requests: an `Llm`, or a stream that is read to its end. */
+/** Completes requests: an `Llm`, or a stream that is read to its end. */
 export interface Completer<out E> {
   readonly provider: string
   readonly complete: (request: LlmRequest) => Effect.Effect<Completion, E>
 }
 
-/** One attempt: a completion, in a span of its own. */
+/** Sends the request of one attempt in its own span. */
 export const complete = <E>(
   llm: Completer<E>,
   request: LlmRequest,
@@ -140,7 +140,7 @@ const annotateCompletion = (span: Tracer.Span, completion: Completion, recordCon
   }
 }
 
-/** Measures a streamed extraction for as long as its scope lives. `ended` gives the outcome, once there is one. */
+/** Measures a streamed extraction until its scope closes. `ended` returns the outcome, if there is one by then. */
 export const streamed = (
   name: string,
   spent: Spent,
@@ -162,7 +162,7 @@ export const streamed = (
       }))
   })
 
-/** The span of a streamed attempt, for as long as its scope lives, and a way to record its completion. */
+/** The span of a streamed attempt, which ends with its scope, and a function that records the completion. */
 export const streamedAttempt = (
   llm: { readonly provider: string },
   request: LlmRequest,

@@ -1,80 +1,86 @@
 /**
- * Answers a request that was answered before, without asking again. Equal requests at the same time are sent once.
+ * A cache of completions. A request that was answered before is answered from the cache, and equal requests that are in
+ * flight at the same time are sent once.
  *
- * What is kept is the completion as it came. It is decoded through the Schema whenever it is used, so a check that has
- * changed since is never passed by.
+ * The cache keeps the completion as the provider gave it. Each use decodes it through the schema again, so a check that
+ * was added later applies to cached answers, too.
  *
  * @since 0.1.0
  */
-import type * as AiError from "effect/ai/AiError"
-import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
+import type * as Path from "effect/Path"
 import type * as Persistence from "effect/persistence/Persistence"
-import * as Queue from "effect/Queue"
+import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
-import type { Completion, CompletionPart } from "../../llm/Completion.ts"
-import { type CacheControl, CurrentCacheControl } from "./CacheControl.ts"
+import { atLeast } from "../../internal/checkOption.ts"
+import { completionParts } from "../../llm/completionParts.ts"
+import { Llm } from "../../llm/Llm.ts"
+import type { LlmError } from "../../llm/LlmError.ts"
+import { CurrentCacheControl } from "./CacheControl.ts"
+import * as Answers from "./internal/answers.ts"
 import * as CacheKey from "./internal/cacheKey.ts"
 import * as CacheStore from "./internal/cacheStore.ts"
-import * as LruMap from "../../internal/lruMap.ts"
-import { Llm, toParts } from "../../llm/Llm.ts"
-import type { LlmRequest } from "../../llm/LlmRequest.ts"
-import * as Usage from "../../llm/Usage.ts"
+import * as Files from "./internal/files.ts"
+import { count, type Counts, makeCounts } from "./internal/metrics.ts"
+import * as SharedRequests from "./internal/sharedRequests.ts"
+
+export {
+  /** @since 0.1.0 */
+  metrics
+} from "./internal/metrics.ts"
 
 /**
+ * The options of a cache.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options<R = never> {
   /**
-   * Where answers outlive the process and are shared with others: files (`LlmCacheFiles.layer`), SQLite
-   * (`NodeLlmCache.layerSqlite`), or any `BackingPersistence` of Effect's, such as `Persistence.layerBackingRedis`. By
-   * default they are kept in memory only. A store that fails is a cache that misses, and a warning.
+   * The store in which answers outlive the process and are shared with other processes: files (`layerStoreFiles`),
+   * SQLite (`NodeLlmCache.layerSqlite`), or any `BackingPersistence` of Effect, such as
+   * `Persistence.layerBackingRedis`. By default answers are kept in memory only. A store that fails costs a warning and
+   * a cache miss.
    */
   readonly store?: Layer.Layer<Persistence.BackingPersistence, unknown, R> | undefined
   /**
-   * Keeps the answers of this cache apart from others in the same store.
+   * Separates the answers of this cache from others in the same store.
    *
    * @default "default"
    */
   readonly namespace?: string | undefined
   /**
-   * Answers kept under another version are stale: asked for again, and replaced.
+   * Answers that were stored under another version are stale: they are requested again, and replaced.
    *
    * @default ""
    */
   readonly version?: string | undefined
-  /** How long an answer is good for. For ever, by default. */
+  /** How long answers stay valid. By default they never expire. */
   readonly timeToLive?: Duration.Input | undefined
   /**
-   * How many answers are kept in memory, the ones used last. They are found there before the store is asked.
+   * The number of answers kept in memory. The least recently used one is evicted first.
    *
    * @default 10_000
    */
   readonly capacity?: number | undefined
   /**
-   * Whether refusals, and answers a content filter has stopped, are kept.
+   * Whether to keep refusals, and answers that a content filter stopped.
    *
    * @default false
    */
   readonly keepRefusals?: boolean | undefined
   /**
-   * Whether answers that were cut off at the token limit are kept.
+   * Whether to keep answers that were cut off at the token limit.
    *
    * @default false
    */
   readonly keepTruncated?: boolean | undefined
   /**
-   * How long the store may take for an answer.
+   * The longest time that an operation of the store may take.
    *
    * @default "2 seconds"
    */
@@ -82,54 +88,69 @@ export interface Options<R = never> {
 }
 
 /**
- * What a cache was asked, and what it had.
+ * The counts of a cache since its layer was built.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Stats {
+export interface Snapshot {
   /** Requests answered by an answer that was kept. */
   readonly hits: number
-  /** Requests answered by an equal one that was under way. */
+  /** Requests answered by an equal one that was in flight. */
   readonly shared: number
-  /** Requests sent. */
+  /** Requests sent to the provider. */
   readonly misses: number
-  /** Those of the misses that had an answer, but of another version, or too old. */
+  /** Misses for which there was an answer of another version, or one that had expired. */
   readonly stale: number
   /** Operations of the store that failed. */
   readonly storeFailures: number
 }
 
 /**
+ * The cache as a service, for code that reports on it.
+ *
  * @category services
  * @since 0.1.0
  */
 export class LlmCache extends Context.Service<LlmCache, {
-  /** The counts since the layer was built. */
-  readonly stats: Effect.Effect<Stats>
-}>()("effect-instructor/llm/LlmCache") {}
+  readonly snapshot: Effect.Effect<Snapshot>
+}>()("effect-instructor/middleware/cache/LlmCache") {}
 
 /**
- * Counts what caches are asked, by `outcome`: `hit`, `shared`, `miss`, `stale`.
+ * The counts of the cache since its layer was built.
  *
- * @category metrics
+ * **Example** (Hits and misses)
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Extraction, LlmCache } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const name = Schema.Struct({ name: Schema.String })
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Extraction.extract(name, "I am Ada")
+ *   yield* Extraction.extract(name, "I am Ada")
+ *   const { hits, misses } = yield* LlmCache.snapshot
+ *   return [hits, misses]
+ * }).pipe(Effect.provide(LlmCache.layer().pipe(Layer.provide(MockLlm.layer([{ name: "Ada" }])))))
+ *
+ * await Effect.runPromise(program) // => [1, 1]
+ * ```
+ *
+ * @category getters
  * @since 0.1.0
  */
-export const lookups: Metric.Counter<number> = Metric.counter("effect_instructor_llm_cache_lookups", {
-  description: "Requests that came to a cache, by outcome",
-  incremental: true
-})
-
-const hitMetric = Metric.withAttributes(lookups, { outcome: "hit" })
-const sharedMetric = Metric.withAttributes(lookups, { outcome: "shared" })
-const missMetric = Metric.withAttributes(lookups, { outcome: "miss" })
-const staleMetric = Metric.withAttributes(lookups, { outcome: "stale" })
+export const snapshot: Effect.Effect<Snapshot, never, LlmCache> = Effect.flatMap(LlmCache, (cache) => cache.snapshot)
 
 /**
- * Puts a cache in front of a provider. Requests are equal when all of what they say is: model, messages, schema, mode
- * and parameters. Errors are never kept, and answers that led to `InvalidOutput` are forgotten.
+ * Puts a cache in front of a provider. Requests are equal when everything in them is: provider and base URL, model,
+ * messages, schema, mode and parameters. Errors are never kept, and answers that led to `InvalidOutput` are removed.
  *
- * **Example** (The second time is free)
+ * The order of middleware: the cache in front of the governor, the governor in front of the budget, the budget in front
+ * of the provider. `Llm.stack` arranges it.
+ *
+ * **Example** (The second request is free)
  *
  * ```ts
  * import { Effect, Layer, Schema } from "effect"
@@ -152,18 +173,19 @@ const staleMetric = Metric.withAttributes(lookups, { outcome: "stale" })
  */
 export const layer = <R = never>(options?: Options<R>): Layer.Layer<Llm | LlmCache, never, Llm | R> =>
   Layer.effectContext(Effect.gen(function*() {
+    yield* atLeast(0, "LlmCache: capacity", options?.capacity)
     const provider = yield* Llm
-    const stats = { hits: 0, shared: 0, misses: 0, stale: 0, storeFailures: 0 }
+    const counts = makeCounts()
     const timeToLive = options?.timeToLive === undefined ? undefined : Duration.fromInputUnsafe(options.timeToLive)
     const store = options?.store === undefined ? undefined : yield* CacheStore.open({
       layer: options.store,
       namespace: options.namespace ?? "default",
       timeToLive,
       timeout: Duration.fromInputUnsafe(options.storeTimeout ?? "2 seconds"),
-      onFailure: () => stats.storeFailures++
+      onFailure: () => counts.storeFailures++
     })
-    const llm = make(provider, {
-      stats,
+    const answers = Answers.make({
+      counts,
       store,
       version: options?.version ?? "",
       maxAgeMillis: timeToLive === undefined ? Infinity : Duration.toMillis(timeToLive),
@@ -171,249 +193,85 @@ export const layer = <R = never>(options?: Options<R>): Layer.Layer<Llm | LlmCac
       keepRefusals: options?.keepRefusals ?? false,
       keepTruncated: options?.keepTruncated ?? false
     })
-    return Context.make(Llm, llm).pipe(
-      Context.add(LlmCache, LlmCache.of({ stats: Effect.sync(() => ({ ...stats })) }))
+    return Context.make(Llm, make(provider, answers, counts)).pipe(
+      Context.add(LlmCache, LlmCache.of({ snapshot: Effect.sync(() => ({ ...counts })) }))
     )
   }))
 
-interface Resolved {
-  readonly stats: { -readonly [Key in keyof Stats]: number }
-  readonly store: CacheStore.CacheStore | undefined
-  readonly version: string
-  readonly maxAgeMillis: number
-  readonly capacity: number
-  readonly keepRefusals: boolean
-  readonly keepTruncated: boolean
-}
+/**
+ * A store for `layer` that keeps a file for each answer, in a directory that processes may share. Files are private to
+ * the user, and written in a way that a process can end at any time without leaving half of one. The directory is made
+ * if it does not exist.
+ *
+ * **Example** (Answers that outlive the process)
+ *
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { LlmCache } from "effect-instructor"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * export const Llm = LlmCache.layer({
+ *   store: LlmCache.layerStoreFiles({ directory: ".cache/answers" }).pipe(Layer.provide(NodeServices.layer))
+ * }).pipe(Layer.provide(OpenAi.layerConfig()))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerStoreFiles: (options: {
+  readonly directory: string
+}) => Layer.Layer<Persistence.BackingPersistence, PlatformError, FileSystem.FileSystem | Path.Path> = Files.layer
 
-/** What a flight lands with: nothing, if a stream ended without the whole answer. */
-type Landed = Completion | undefined
-
-type Consumer = Queue.Queue<CompletionPart, AiError.AiError | Cause.Done>
-
-/** A request under way, and who waits for it. */
-interface Flight {
-  readonly landed: Deferred.Deferred<Landed, AiError.AiError>
-  readonly consumers: Set<Consumer>
-  /** What a stream has brought so far, for those who join it late. */
-  readonly parts: Array<CompletionPart>
-  /** The exit, once it has landed. */
-  exit: Exit.Exit<Landed, AiError.AiError> | undefined
-  waiting: number
-  /** Whether somebody has been told of the usage. It was spent once, so the others used nothing. */
-  isBilled: boolean
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
-}
-
-const make = (provider: Llm["Service"], options: Resolved): Llm["Service"] => {
-  const { maxAgeMillis, stats, store, version } = options
-  const memory = LruMap.make<CacheStore.Entry>(options.capacity)
-  const flights = new Map<string, Flight>()
-
-  const isFresh = (entry: CacheStore.Entry, now: number): boolean =>
-    entry.version === version && now - entry.at < maxAgeMillis
-
-  const isKept = ({ finishReason, refusal }: Completion): boolean => {
-    if (refusal !== undefined || finishReason === "content-filter") return options.keepRefusals
-    return finishReason === "length" ? options.keepTruncated : true
-  }
-
-  const forget = (key: string): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      memory.delete(key)
-      return store === undefined ? Effect.void : store.remove(key)
-    })
-
-  const fromMemory = (key: string, fiber: Fiber.Fiber<unknown, unknown>): Completion | undefined => {
-    const entry = memory.get(key)
-    if (entry === undefined) return undefined
-    if (!isFresh(entry, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())) {
-      memory.delete(key)
-      return undefined
-    }
-    stats.hits++
-    hitMetric.updateUnsafe(1, fiber.context)
-    return entry.completion
-  }
-
-  const fromStore = Effect.fnUntraced(function*(key: string): Effect.fn.Return<Completion | undefined> {
-    const entry = store === undefined ? undefined : yield* store.read(key)
-    if (entry === undefined) return undefined
-    if (!isFresh(entry, yield* Clock.currentTimeMillis)) {
-      stats.stale++
-      yield* Metric.update(staleMetric, 1)
-      return undefined
-    }
-    const kept = { ...entry, completion: replayed(entry.completion) }
-    memory.set(key, kept)
-    stats.hits++
-    yield* Metric.update(hitMetric, 1)
-    return kept.completion
+const make = (provider: Llm["Service"], answers: Answers.Answers, counts: Counts): Llm["Service"] => {
+  const sent = Effect.withFiber((fiber) => {
+    count(counts, "misses", fiber.context)
+    return Effect.void
   })
+  const keep = (key: string, answer: SharedRequests.Answer): Effect.Effect<SharedRequests.Answer> =>
+    answer === undefined ? Effect.undefined : Effect.as(answers.keep(key, answer), answer)
 
-  /** Once there is an answer, nothing comes between it and the store. */
-  const keep = Effect.fnUntraced(function*(key: string, completion: Landed) {
-    if (completion === undefined || !isKept(completion)) return
-    const entry = { version, at: yield* Clock.currentTimeMillis, completion }
-    memory.set(key, { ...entry, completion: replayed(completion) })
-    if (store !== undefined) yield* store.write(key, { ...entry, completion: storable(completion) })
-  })
-
-  /** Gets an answer from the store, or else from the provider. Runs in a fiber of its own, for whoever waits for it. */
-  const fetch = (
+  const resolve = (
     key: string,
-    ask: Effect.Effect<Landed, AiError.AiError>
-  ): Effect.Effect<Landed, AiError.AiError> =>
-    Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
-      const found = yield* restore(fromStore(key))
-      if (found !== undefined) return found
-      stats.misses++
-      yield* Metric.update(missMetric, 1)
-      const completion = yield* restore(ask)
-      yield* keep(key, completion)
-      return completion
-    }))
-
-  /** Sets off a request, which ends when nobody waits for it any more. */
-  const takeOff = (key: string, ask: (flight: Flight) => Effect.Effect<Landed, AiError.AiError>) =>
-    Effect.suspend(() => {
-      const flight: Flight = {
-        landed: Deferred.makeUnsafe(),
-        consumers: new Set(),
-        parts: [],
-        exit: undefined,
-        waiting: 0,
-        isBilled: false,
-        fiber: undefined
-      }
-      flights.set(key, flight)
-      const flying = Effect.onExit(fetch(key, ask(flight)), (exit) => {
-        flight.exit = exit
-        if (flights.get(key) === flight) flights.delete(key)
-        Deferred.doneUnsafe(flight.landed, exit)
-        for (const consumer of flight.consumers) land(flight, consumer)
-        return Effect.void
-      })
-      return Effect.map(Effect.forkDetach(flying), (fiber) => {
-        flight.fiber = fiber
-        return flight
-      })
-    })
-
-  const board = (key: string, ask: (flight: Flight) => Effect.Effect<Landed, AiError.AiError>) =>
-    Effect.suspend(() => {
-      const flight = flights.get(key)
-      if (flight === undefined) return takeOff(key, ask)
-      stats.shared++
-      return Effect.as(Metric.update(sharedMetric, 1), flight)
-    })
-
-  const leave = (key: string, flight: Flight): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (--flight.waiting > 0 || flight.exit !== undefined || flight.fiber === undefined) return Effect.void
-      if (flights.get(key) === flight) flights.delete(key)
-      return Fiber.interrupt(flight.fiber)
-    })
-
-  /** What one of those who waited gets. */
-  const claim = (flight: Flight, completion: Completion): Completion => {
-    if (flight.isBilled) return replayed(completion)
-    flight.isBilled = true
-    return completion
-  }
-
-  /** Gives a consumer the end of the answer. */
-  const land = (flight: Flight, consumer: Consumer): void => {
-    const exit = flight.exit!
-    if (Exit.isFailure(exit)) {
-      Queue.failCauseUnsafe(consumer, exit.cause)
-      return
-    }
-    if (exit.value !== undefined) {
-      const completion = claim(flight, exit.value)
-      Queue.offerAllUnsafe(consumer, flight.parts.length > 0 ? [{ _tag: "Finish", completion }] : toParts(completion))
-    }
-    Queue.endUnsafe(consumer)
-  }
-
-  const complete = (request: LlmRequest): Effect.Effect<Completion, AiError.AiError> =>
-    Effect.withFiber((fiber) => {
-      const control = fiber.getRef(CurrentCacheControl)
-      if (!control.enabled) return provider.complete(request)
-      const key = CacheKey.make(provider.provider, request)
-      const found = fromMemory(key, fiber)
-      if (found !== undefined) {
-        control.onAnswer(forget(key))
-        return Effect.succeed(found)
-      }
-      return join(key, request, control)
-    })
-
-  const join = (
-    key: string,
-    request: LlmRequest,
-    control: CacheControl
-  ): Effect.Effect<Completion, AiError.AiError> =>
-    Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
-      const flight = yield* board(key, () => provider.complete(request))
-      flight.waiting++
-      const completion = yield* Effect.ensuring(restore(Deferred.await(flight.landed)), leave(key, flight))
-      // It was a stream, and it broke off without an error.
-      if (completion === undefined) return yield* restore(join(key, request, control))
-      control.onAnswer(forget(key))
-      return claim(flight, completion)
-    }))
-
-  const stream = (request: LlmRequest): Stream.Stream<CompletionPart, AiError.AiError> =>
-    Stream.unwrap(Effect.withFiber((fiber) => {
-      const control = fiber.getRef(CurrentCacheControl)
-      if (!control.enabled) return Effect.succeed(provider.stream(request))
-      const key = CacheKey.make(provider.provider, request)
-      const found = fromMemory(key, fiber)
-      if (found === undefined) return joinStream(key, request, control)
-      control.onAnswer(forget(key))
-      return Effect.succeed(Stream.fromIterable(toParts(found)))
-    }))
-
-  const joinStream = Effect.fnUntraced(function*(key: string, request: LlmRequest, control: CacheControl) {
-    const consumer = yield* Queue.unbounded<CompletionPart, AiError.AiError | Cause.Done>()
-    yield* Effect.acquireRelease(
-      Effect.map(board(key, (flight) => collect(flight, request)), (flight) => {
-        flight.waiting++
-        flight.consumers.add(consumer)
-        Queue.offerAllUnsafe(consumer, flight.parts)
-        if (flight.exit !== undefined) land(flight, consumer)
-        return flight
-      }),
-      (flight) => {
-        flight.consumers.delete(consumer)
-        return leave(key, flight)
-      }
+    send: Effect.Effect<SharedRequests.Answer, LlmError>
+  ): Effect.Effect<SharedRequests.Answer, LlmError> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.filterOrElse(
+        restore(answers.fromStore(key)),
+        (found) => found !== undefined,
+        // Once there is an answer, it is kept, whether or not anyone still waits for it.
+        () => Effect.flatMap(Effect.andThen(sent, restore(send)), (answer) => keep(key, answer))
+      )
     )
-    control.onAnswer(forget(key))
-    return Stream.fromQueue(consumer)
+
+  const shared = SharedRequests.make({
+    resolve,
+    onShared: (fiber) => count(counts, "shared", fiber.context)
   })
 
-  /** Hands out the parts of a stream as they come, all but the last, which is there for each of those who wait. */
-  const collect = Effect.fnUntraced(function*(flight: Flight, request: LlmRequest) {
-    let completion: Landed
-    yield* Stream.runForEachArray(provider.stream(request), (parts) =>
-      Effect.sync(() => {
-        const pieces = parts.filter((part) => part._tag !== "Finish")
-        const [last] = parts.slice(-1)
-        if (last?._tag === "Finish") completion = last.completion
-        flight.parts.push(...pieces)
-        // Pieces that arrive together leave together.
-        for (const consumer of flight.consumers) Queue.offerAllUnsafe(consumer, pieces)
+  return Llm.of({
+    ...provider,
+    complete: (request) =>
+      Effect.withFiber((fiber) => {
+        const control = fiber.getRef(CurrentCacheControl)
+        if (!control.enabled) return provider.complete(request)
+        const key = CacheKey.make(provider, request)
+        const found = answers.fromMemory(key, fiber)
+        control.onAnswer(answers.forget(key))
+        return found === undefined
+          ? SharedRequests.complete(shared, key, provider.complete(request))
+          : Effect.succeed(found)
+      }),
+    stream: (request) =>
+      Stream.unwrap(Effect.withFiber((fiber) => {
+        const control = fiber.getRef(CurrentCacheControl)
+        if (!control.enabled) return Effect.succeed(provider.stream(request))
+        const key = CacheKey.make(provider, request)
+        const found = answers.fromMemory(key, fiber)
+        control.onAnswer(answers.forget(key))
+        return found === undefined
+          ? SharedRequests.stream(shared, key, provider.stream(request))
+          : Effect.succeed(Stream.fromIterable(completionParts(found)))
       }))
-    return completion
   })
-
-  return Llm.of({ ...provider, complete, stream })
 }
-
-/** What was true of the provider's limits then is not now. */
-const storable = (completion: Completion): Completion => Struct.omit(completion, ["rateLimit"])
-
-/** An answer that was there already: it cost nothing again. */
-const replayed = (completion: Completion): Completion => ({ ...storable(completion), usage: Usage.zero })

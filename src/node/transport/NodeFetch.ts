@@ -1,6 +1,6 @@
 /**
- * A `fetch` for Node that costs a quarter of the built-in one: undici's connection pool without the web streams. It
- * stands in wherever Effect's `Fetch` is used, and so in front of the `openai` SDK.
+ * A `fetch` for Node that takes a quarter of the CPU time of the built-in one: undici's connection pool without web
+ * streams. Provide it as Effect's `Fetch`, which the `openai` SDK uses as well.
  *
  * **Example** (OpenAI over it)
  *
@@ -28,8 +28,8 @@ import type * as Scope from "effect/Scope"
 import { Exchange } from "./internal/exchange.ts"
 
 /**
- * What undici's agent takes: `connections` to one origin (as many as there are requests in flight, by default),
- * `connect` with options of TLS, `keepAliveTimeout`, `connectTimeout` and more.
+ * The options of undici's agent: `connections` to one origin (by default as many as there are requests in flight),
+ * `connect` with options for TLS, `keepAliveTimeout`, `connectTimeout` and more.
  *
  * @category models
  * @since 0.1.0
@@ -37,10 +37,11 @@ import { Exchange } from "./internal/exchange.ts"
 export interface Options extends Omit<Agent.Options, "factory" | "interceptors"> {}
 
 /**
- * Makes a `fetch` over a pool of kept-alive connections, closed with the scope. `HTTP_PROXY`, `HTTPS_PROXY` and
- * `NO_PROXY`, or the same in lower case, are honoured.
+ * Makes a `fetch` over a pool of keep-alive connections, which is closed with the scope. Use it where a `fetch` is
+ * needed as a value; otherwise provide `layer`. It respects `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, also in lower
+ * case, and fails with a `ConfigError` if one of them is not the URL of a proxy.
  *
- * Redirects, and bodies other than strings and bytes, take undici's own `fetch` over the same connections.
+ * Redirects, and bodies other than strings and bytes, are handled by undici's own `fetch` over the same connections.
  *
  * @category constructors
  * @since 0.1.0
@@ -58,14 +59,25 @@ export const make = (
     ))
 
 /**
- * Puts it in the place of the built-in `fetch`.
+ * Replaces the built-in `fetch` of Effect's HTTP client and of the `openai` SDK. Use it for batches, where the transport
+ * takes a large part of the CPU time.
+ *
+ * **Example** (A transport with a limit of connections)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { NodeFetch } from "effect-instructor/node"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * export const Llm = OpenAi.layerConfig().pipe(Layer.provide(NodeFetch.layer({ connections: 64 })))
+ * ```
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer = (options?: Options): Layer.Layer<never, Config.ConfigError> => Layer.effect(Fetch, make(options))
 
-/** A variable of the environment, in lower case or in capitals. Empty is how a shell says "none". */
+/** A variable of the environment, in lower case or in capitals. An empty one counts as missing. */
 const variable = (name: string) =>
   Config.Redacted(name.toLowerCase()).pipe(
     Config.orElse(() => Config.Redacted(name)),
@@ -78,7 +90,7 @@ const proxyVariable = (name: string) =>
     variable(name),
     (url) =>
       url === "" || /^(?:https?|socks5?):$/.test(Result.getOrUndefined(Result.try(() => new URL(url)))?.protocol ?? ""),
-    // Without the value: a proxy's URL may have a password in it.
+    // Without the value, because the URL of a proxy may contain a password.
     () =>
       new Config.ConfigError(
         new ConfigProvider.SourceError({ message: `${name} is not the URL of a proxy: http, https or socks5` })
@@ -96,9 +108,9 @@ const makeDispatcher = (
   options: Options | undefined
 ): Dispatcher => {
   const agent: Options = {
-    // HTTP/2 would put every request on the few connections that a server's limit of streams allows.
+    // With HTTP/2, a server's limit of streams would restrict all requests to a few connections.
     allowH2: false,
-    // The requests' own timeouts bound them: a long answer of a reasoning model takes more than undici's 5 minutes.
+    // Requests have timeouts of their own. A reasoning model may take longer than undici's 5 minutes.
     headersTimeout: 0,
     ...options
   }
@@ -112,7 +124,7 @@ const makeDispatcher = (
 }
 
 const fromDispatcher = (dispatcher: Dispatcher): typeof globalThis.fetch => {
-  // Nearly every request goes where the one before it went.
+  // Nearly every request goes to the same URL as the one before.
   let last: { readonly text: string; readonly url: URL } | undefined
   const parse = (text: string): URL => (last = last?.text === text ? last : { text, url: new URL(text) }).url
 
@@ -168,14 +180,14 @@ const toRecord = (headers: RequestInit["headers"], isText: boolean): Record<stri
   return record
 }
 
-/** undici's own, which knows what to do with what is rare. */
+/** undici's own `fetch`, which handles the rare cases. */
 const standardFetch = (
   dispatcher: Dispatcher,
   input: string | URL | Request,
   init: RequestInit | undefined
 ): Promise<Response> => {
   const isOwn = !(input instanceof Request) && isPlain(init?.body)
-  // Forms and requests of Node's undici are none to another copy of it. What they hold is.
+  // Another copy of undici does not recognise the forms and requests of the one in Node, but it accepts their parts.
   const { body, headers, method, redirect, signal, url } = new Request(input, isOwn ? { ...init, body: null } : init)
   const fetched = undiciFetch(url, {
     dispatcher,
@@ -185,10 +197,10 @@ const standardFetch = (
     signal,
     ...(isOwn ? { body: init?.body as Plain ?? null } : body !== null && { body, duplex: "half" })
   })
-  // The same class, from the other copy.
+  // The same class in another copy of undici.
   return fetched as Promise<unknown> as Promise<Response>
 }
 
-/** As `fetch` tells them: the reason of an abort as it is, anything else as the cause of a TypeError. */
+/** The errors of `fetch`: the reason of an abort as it is, any other as the cause of a TypeError. */
 const toFetchError = (error: unknown, signal: AbortSignal | null | undefined): unknown =>
   signal?.aborted === true ? error : new TypeError("fetch failed", { cause: error })

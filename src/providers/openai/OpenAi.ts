@@ -1,34 +1,33 @@
 /**
- * OpenAI, and every server that speaks its Chat Completions (Ollama, vLLM, llama.cpp, Azure), over the `openai` SDK.
+ * OpenAI and servers that speak its Chat Completions protocol (Azure, Ollama, vLLM, llama.cpp), over the `openai` SDK.
  *
  * @since 0.1.0
  */
-import * as AiError from "effect/ai/AiError"
-import * as Clock from "effect/Clock"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Fetch } from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
-import * as Stream from "effect/Stream"
-import { OpenAI } from "openai"
-import type { Completion, CompletionPart } from "../../llm/Completion.ts"
+import type * as Redacted from "effect/Redacted"
+import type * as Result from "effect/Result"
+import type { OpenAI } from "openai"
 import * as Llm from "../../llm/Llm.ts"
-import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
+import type * as LlmError from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
-import { fromResponse } from "./internal/completion.ts"
-import { toReason } from "./internal/error.ts"
-import { readParts } from "./internal/events.ts"
-import type { ResponseHeaders } from "./internal/rateLimit.ts"
-import { toBody } from "./internal/request.ts"
-import { makeCollector } from "./internal/stream.ts"
+import type { Pricing } from "../../llm/Pricing.ts"
+import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
+import type { DialectInput } from "../../schema/dialects/builtIn.ts"
+import { hintFor, problemOf, publicUrl } from "./internal/baseUrl.ts"
+import * as Client from "./internal/client.ts"
+import * as ConfigSources from "./internal/config.ts"
+import { type Connection, makeComplete, makeStream } from "./internal/llm.ts"
+import { openAiPricing } from "./internal/prices.ts"
+import * as Request from "./internal/request.ts"
+import * as Secrets from "./internal/secrets.ts"
 
 /**
- * The model asked when neither the layer nor the extraction names one: small, current, with structured output.
+ * The model for extractions when neither the extraction nor the layer names one. It is small, current, and supports
+ * structured output.
  *
  * @category constants
  * @since 0.1.0
@@ -36,12 +35,34 @@ import { makeCollector } from "./internal/stream.ts"
 export const defaultModel = "gpt-5.4-mini"
 
 /**
+ * The base URL of OpenAI's API, which layers use unless another one is given.
+ *
  * @category constants
  * @since 0.1.0
  */
 export const defaultBaseUrl = "https://api.openai.com/v1"
 
 /**
+ * OpenAI's prices as of 2026-10-27, from <https://developers.openai.com/api/docs/pricing>. Every layer of this module
+ * uses them; to override some, provide `Pricing.CurrentPricing`.
+ *
+ * **Example** (The price of a model)
+ *
+ * ```ts
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * OpenAi.pricing.asOf // => "2026-10-27"
+ * OpenAi.pricing.models["gpt-4.1-mini"] // => { input: 0.4, cachedInput: 0.1, output: 1.6, batch: 0.5 }
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const pricing: Pricing = openAiPricing
+
+/**
+ * The options of every layer and of `make`.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -53,25 +74,34 @@ export interface ProviderOptions {
    */
   readonly model?: string | undefined
   /**
-   * The longest a single request may take, from sending it to the last byte of the answer; in a stream, to its first.
+   * The timeout of a single request: from sending it to the last byte of the answer, or to the first one of a stream.
    *
    * @default "10 minutes"
    */
   readonly requestTimeout?: Duration.Input | undefined
   /**
-   * The provider's name in telemetry.
+   * The provider's name in telemetry and errors.
    *
    * @default "openai"
    */
   readonly provider?: string | undefined
+  /**
+   * The dialect of JSON Schema that the server accepts. Use `plain` for servers without the rules and limits of OpenAI's
+   * strict mode, such as Ollama, vLLM and llama.cpp.
+   *
+   * @default "openai"
+   */
+  readonly dialect?: DialectInput | undefined
 }
 
 /**
+ * The options of `layerProvider`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface ClientOptions extends ProviderOptions {
-  /** Local servers need none. */
+  /** Not required by most local servers. */
   readonly apiKey?: Redacted.Redacted | undefined
   /**
    * @default defaultBaseUrl
@@ -79,22 +109,24 @@ export interface ClientOptions extends ProviderOptions {
   readonly baseUrl?: string | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
-  /** Sent with every request. */
+  /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /**
+ * The options of `layer`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends ClientOptions {
-  /** How fast the governor in front of the provider sends, and how it retries. */
+  /** The rate limits and retries of the governor in front of the provider. */
   readonly governor?: LlmGovernor.Options | undefined
 }
 
 /**
- * Settings to read from the environment. What is not given is read from `OPENAI_API_KEY`, `OPENAI_BASE_URL` and
- * `OPENAI_MODEL`.
+ * The options of `layerConfig` and `layerProviderConfig`. Settings that are absent are read from `OPENAI_API_KEY`,
+ * `OPENAI_BASE_URL` and `OPENAI_MODEL`.
  *
  * @category models
  * @since 0.1.0
@@ -106,14 +138,28 @@ export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl" | "mod
 }
 
 /**
- * OpenAI behind a governor with defaults, which finds out the account's limits: the layer most programs want.
+ * The body of `POST /chat/completions` for a request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Body = OpenAI.ChatCompletionCreateParamsNonStreaming
+
+/**
+ * OpenAI behind a governor with defaults, which retries and learns the account's rate limits. Use it unless you stack
+ * middleware yourself; then start from `layerProvider`.
  *
  * **Example** (A local server)
  *
  * ```ts
  * import { OpenAi } from "effect-instructor/openai"
  *
- * const Ollama = OpenAi.layer({ baseUrl: "http://127.0.0.1:11434/v1", model: "qwen3:8b", provider: "ollama" })
+ * export const Ollama = OpenAi.layer({
+ *   baseUrl: "http://127.0.0.1:11434/v1",
+ *   dialect: "plain",
+ *   model: "qwen3:8b",
+ *   provider: "ollama"
+ * })
  * ```
  *
  * @category layers
@@ -123,8 +169,8 @@ export const layer = (options: Options): Layer.Layer<Llm.Llm | LlmGovernor.LlmGo
   Layer.provide(LlmGovernor.layer(options.governor), layerProvider(options))
 
 /**
- * Like `layer`, with the key, the base URL and the model from the environment. Without `OPENAI_API_KEY` it fails,
- * unless `OPENAI_BASE_URL` names a server of your own, which may need none.
+ * Like `layer`, with the key, the base URL and the model from the environment. It fails without `OPENAI_API_KEY`, unless
+ * `OPENAI_BASE_URL` names a server, which may need no key.
  *
  * **Example** (Variables with other names)
  *
@@ -134,7 +180,7 @@ export const layer = (options: Options): Layer.Layer<Llm.Llm | LlmGovernor.LlmGo
  *
  * export const Llm = OpenAi.layerConfig({
  *   apiKey: Config.Redacted("TEAM_OPENAI_KEY"),
- *   governor: { maxRetries: 10 },
+ *   governor: { requestsPerMinute: 500 },
  *   requestTimeout: "2 minutes"
  * })
  * ```
@@ -148,13 +194,34 @@ export const layerConfig = (
   Layer.provide(LlmGovernor.layer(options?.governor), layerProviderConfig(options))
 
 /**
- * The provider alone, without retries: for one governor over several providers, or none.
+ * The provider without a governor, and so without retries. Use it with `Llm.stack`, or to share one governor between
+ * several providers.
+ *
+ * **Example** (A provider with a cache)
+ *
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { Llm, LlmCache, LlmGovernor } from "effect-instructor"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * export const Model = Llm.stack({
+ *   provider: OpenAi.layerProvider({ apiKey: Redacted.make("from your vault") }),
+ *   governor: LlmGovernor.layer(),
+ *   cache: LlmCache.layer()
+ * })
+ * ```
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerProvider = (options: ClientOptions): Layer.Layer<Llm.Llm> =>
-  Layer.effect(Llm.Llm, Effect.map(Fetch, (fetch) => fromClient(makeClient(options, fetch), options, pastSdk)))
+  Layer.effect(
+    Llm.Llm,
+    Effect.map(Fetch, (fetch) => {
+      const client = Client.make({ ...options, baseUrl: options.baseUrl ?? defaultBaseUrl }, fetch)
+      return fromClient(client, options, Client.pastSdk, fetch)
+    })
+  )
 
 /**
  * Like `layerProvider`, with the key, the base URL and the model from the environment.
@@ -163,11 +230,13 @@ export const layerProvider = (options: ClientOptions): Layer.Layer<Llm.Llm> =>
  * @since 0.1.0
  */
 export const layerProviderConfig = (options?: ConfigOptions): Layer.Layer<Llm.Llm, Config.ConfigError> =>
-  Layer.unwrap(Effect.map(readConfig(options), layerProvider))
+  Layer.unwrap(
+    Effect.map(ConfigSources.read(options), (settings) => layerProvider({ ...options, ...settings }))
+  )
 
 /**
- * A client of the SDK that is already made (`AzureOpenAI`, say), behind a governor with defaults. The client's own
- * retries are not used.
+ * A client of the SDK behind a governor with defaults. Use it for clients that the options of `layer` cannot describe,
+ * such as `AzureOpenAI`. The client's own retries are turned off.
  *
  * **Example** (Azure)
  *
@@ -193,60 +262,9 @@ export const layerClient = (
 ): Layer.Layer<Llm.Llm | LlmGovernor.LlmGovernor> =>
   Layer.provide(LlmGovernor.layer(options?.governor), Layer.sync(Llm.Llm, () => make(client, options)))
 
-const readConfig = (options: ConfigOptions | undefined) =>
-  Effect.gen(function*() {
-    const baseUrl = yield* Config.option(options?.baseUrl ?? Config.NonEmptyString("OPENAI_BASE_URL"))
-    const readKey = options?.apiKey ?? Config.Redacted("OPENAI_API_KEY")
-    const apiKey = Option.isSome(baseUrl) ? yield* Config.option(readKey) : Option.some(yield* readKey)
-    const model = yield* Config.option(options?.model ?? Config.NonEmptyString("OPENAI_MODEL"))
-    return {
-      ...options,
-      apiKey: Option.getOrUndefined(apiKey),
-      baseUrl: Option.getOrUndefined(baseUrl),
-      model: Option.getOrUndefined(model)
-    }
-  })
-
-const makeClient = (options: ClientOptions, fetch: typeof globalThis.fetch): OpenAI =>
-  new OpenAI({
-    // The SDK insists on a key, also for servers that want none.
-    apiKey: options.apiKey === undefined ? "none" : Redacted.value(options.apiKey),
-    adminAPIKey: null,
-    organization: options.organization ?? null,
-    project: options.project ?? null,
-    webhookSecret: null,
-    baseURL: options.baseUrl ?? defaultBaseUrl,
-    ...(options.headers !== undefined && { defaultHeaders: options.headers }),
-    maxRetries: 0,
-    logLevel: "off",
-    fetch: (url, init?: InitPastSdk) => fetch(url, { ...init, signal: init?.abortedBy ?? init?.signal ?? null })
-  })
-
-interface InitPastSdk extends RequestInit {
-  readonly abortedBy?: AbortSignal
-}
-
 /**
- * Hot. The SDK composes a signal it is given with one of its own, for its timeouts, at 20 µs a request. Our timeouts are
- * on our signal already, so it goes past the SDK to `fetch`, among the options that the SDK hands on as they are.
- */
-const pastSdk = (signal: AbortSignal): OpenAI.RequestOptions => ({
-  fetchOptions: { abortedBy: signal } as NonNullable<OpenAI.RequestOptions["fetchOptions"]>
-})
-
-/** The longest that timers can be set for. */
-const maxTimer = 2 ** 31 - 1
-
-/** What the SDK makes of a body: JSON where the server says so, and otherwise its text. */
-const parseBody = (text: string, headers: ResponseHeaders): Result.Result<unknown, unknown> =>
-  text === ""
-    ? Result.succeed(undefined)
-    : /^[^;]*(?:application\/json|\+json\s*(?:;|$))/i.test(headers.get("content-type") ?? "")
-    ? Result.try((): unknown => JSON.parse(text))
-    : Result.succeed(text)
-
-/**
- * The `Llm` over a client of the SDK.
+ * The `Llm` over a client of the SDK, without a governor. Use it to build a layer of your own; the client's own retries
+ * are turned off.
  *
  * @category constructors
  * @since 0.1.0
@@ -254,130 +272,60 @@ const parseBody = (text: string, headers: ResponseHeaders): Result.Result<unknow
 export const make = (client: OpenAI, options?: ProviderOptions): Llm.Llm["Service"] =>
   fromClient(client, options, (signal) => ({ signal }))
 
+/**
+ * The body of `POST /chat/completions` for a request. Use it for dry runs, or to send requests in another way. It fails
+ * for files that Chat Completions does not accept.
+ *
+ * **Example** (A dry run)
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * const body = OpenAi.encode({
+ *   model: "gpt-5.4-mini",
+ *   messages: [{ role: "user", content: "Who wrote Emma?" }],
+ *   output: { mode: "text" },
+ *   parameters: { maxTokens: 100 }
+ * })
+ *
+ * Result.getOrThrow(body) // => { model: "gpt-5.4-mini", messages: [{ role: "user", content: "Who wrote Emma?" }], max_completion_tokens: 100 }
+ * ```
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason> => Request.toBody(request)
+
 const fromClient = (
   client: OpenAI,
   options: ProviderOptions | undefined,
-  abortedBy: (signal: AbortSignal) => OpenAI.RequestOptions
+  abortedBy: Connection["abortedBy"],
+  fetch?: typeof globalThis.fetch
 ): Llm.Llm["Service"] => {
-  const timeout = Duration.fromInputUnsafe(options?.requestTimeout ?? "10 minutes")
-  const url = `${publicUrl(client.baseURL).replace(/\/$/, "")}/chat/completions`
-  const secrets = [client.apiKey, client.adminAPIKey].filter(Predicate.isString).filter((key) => key.length >= 8)
-  const scrub = (text: string): string =>
-    secrets.reduce((text, secret) => text.replaceAll(secret, "<redacted>"), text)
-      // OpenAI quotes a wrong key with its middle starred out, and fetch a URL with the password in it.
-      .replace(/\bsk-[\w*-]+/g, "<redacted>")
-      .replace(/\bhttps?:\/\/[^\s"'<>]+/g, publicUrl)
-
-  const fail = (method: string, reason: AiError.AiErrorReason) =>
-    Effect.fail(AiError.make({ module: "OpenAi", method, reason }))
-
-  const errorFrom = (method: string, clock: Clock.Clock) => (cause: unknown): AiError.AiError =>
-    AiError.make({
-      module: "OpenAi",
-      method,
-      reason: toReason(cause, { url, nowMillis: clock.currentTimeMillisUnsafe(), scrub })
-    })
-
-  const timedOut = (method: string) =>
-    fail(
-      method,
-      new AiError.NetworkError({
-        reason: "TransportError",
-        method: "POST",
-        url,
-        description: `no answer within ${Duration.format(timeout)}`
-      })
-    )
-
-  const requestOptions = {
-    maxRetries: 0,
-    // The SDK's own clock must not ring before ours.
-    timeout: Math.min(Duration.toMillis(timeout) + 1000, maxTimer)
+  const provider = options?.provider ?? "openai"
+  const secrets = Secrets.make(client)
+  const origin = secrets.redact(publicUrl(client.baseURL).replace(/\/$/, ""))
+  const url = `${origin}/chat/completions`
+  const connection: Connection = {
+    client,
+    provider,
+    url,
+    problem: problemOf(client.baseURL, url),
+    baseUrlHint: secrets.redact(hintFor(client.baseURL)),
+    secrets,
+    timeout: Duration.fromInputUnsafe(options?.requestTimeout ?? "10 minutes"),
+    server: { answered: false, probed: false },
+    fetch,
+    abortedBy
   }
-
-  const complete = (request: LlmRequest): Effect.Effect<Completion, AiError.AiError> => {
-    const body = toBody(request)
-    if (Result.isFailure(body)) return fail("complete", body.failure)
-    const failed = (cause: unknown): Effect.Effect<never, AiError.AiError> =>
-      Clock.clockWith((clock) => Effect.fail(errorFrom("complete", clock)(cause)))
-    const read = (text: string, { headers }: Response): Effect.Effect<Completion, AiError.AiError> => {
-      const data = parseBody(text, headers)
-      if (Result.isFailure(data)) return failed(data.failure)
-      const completion = fromResponse(data.success, headers, request.model)
-      return typeof completion === "string"
-        ? fail("complete", new AiError.InvalidResponseError({ description: `${completion} (POST ${url})` }))
-        : Effect.succeed(completion)
-    }
-    // Hot. Through `chat.completions.create`, `withResponse` and `Effect.timeoutOrElse` the SDK and Effect do the same
-    // for 70 µs more, of 290: a body written with an observer, two more timers, a race of two fibers.
-    return Effect.callback<Completion, AiError.AiError>((resume) => {
-      const controller = new AbortController()
-      // @effect-diagnostics-next-line globalTimersInEffect:off
-      const timer = setTimeout(() => {
-        settle(timedOut("complete"))
-        controller.abort()
-      }, Math.min(Duration.toMillis(timeout), maxTimer))
-      const settle = (effect: Effect.Effect<Completion, AiError.AiError>): void => {
-        clearTimeout(timer)
-        resume(effect)
-      }
-      client.post("/chat/completions", { body: body.success, ...requestOptions, ...abortedBy(controller.signal) })
-        .asResponse()
-        .then((response) => response.text().then((text) => settle(read(text, response))))
-        .catch((cause: unknown) => settle(failed(cause)))
-      return Effect.sync(() => {
-        clearTimeout(timer)
-        controller.abort()
-      })
-    })
-  }
-
-  const stream = (request: LlmRequest): Stream.Stream<CompletionPart, AiError.AiError> => {
-    const body = toBody(request)
-    if (Result.isFailure(body)) return Stream.fromEffect(fail("stream", body.failure))
-    return Stream.unwrap(Effect.gen(function*() {
-      const signal = yield* Effect.abortSignal
-      const clock = yield* Clock.Clock
-      const response = yield* Effect.tryPromise({
-        try: () =>
-          client.chat.completions.create(
-            { ...body.success, stream: true, stream_options: { include_usage: true } },
-            { ...requestOptions, signal }
-          ).asResponse(),
-        catch: errorFrom("stream", clock)
-      }).pipe(
-        Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut("stream") })
-      )
-      const collector = makeCollector(response.headers, request.model)
-      const onError = errorFrom("stream", clock)
-      const finish = Effect.suspend(() => {
-        const completion = collector.finish()
-        return completion === undefined
-          ? fail(
-            "stream",
-            new AiError.NetworkError({
-              reason: "TransportError",
-              method: "POST",
-              url,
-              description: "the stream ended before the answer did"
-            })
-          )
-          : Effect.succeed<CompletionPart>({ _tag: "Finish", completion })
-      })
-      return Stream.concat(readParts(response, collector, onError), Stream.fromEffect(finish))
-    }))
-  }
-
   return Llm.make({
-    provider: options?.provider ?? "openai",
+    provider,
+    origin,
     model: options?.model ?? defaultModel,
-    complete,
-    stream
+    dialect: options?.dialect ?? "openai",
+    pricing,
+    complete: makeComplete(connection),
+    stream: makeStream(connection)
   })
-}
-
-/** A URL without the credentials and the query it may carry. */
-const publicUrl = (text: string): string => {
-  const url = Result.getOrUndefined(Result.try(() => new URL(text)))
-  return url === undefined ? "<invalid URL>" : `${url.origin}${url.pathname}`
 }

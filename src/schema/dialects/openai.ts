@@ -4,7 +4,7 @@
  * Rules and limits: OpenAI's guide to structured outputs, as of 2026-02.
  */
 import * as Result from "effect/Result"
-import type { Dialect, Document, Unsupported } from "../Dialect.ts"
+import type { Dialect, SchemaDocument, Unsupported } from "../Dialect.ts"
 import { withDefinitions } from "../internal/jsonSchema.ts"
 import * as StrictForm from "../internal/strictForm.ts"
 
@@ -22,7 +22,7 @@ const formats = new Set([
   "uuid"
 ])
 
-// The grammar engines behind strict output refuse look-around, back references and named groups.
+// The grammar engines of strict output do not support look-around, back references and named groups.
 const unsupportedPattern = /\(\?[=!<]|\\[1-9]|\\k</
 
 const rules: StrictForm.Rules = {
@@ -37,7 +37,7 @@ export const openAi: Dialect = {
     Result.flatMap(StrictForm.make(document, rules), ({ size, ...strict }) => {
       const excess = excessOf(size)
       return excess === undefined
-        ? Result.succeed({ jsonSchema: withDefinitions(strict as Document), strict: true })
+        ? Result.succeed({ jsonSchema: withDefinitions(strict as SchemaDocument), strict: true })
         : Result.fail({ path: "$", description: excess } satisfies Unsupported)
     })
 }

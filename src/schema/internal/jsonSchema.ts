@@ -1,10 +1,10 @@
 /**
- * JSON Schema documents as Effect generates them, simplified: one description a node, no empty wrappers, definitions
- * only where they save something. The result means the same and costs a model fewer tokens.
+ * Simplifies the JSON Schema documents that Effect generates: one description for each node, no empty wrappers, and
+ * definitions only where they save something. The meaning is the same, and the model reads fewer tokens.
  */
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Predicate from "effect/Predicate"
-import type { Document } from "../Dialect.ts"
+import type { SchemaDocument } from "../Dialect.ts"
 
 export type Node = JsonSchema.JsonSchema
 
@@ -50,25 +50,25 @@ const mapKeyword = (
   }
 }
 
-/** Joins descriptions, leaving out what is already said. */
+/** Joins descriptions without repeating them. */
 const sentences = (...parts: ReadonlyArray<unknown>): string =>
   parts.filter(Predicate.isString).reduce(
     (said, part) => part === "" || said.includes(part) ? said : said === "" ? part : `${said}; ${part}`,
     ""
   )
 
-/** Gives `node` the title and the description of `from`, beside its own. */
+/** Adds the title and the description of `from` to a node. */
 export const annotated = (node: Node, from: Node, ...more: ReadonlyArray<string>): Node => {
   const description = sentences(node["description"], from["description"], ...more)
   const title = node["title"] ?? from["title"]
   return { ...node, ...(title !== undefined && { title }), ...(description !== "" && { description }) }
 }
 
-/** A document with its definitions inside, as a provider takes it. */
-export const withDefinitions = ({ definitions, schema }: Document): Node =>
+/** A document with its definitions inside, as providers expect it. */
+export const withDefinitions = ({ definitions, schema }: SchemaDocument): Node =>
   Object.keys(definitions).length === 0 ? schema : { ...annotated(schema, {}), $defs: definitions }
 
-export const plainDocument = (document: Document): Document => {
+export const plainDocument = (document: SchemaDocument): SchemaDocument => {
   const definitions = Object.fromEntries(
     Object.entries(document.definitions).map(([name, node]) => [name, plainNode(node)])
   )
@@ -92,8 +92,8 @@ const withoutSafeBounds = ({ maximum, minimum, ...rest }: Node): Node => ({
 const lower = new Set(["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"])
 const upper = new Set(["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"])
 
-// `allOf` as Effect writes it: checks that could not stand beside each other. Bounds tighten; of two different values
-// for any other keyword the first stays, and the decoder checks the rest.
+// Effect writes checks that have the same keyword as `allOf`. Bounds are tightened. Of two values for another keyword the
+// first is kept, and the decoder checks the other.
 const merged = (node: Node, member: unknown): Node => {
   if (!isNode(member)) return node
   let out: Node = { ...node }
@@ -135,15 +135,15 @@ const definitionName = (node: Node): string | undefined => {
     : undefined
 }
 
-/** The definition a node refers to, if it does. */
-export const referenceOf = (node: Node, definitions: Document["definitions"]): string | undefined => {
+/** The name of the definition that a node refers to. */
+export const referenceOf = (node: Node, definitions: SchemaDocument["definitions"]): string | undefined => {
   const name = definitionName(node)
   return name !== undefined && Object.hasOwn(definitions, name) ? name : undefined
 }
 
-// A definition used once is shorter in place; one with words of its own beside the reference has to be in place,
-// because "$ref" may have no siblings. Only recursive definitions cannot be inlined.
-const inlined = (root: Node, definitions: Document["definitions"]): Document => {
+// A definition that is used once is shorter in place. One whose reference has a description must be in place, because
+// "$ref" may have no siblings. Recursive definitions cannot be inlined.
+const inlined = (root: Node, definitions: SchemaDocument["definitions"]): SchemaDocument => {
   const recursive = new Set(Object.keys(definitions).filter((name) => reaches(definitions, name, name)))
   const uses = new Map<string, number>()
   const count = (node: Node): Node => {
@@ -174,7 +174,7 @@ const inlined = (root: Node, definitions: Document["definitions"]): Document => 
   return { schema, definitions: Object.fromEntries(kept) }
 }
 
-const reaches = (definitions: Document["definitions"], from: string, to: string): boolean => {
+const reaches = (definitions: SchemaDocument["definitions"], from: string, to: string): boolean => {
   const seen = new Set<string>()
   let found = false
   const visit = (node: Node): Node => {

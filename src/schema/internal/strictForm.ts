@@ -1,48 +1,51 @@
 /**
- * The strict form of a JSON Schema: every key required (an optional one may be `null`), no keys that are not named (a
- * record is a list of `{ key, value }` entries), no tuples (an object whose keys are the positions), a type on every
- * node. Strict structured output needs it, and `lenient.ts` decodes it.
+ * The strict form of a JSON Schema, which strict structured output requires: every key is required (optional ones may be
+ * `null`), every key is named (a record is a list of `{ key, value }` entries), there are no tuples (a tuple is an object
+ * whose keys are the positions), and every node has a type. `lenient.ts` decodes it.
+ *
+ * Written by hand: `effect/ai/OpenAiStructuredOutput` accepts no root that is not an object, leaves out most patterns,
+ * throws errors without the path of the unsupported place, and emits many definitions twice.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Document, Unsupported } from "../Dialect.ts"
+import type { SchemaDocument, Unsupported } from "../Dialect.ts"
 import type { Node } from "./jsonSchema.ts"
 import { annotated, isNode, referenceOf, without } from "./jsonSchema.ts"
 
-/** Keys of the object that stands for an entry of a record. */
+/** The keys of an entry of a record. */
 export const entryKeys = { key: "key", value: "value" } as const
 
-/** Key of the elements of a tuple after its fixed positions. */
+/** The key of the elements of a tuple after its fixed positions. */
 export const restKey = "rest"
 
-/** The parts of JSON Schema in which providers differ. */
+/** The rules in which providers differ. */
 export interface Rules {
-  /** How many objects may be nested. */
+  /** The maximum nesting of objects. */
   readonly maxDepth: number
   readonly hasFormat: (format: string) => boolean
   readonly hasPattern: (pattern: string) => boolean
 }
 
-/** What providers limit of a schema as a whole. */
+/** The size of a schema, which providers limit. */
 export interface Size {
   readonly properties: number
   readonly enumValues: number
-  /** Of the names of properties and of literal values. */
+  /** The characters of property names and literal values. */
   readonly characters: number
 }
 
 interface Rewriting {
-  readonly definitions: Document["definitions"]
+  readonly definitions: SchemaDocument["definitions"]
   readonly rules: Rules
   readonly size: { -readonly [Key in keyof Size]: number }
   unsupported: Unsupported | undefined
 }
 
-/** Rewrites a schema, or reports the first place that has no strict form. */
+/** Converts a schema, or reports the first place that has no strict form. */
 export const make = (
-  { definitions, schema }: Document,
+  { definitions, schema }: SchemaDocument,
   rules: Rules
-): Result.Result<Document & { readonly size: Size }, Unsupported> => {
+): Result.Result<SchemaDocument & { readonly size: Size }, Unsupported> => {
   const state: Rewriting = {
     definitions,
     rules,
@@ -221,7 +224,7 @@ const positions = (
   )
 }
 
-/** Keeps the keywords that a scalar may have in strict output. The decoder checks the others. */
+/** Keeps the keywords that strict output supports for scalars. The decoder checks the others. */
 const scalar = (rules: Rules, node: Node, type: string): Node => {
   const numeric = type === "number" || type === "integer"
   const { exclusiveMaximum, exclusiveMinimum, format, maximum, minimum, multipleOf, pattern } = node

@@ -1,12 +1,12 @@
 /**
- * What goes over the wire: the encoded side of a JSON codec, with what the decoded side says about itself
- * (descriptions, checks, examples) carried over, because that is all a model gets to see of a schema.
+ * The encoded side of a JSON codec, with the descriptions, checks and examples of the decoded side. The model sees only
+ * the encoded side.
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 
-/** The AST a model is told about. It has no transformations left. */
+/** The AST to generate JSON Schema from. It has no transformations. */
 export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
   const done = new Map<SchemaAST.AST, SchemaAST.AST>()
 
@@ -69,8 +69,8 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
 type Check = SchemaAST.Checks[number]
 type Annotations = Schema.Annotations.Annotations
 
-// The JSON codec of a number is that number, or one of the strings "NaN", "Infinity" and "-Infinity", which JSON has no
-// numbers for. A model should not be invited to write those.
+// The JSON codec of a number also accepts the strings "NaN", "Infinity" and "-Infinity", for which JSON has no numbers. A
+// model should not be offered these.
 const isJsonNumber = (ast: SchemaAST.AST, end: SchemaAST.AST): ast is SchemaAST.Number =>
   SchemaAST.isNumber(ast) && SchemaAST.isUnion(end) && end.types.some(SchemaAST.isNumber)
 
@@ -79,8 +79,8 @@ const finite = Schema.Finite.ast.checks!
 const mapChecks = (checks: SchemaAST.Checks): SchemaAST.Checks =>
   checks.map(patternInJsonSchema) as [Check, ...Array<Check>]
 
-// Effect leaves a pattern without the `u` flag out of JSON Schema, whose patterns are Unicode; the difference (astral
-// characters count as two) is one the decoder settles.
+// Effect leaves patterns without the `u` flag out of JSON Schema, whose patterns are Unicode. They differ only for
+// characters outside of the BMP, which the decoder checks.
 const patternInJsonSchema = (check: Check): Check => {
   if (check._tag === "FilterGroup") {
     return new SchemaAST.FilterGroup(mapChecks(check.checks), check.annotations)
@@ -91,7 +91,7 @@ const patternInJsonSchema = (check: Check): Check => {
   return /[ims]/.test(flags) ? check : check.annotate({ toJsonSchema: () => ({ pattern: source }) })
 }
 
-/** Gives `wire` the notes of the node it came from and of every node its transformations pass through. */
+/** Adds the notes of a node, and of every node in its transformations, to its encoded side. */
 const described = (wire: SchemaAST.AST, ast: SchemaAST.AST): SchemaAST.AST => {
   const schema = Schema.make<Schema.Top>(wire)
   const notes = unique([
@@ -104,8 +104,8 @@ const described = (wire: SchemaAST.AST, ast: SchemaAST.AST): SchemaAST.AST => {
   return keyNotes.length === 0 ? out.ast : out.pipe(Schema.annotateKey({ description: keyNotes.join("; ") })).ast
 }
 
-// Annotations of a schema with checks are its last check's, and Effect leaves those of checks without a JSON Schema form
-// out of JSON Schema. So a check of nothing but the description carries it.
+// The annotations of a schema with checks are those of its last check, and Effect leaves checks without a JSON Schema form
+// out of JSON Schema. So a check that does nothing has the description.
 const withDescription = (schema: Schema.Top, description: string): Schema.Top =>
   schema.ast.checks === undefined
     ? schema.annotate({ description })
@@ -117,7 +117,7 @@ const notesOf = (ast: SchemaAST.AST): ReadonlyArray<string> => [
   ...(ast.checks ?? []).flatMap(({ annotations }) => [...expected(annotations), ...annotationNotes(annotations)])
 ]
 
-/** What annotations tell a model: the description, and examples, which are no keyword of strict structured output. */
+/** The description, and the examples, for which strict structured output has no keyword. */
 const annotationNotes = (annotations: Annotations | undefined): ReadonlyArray<string> => {
   const description = annotations?.["description"]
   const examples = annotations?.["examples"]
@@ -131,7 +131,7 @@ const annotationNotes = (annotations: Annotations | undefined): ReadonlyArray<st
 
 const isJson = Schema.is(Schema.Json)
 
-// What Effect expects of a value, in words for a model.
+// What Effect expects of a value, in words that suit a model.
 const expected = (annotations: Annotations | undefined): ReadonlyArray<string> => {
   const text = annotations?.["expected"]
   return Predicate.isString(text) ? [rephrased.get(text) ?? text].filter(Boolean) : []
@@ -141,7 +141,7 @@ const date = "a date, or a date and time, in ISO 8601 format"
 const rephrased = new Map([
   ["a string that will be decoded as a Date", date],
   ["a string that will be decoded as a DateTime.Utc", date],
-  // "type" says these already
+  // The type of the node contains these.
   ["an integer", ""],
   ["a finite number", ""]
 ])

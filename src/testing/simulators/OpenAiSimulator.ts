@@ -1,31 +1,26 @@
 /**
- * A server on the loopback interface that speaks OpenAI's Chat Completions: answers, streams, strict schemas, limits
- * and failures, with the ledger of everything it saw. Any client that works against it speaks the protocol.
+ * A server on the loopback interface that speaks OpenAI's Chat Completions protocol: answers, streams, strict schemas,
+ * rate limits and failures, with a ledger of the requests it received. Use it for tests over real HTTP, with any client.
  *
  * @since 0.1.0
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import type * as HttpServerError from "effect/http/HttpServerError"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
-import * as Stream from "effect/Stream"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
+import type { Llm } from "../../llm/Llm.ts"
 import type { OutputMode } from "../../llm/LlmRequest.ts"
-import * as Fault from "../Fault.ts"
-import * as Limiter from "./internal/limiter.ts"
-import * as Slots from "./internal/slots.ts"
-import { complain } from "./internal/strictSchema.ts"
-import * as Wire from "./internal/wire.ts"
-import * as Reply from "../Reply.ts"
+import type { LlmGovernor } from "../../middleware/governor/LlmGovernor.ts"
+import * as OpenAi from "../../providers/openai/OpenAi.ts"
+import type * as Fault from "../Fault.ts"
+import type * as Reply from "../Reply.ts"
+import * as Server from "./internal/server.ts"
 
 /**
  * A request as the simulator understood it.
@@ -34,18 +29,22 @@ import * as Reply from "../Reply.ts"
  * @since 0.1.0
  */
 export interface SimulatedRequest {
-  /** Counts the requests from 0. */
+  /** The number of requests before this one. */
   readonly index: number
   readonly model: string
   readonly mode: OutputMode
-  /** The text of the last message of the user. */
+  /** The JSON Schema that the answer has to fit: that of the response format, or of the tool to call. */
+  readonly schema: { readonly [key: string]: unknown } | undefined
+  /** The text of the user's last message. */
   readonly text: string
   readonly stream: boolean
-  /** The body as it came. */
+  /** The body of the request, unchanged. */
   readonly body: { readonly [key: string]: unknown }
 }
 
 /**
+ * The function that answers requests: with a reply, or with a fault where the server is to fail.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -54,7 +53,7 @@ export type Answer = (
 ) => Reply.Input | Fault.Fault | Effect.Effect<Reply.Input | Fault.Fault>
 
 /**
- * The limits to enforce, as OpenAI does.
+ * Rate limits, enforced as OpenAI enforces them. Without a limit, requests are not limited.
  *
  * @category models
  * @since 0.1.0
@@ -63,13 +62,13 @@ export interface Limits {
   readonly requestsPerMinute?: number | undefined
   readonly tokensPerMinute?: number | undefined
   /**
-   * Enforce requests by the second: 600 a minute are then 10 a second.
+   * Enforces the requests per minute by the second: 600 a minute become 10 a second.
    *
    * @default false
    */
   readonly quantised?: boolean | undefined
   /**
-   * Tell the limits in `x-ratelimit-*` headers.
+   * Reports the limits in `x-ratelimit-*` headers.
    *
    * @default true
    */
@@ -77,42 +76,59 @@ export interface Limits {
 }
 
 /**
+ * The options of `layer` and `make`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly answer: Answer
-  /** How long an answer takes, beside the reply's own delay. */
+  /** A delay before every answer, added to the reply's own. */
   readonly latency?: Duration.Input | undefined
   readonly limits?: Limits | undefined
-  /** Answers so many requests at a time, lets so many more wait, and turns the rest away with a 503. */
+  /** Answers `count` requests at a time, lets `queue` more wait, and answers any other with a 503, as Ollama does. */
   readonly slots?: { readonly count: number; readonly queue: number } | undefined
-  /** The only key that is let in. Any is, by default. */
+  /** The only API key that is accepted. By default any is, and none is required. */
   readonly apiKey?: string | undefined
-  /** The only models there are. Any is, by default. */
+  /** The only models that exist. By default any does. */
   readonly models?: ReadonlyArray<string> | undefined
   /**
-   * The port on 127.0.0.1; 0 lets the system choose.
+   * The port on 127.0.0.1. With 0 the operating system chooses a free one.
    *
    * @default 0
    */
   readonly port?: number | undefined
   /**
-   * The characters in a piece of a streamed answer.
+   * The number of characters in a piece of a streamed answer.
    *
    * @default 8
    */
   readonly chunkSize?: number | undefined
-  /** The time between two pieces. */
+  /** The delay before each piece of a streamed answer. */
   readonly chunkDelay?: Duration.Input | undefined
-  /** Writes a streamed answer in fragments of this many bytes, wherever they cut. */
+  /** Writes a streamed answer in fragments of this many bytes, which may split characters. */
   readonly fragmentSize?: number | undefined
   /**
-   * How many entries the ledger keeps; its counts go on.
+   * The number of entries that the ledger keeps. Its counts include all requests.
    *
    * @default 10000
    */
   readonly keep?: number | undefined
+}
+
+/**
+ * The options of `layerLlm`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LlmOptions<A, E> extends Options {
+  /**
+   * Makes the layer that talks to the simulator at this base URL.
+   *
+   * @default OpenAi.layer, with the simulator's API key and its first model
+   */
+  readonly connect?: ((baseUrl: string) => Layer.Layer<A, E>) | undefined
 }
 
 /**
@@ -123,25 +139,26 @@ export interface Options {
  */
 export interface Entry {
   readonly request: SimulatedRequest
-  /** The HTTP status, or how the connection ended without one. */
+  /** The HTTP status, or how the exchange ended without one. */
   readonly outcome: number | "dropped" | "hung" | "aborted"
-  /** Tokens the limiter counted: the prompt's and the most the answer might have. */
+  /** The tokens that the rate limit counted: those of the prompt, and the most that the answer may have. */
   readonly reservedTokens: number
   readonly startedAtMillis: number
 }
 
 /**
- * What the simulator saw.
+ * The requests that a simulator received.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Ledger {
   readonly requests: number
+  /** The number of requests that the rate limits admitted. */
   readonly granted: number
-  /** 429s of the limiter. */
+  /** The number of requests that the rate limits refused. */
   readonly refused: number
-  /** Requests whose client went away before the answer was there. */
+  /** The number of requests whose client disconnected before the answer. */
   readonly aborted: number
   readonly inFlight: number
   readonly maxInFlight: number
@@ -150,39 +167,42 @@ export interface Ledger {
 }
 
 /**
+ * A running simulator. `layer` and `layerLlm` provide it; use it to inspect the ledger and to change the limits.
+ *
  * @category services
  * @since 0.1.0
  */
 export class OpenAiSimulator extends Context.Service<OpenAiSimulator, {
-  /** What a client takes for its base URL. */
+  /** The base URL for clients. */
   readonly baseUrl: string
   readonly ledger: Effect.Effect<Ledger>
-  /** Enforces other limits from now on. */
+  /** Replaces the rate limits. */
   readonly setLimits: (limits: Limits) => Effect.Effect<void>
-  /** Takes from the limits, as another client of the same account would. */
+  /** Uses up a part of the limits, as another client of the same account would. */
   readonly consume: (use: { readonly requests: number; readonly tokens: number }) => Effect.Effect<void>
-}>()("effect-instructor/testing/OpenAiSimulator") {}
+}>()("effect-instructor/testing/simulators/OpenAiSimulator") {}
 
 /**
- * Starts a simulator for as long as the layer lives.
+ * Starts a simulator that stops with its layer. Use it to test a client of your own; `layerLlm` connects this library's.
  *
- * **Example** (The real SDK over real HTTP)
+ * **Example** (Any client)
  *
  * ```ts
- * import { Effect, Layer, Schema } from "effect"
- * import { Extraction } from "effect-instructor"
- * import { OpenAi } from "effect-instructor/openai"
+ * import { Effect } from "effect"
  * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ * import { OpenAI } from "openai"
  *
- * const Simulated = Layer.unwrap(
- *   Effect.map(OpenAiSimulator.OpenAiSimulator, ({ baseUrl }) => OpenAi.layer({ baseUrl }))
- * ).pipe(Layer.provide(OpenAiSimulator.layer({ answer: () => ({ city: "Paris" }) })))
+ * const program = Effect.gen(function*() {
+ *   const { baseUrl, ledger } = yield* OpenAiSimulator.OpenAiSimulator
+ *   const client = new OpenAI({ apiKey: "any", baseURL: baseUrl })
+ *   yield* Effect.promise(() => client.models.retrieve("gpt-5.4-mini"))
+ *   yield* Effect.promise(() =>
+ *     client.chat.completions.create({ model: "gpt-5.4-mini", messages: [{ role: "user", content: "Hello" }] })
+ *   )
+ *   return (yield* ledger).requests
+ * }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "Good morning" })))
  *
- * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "I live in Paris").pipe(
- *   Effect.provide(Simulated)
- * )
- *
- * await Effect.runPromise(program) // => { city: "Paris" }
+ * await Effect.runPromise(program) // => 1
  * ```
  *
  * @category layers
@@ -192,352 +212,62 @@ export const layer = (options: Options): Layer.Layer<OpenAiSimulator, HttpServer
   Layer.effect(OpenAiSimulator, make(options))
 
 /**
+ * Starts a simulator, and provides the `Llm` that talks to it over HTTP through the `openai` SDK, with the retries and
+ * the rate limits of `OpenAi.layer`. Use it to test a whole program without a provider, and `connect` to choose how the
+ * program talks to it.
+ *
+ * **Example** (A program over real HTTP)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "I live in Paris").pipe(
+ *   Effect.provide(OpenAiSimulator.layerLlm({ answer: () => ({ city: "Paris" }) }))
+ * )
+ *
+ * await Effect.runPromise(program) // => { city: "Paris" }
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerLlm = <A = Llm | LlmGovernor, E = never>(
+  options: LlmOptions<A, E>
+): Layer.Layer<A | OpenAiSimulator, E | HttpServerError.ServeError> => {
+  const connect = options.connect ?? ((baseUrl: string) => connectOpenAi(baseUrl, options) as Layer.Layer<A>)
+  return Layer.unwrap(OpenAiSimulator.use(({ baseUrl }) => Effect.succeed(connect(baseUrl)))).pipe(
+    Layer.provideMerge(layer(options))
+  )
+}
+
+const connectOpenAi = (baseUrl: string, { apiKey, models }: Options): Layer.Layer<Llm | LlmGovernor> =>
+  OpenAi.layer({
+    baseUrl,
+    apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
+    model: models?.[0]
+  })
+
+/**
+ * Starts a simulator that stops with its scope. Use it for several simulators in one test.
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(options: Options) {
-  const node = Http.createServer()
-  const server = yield* NodeHttpServer.make(() => node, {
-    host: "127.0.0.1",
-    port: options.port ?? 0,
-    disablePreemptiveShutdown: true
-  })
-  // Hanging requests would keep the server from closing for as long as their clients wait.
-  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-  const simulation = simulate(options)
-  yield* HttpServer.serveEffect(simulation.app).pipe(Effect.provideService(HttpServer.HttpServer, server))
-  return OpenAiSimulator.of({
-    baseUrl: `${HttpServer.formatAddress(server.address)}/v1`,
-    ...simulation.control
-  })
-})
-
-const simulate = (options: Options) => {
-  const keep = options.keep ?? 10_000
-  const latency = Duration.fromInputUnsafe(options.latency ?? Duration.zero)
-  const entries: Array<Entry> = []
-  const count = { requests: 0, granted: 0, refused: 0, aborted: 0, inFlight: 0, maxInFlight: 0 }
-  const dropped = new WeakSet<HttpServerRequest.HttpServerRequest>()
-  const slots = options.slots === undefined ? undefined : Slots.make(options.slots)
-  let limits = options.limits ?? {}
-  let limiter = makeLimiter(limits)
-
-  const enter = (entry: Entry): void => {
-    entries.push(entry)
-    if (entries.length >= keep * 2) entries.splice(0, entries.length - keep)
-  }
-
-  const leave = Effect.sync(() => {
-    count.inFlight--
-  })
-
-  const headers = (now: number): Record<string, string> => ({
-    "openai-version": "2020-10-01",
-    "openai-processing-ms": "1",
-    "x-request-id": `req_${count.requests}`,
-    ...(limits.headers !== false && limiter.headers(now))
-  })
-
-  const respond = (now: number, fault: Fault.Respond) =>
-    HttpServerResponse.text(fault.body, {
-      status: fault.status,
-      contentType: fault.contentType,
-      headers: { ...headers(now), ...fault.headers }
-    })
-
-  const chat = Effect.fnUntraced(function*(http: HttpServerRequest.HttpServerRequest, bodyText: string) {
-    const now = yield* Clock.currentTimeMillis
-    const request = readRequest(bodyText, count.requests++)
-    if (typeof request === "string") return respond(now, Fault.error(400, { message: request }))
-    const reserved = Wire.promptTokens(messagesOf(request.body)) + maxTokens(request.body)
-    const done = (outcome: Entry["outcome"]): void =>
-      enter({ request, outcome, reservedTokens: reserved, startedAtMillis: now })
-
-    const refusal = refuse(request, http.headers["authorization"], options) ?? limit(request, reserved, now)
-    if (refusal !== undefined) {
-      done(refusal.status)
-      return respond(now, refusal)
-    }
-    count.granted++
-    const answered = options.answer(request)
-    const answer = Effect.isEffect(answered) ? yield* answered : answered
-    const outcome = Fault.isFault(answer) ? answer : Reply.fromInput(answer)
-    const wait = Fault.isFault(outcome) ? latency : Duration.sum(latency, outcome.delay)
-    const turnedAway = slots === undefined
-      ? yield* Duration.isZero(wait) ? Effect.void : Effect.sleep(wait)
-      : yield* slots.hold(Effect.sleep(wait))
-    if (turnedAway !== undefined) {
-      done(turnedAway.status)
-      return respond(now, turnedAway)
-    }
-    if (Reply.isReply(outcome)) {
-      done(200)
-      return request.stream
-        ? streamed(request, outcome, now, undefined, http)
-        : HttpServerResponse.text(JSON.stringify(completion(request, outcome, now)), {
-          contentType: "application/json",
-          headers: headers(now)
-        })
-    }
-    if (outcome._tag === "Respond") {
-      done(outcome.status)
-      return respond(now, outcome)
-    }
-    done(outcome._tag === "Drop" ? "dropped" : "hung")
-    return outcome.inside === undefined
-      ? yield* end(outcome, http)
-      : streamed(request, outcome.inside.reply, now, outcome, http)
-  })
-
-  /** Ends an exchange the way the fault says; the handler itself goes on until the connection is gone. */
-  const end = (fault: Fault.Drop | Fault.Hang, http: HttpServerRequest.HttpServerRequest): Effect.Effect<never> =>
-    Effect.suspend(() => {
-      if (fault._tag === "Drop") {
-        dropped.add(http)
-        NodeHttpServerRequest.toServerResponse(http).destroy()
-      }
-      return Effect.never
-    })
-
-  const envelope = (request: SimulatedRequest, now: number): Wire.Envelope => ({
-    id: `chatcmpl-${request.index}`,
-    model: request.model,
-    created: Math.floor(now / 1000)
-  })
-
-  const tokens = (request: SimulatedRequest, reply: Reply.Reply): Wire.TokenCount => ({
-    prompt: reply.usage?.inputTokens ?? Wire.promptTokens(messagesOf(request.body)),
-    cached: reply.usage?.cachedInputTokens ?? 0,
-    completion: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text),
-    reasoning: reply.usage?.reasoningTokens ?? 0
-  })
-
-  const completion = (request: SimulatedRequest, reply: Reply.Reply, now: number): Wire.Json =>
-    Wire.toCompletion(envelope(request, now), reply, toolName(request.body), tokens(request, reply))
-
-  const streamed = (
-    request: SimulatedRequest,
-    reply: Reply.Reply,
-    now: number,
-    fault: Fault.Drop | Fault.Hang | undefined,
-    http: HttpServerRequest.HttpServerRequest
-  ): HttpServerResponse.HttpServerResponse => {
-    const cut = fault?.inside
-    const events = request.stream
-      ? [
-        ...Wire.toChunks(envelope(request, now), reply, toolName(request.body), tokens(request, reply), {
-          chunkSize: options.chunkSize ?? 8,
-          includeUsage: includesUsage(request.body)
-        }).map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`),
-        "data: [DONE]\n\n"
-      ]
-      : JSON.stringify(completion(request, reply, now)).match(/[\s\S]{1,64}/g) ?? []
-    const pieces = Stream.fromIterable(cut === undefined ? events : events.slice(0, cut.chunks)).pipe(
-      Stream.rechunk(1),
-      options.chunkDelay === undefined
-        ? (self) => self
-        : Stream.tap(() => Effect.sleep(options.chunkDelay!)),
-      Stream.encodeText,
-      options.fragmentSize === undefined
-        ? (self) => self
-        : Stream.flatMap((bytes: Uint8Array) => Stream.fromIterable(fragments(bytes, options.fragmentSize!)))
-    )
-    count.inFlight++
-    return HttpServerResponse.stream(
-      (fault === undefined ? pieces : Stream.concat(pieces, Stream.fromEffect(end(fault, http)))).pipe(
-        Stream.ensuring(leave)
-      ),
-      { contentType: request.stream ? "text/event-stream" : "application/json", headers: headers(now) }
-    )
-  }
-
-  const limit = (request: SimulatedRequest, reserved: number, now: number): Fault.Respond | undefined => {
-    const admission = limiter.admit(reserved, now)
-    if (admission._tag === "Granted") return undefined
-    count.refused++
-    return Limiter.toResponse(admission, request.model, limits.headers !== false)
-  }
-
-  const app = Effect.gen(function*() {
-    const http = yield* HttpServerRequest.HttpServerRequest
-    if (http.method === "GET" && http.url === "/v1/models") {
-      return yield* HttpServerResponse.json({
-        object: "list",
-        data: (options.models ?? ["simulated"]).map((id) => ({
-          id,
-          object: "model",
-          created: 0,
-          owned_by: "simulator"
-        }))
-      })
-    }
-    if (http.method !== "POST" || http.url !== "/v1/chat/completions") {
-      return HttpServerResponse.text(
-        JSON.stringify({
-          error: {
-            message: `Unknown request URL: ${http.method} ${http.url}`,
-            type: "invalid_request_error",
-            param: null,
-            code: "unknown_url"
-          }
-        }),
-        { status: 404, contentType: "application/json" }
-      )
-    }
-    const body = yield* http.text
-    count.inFlight++
-    count.maxInFlight = Math.max(count.maxInFlight, count.inFlight)
-    return yield* chat(http, body).pipe(
-      Effect.onInterrupt(() =>
-        Effect.sync(() => {
-          if (!dropped.has(http)) count.aborted++
-        })
-      ),
-      Effect.ensuring(leave)
-    )
-  })
-
-  return {
-    // A bare server app runs uninterruptibly, and would outlive the clients that hang up on it.
-    app: Effect.interruptible(app),
-    control: {
-      ledger: Effect.sync((): Ledger => ({ ...count, entries: entries.slice(-keep) })),
-      setLimits: (next: Limits) =>
-        Effect.sync(() => {
-          limits = next
-          limiter = makeLimiter(next)
-        }),
-      consume: (use: { readonly requests: number; readonly tokens: number }) =>
-        Effect.map(Clock.currentTimeMillis, (now) => limiter.consume(use.requests, use.tokens, now))
-    }
-  }
-}
-
-const makeLimiter = (limits: Limits): Limiter.Limiter =>
-  Limiter.make({
-    requestsPerMinute: limits.requestsPerMinute,
-    tokensPerMinute: limits.tokensPerMinute,
-    quantised: limits.quantised ?? false
-  })
-
-/** The request, or what is wrong with it. */
-const readRequest = (bodyText: string, index: number): SimulatedRequest | string => {
-  const parsed = Result.try(() => JSON.parse(bodyText) as unknown)
-  if (Result.isFailure(parsed)) return "We could not parse the JSON body of your request."
-  const body = parsed.success
-  if (!Predicate.isObject(body) || Array.isArray(body)) return "The body of your request is not a JSON object."
-  if (!Predicate.isString(body["model"])) return "you must provide a model parameter"
-  const messages = body["messages"]
-  if (!Array.isArray(messages) || messages.length === 0) return "Missing required parameter: 'messages'."
-  const user = messages.findLast((message: unknown) =>
-    Predicate.hasProperty(message, "role") && message.role === "user"
-  )
-  return {
-    index,
-    model: body["model"],
-    mode: modeOf(body),
-    text: Wire.messageText(user),
-    stream: body["stream"] === true,
-    body
-  }
-}
-
-const messagesOf = (body: SimulatedRequest["body"]): ReadonlyArray<unknown> =>
-  Array.isArray(body["messages"]) ? body["messages"] : []
-
-const modeOf = (body: { readonly [key: string]: unknown }): OutputMode => {
-  if (Array.isArray(body["tools"])) return "tools"
-  const format = body["response_format"]
-  const type = Predicate.isObject(format) ? format["type"] : undefined
-  return type === "json_schema" ? "json_schema" : type === "json_object" ? "json" : "markdown"
-}
-
-/** What the limiter reserves for the answer when the request does not bound it. */
-const unboundedAnswer = 16
-
-const maxTokens = (body: SimulatedRequest["body"]): number => {
-  const asked = body["max_completion_tokens"] ?? body["max_tokens"]
-  return Predicate.isNumber(asked) ? asked : unboundedAnswer
-}
-
-const includesUsage = (body: SimulatedRequest["body"]): boolean =>
-  Predicate.isObject(body["stream_options"]) && body["stream_options"]["include_usage"] === true
-
-const toolOf = (body: SimulatedRequest["body"]): { readonly [key: string]: unknown } | undefined => {
-  const tools = body["tools"]
-  const tool: unknown = Array.isArray(tools) ? tools[0] : undefined
-  return Predicate.isObject(tool) && Predicate.isObject(tool["function"]) ? tool["function"] : undefined
-}
-
-const toolName = (body: SimulatedRequest["body"]): string | undefined => {
-  const name = toolOf(body)?.["name"]
-  return Predicate.isString(name) ? name : undefined
-}
-
-/** What OpenAI says against a request before it looks at the limits. */
-const refuse = (
-  request: SimulatedRequest,
-  authorization: string | undefined,
+export const make = (
   options: Options
-): Fault.Respond | undefined => {
-  const key = authorization?.replace(/^Bearer /, "")
-  if (options.apiKey !== undefined && key !== options.apiKey) {
-    return Fault.error(401, {
-      message: key === undefined || key === ""
-        ? "You didn't provide an API key."
-        : `Incorrect API key provided: ${key.slice(0, 3)}${"*".repeat(8)}${key.slice(-4)}.`,
-      code: "invalid_api_key"
+): Effect.Effect<OpenAiSimulator["Service"], HttpServerError.ServeError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const node = Http.createServer()
+    const server = yield* NodeHttpServer.make(() => node, {
+      host: "127.0.0.1",
+      port: options.port ?? 0,
+      disablePreemptiveShutdown: true
     })
-  }
-  if (options.models !== undefined && !options.models.includes(request.model)) {
-    return Fault.error(404, {
-      message: `The model \`${request.model}\` does not exist or you do not have access to it.`,
-      code: "model_not_found"
-    })
-  }
-  const complaint = complainOfFormat(request.body)
-  return complaint === undefined ? undefined : Fault.error(400, complaint)
-}
-
-const complainOfFormat = (
-  body: SimulatedRequest["body"]
-): { readonly message: string; readonly param: string } | undefined => {
-  const format = body["response_format"]
-  if (Predicate.isObject(format) && format["type"] === "json_object") {
-    return messagesOf(body).some((message) => /json/i.test(Wire.messageText(message))) ? undefined : {
-      message: "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
-      param: "messages"
-    }
-  }
-  const schema =
-    Predicate.isObject(format) && format["type"] === "json_schema" && Predicate.isObject(format["json_schema"])
-      ? { param: "response_format", of: "response_format", ...named(format["json_schema"], "schema") }
-      : undefined
-  const tool = toolOf(body)
-  const asked = schema ??
-    (tool === undefined
-      ? undefined
-      : { param: "tools[0].function.parameters", of: "function", ...named(tool, "parameters") })
-  if (asked === undefined) return undefined
-  if (!/^[\w-]{1,64}$/.test(asked.name)) {
-    return {
-      message: `Invalid '${asked.of}.name': string does not match pattern. Expected a string that matches ` +
-        `'^[a-zA-Z0-9_-]+$', at most 64 long.`,
-      param: asked.param
-    }
-  }
-  if (!asked.strict) return undefined
-  const complaint = complain(asked.schema)
-  return complaint === undefined
-    ? undefined
-    : { message: `Invalid schema for ${asked.of} '${asked.name}': ${complaint}`, param: asked.param }
-}
-
-const named = (format: { readonly [key: string]: unknown }, key: "schema" | "parameters") => ({
-  name: Predicate.isString(format["name"]) ? format["name"] : "",
-  strict: format["strict"] === true,
-  schema: format[key]
-})
-
-const fragments = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
-  Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+    // Requests that hang would keep the server from closing for as long as their clients wait.
+    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    const { app, control } = Server.make(options)
+    yield* HttpServer.serveEffect(app).pipe(Effect.provideService(HttpServer.HttpServer, server))
+    return OpenAiSimulator.of({ baseUrl: `${HttpServer.formatAddress(server.address)}/v1`, ...control })
+  })

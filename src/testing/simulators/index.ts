@@ -4,5 +4,5 @@
  * @since 0.1.0
  */
 
-/** Speaks OpenAI's Chat Completions. */
+/** A server that speaks OpenAI's Chat Completions protocol. */
 export * as OpenAiSimulator from "./OpenAiSimulator.ts"

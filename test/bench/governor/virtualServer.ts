@@ -1,17 +1,10 @@
-/**
- * The simulator's server without its HTTP: the same limiter, the same slots, the same words for a refusal, read by the
- * same code as over the wire.
- */
+/** The simulator's server without its HTTP: the same limiter, the same slots. */
 import { Duration, Effect } from "effect"
-import { Llm, type LlmRequest, Usage } from "effect-instructor"
-import type { Fault } from "effect-instructor/testing"
+import { type Completion, Llm, LlmError, type LlmRequest, Usage } from "effect-instructor"
 import { AiError } from "effect/ai"
-import { APIError } from "openai"
-import { toReason } from "../../../src/providers/openai/internal/error.ts"
-import { parseRateLimit } from "../../../src/providers/openai/internal/rateLimit.ts"
+import { promptTokens } from "../../../src/testing/simulators/internal/chatRequest.ts"
 import * as Limiter from "../../../src/testing/simulators/internal/limiter.ts"
 import * as Slots from "../../../src/testing/simulators/internal/slots.ts"
-import * as Wire from "../../../src/testing/simulators/internal/wire.ts"
 
 export interface Limits {
   readonly requestsPerMinute?: number | undefined
@@ -22,20 +15,24 @@ export interface Limits {
 export interface Options {
   readonly limits?: Limits | undefined
   readonly headers?: boolean | undefined
+  /** Whether a quantised limit is reported per second, and not per minute. */
+  readonly isPerSecond?: boolean | undefined
   readonly slots?: { readonly count: number; readonly queue: number } | undefined
-  /** What the server counts of a prompt, next to the four characters a token that clients guess. */
+  /** The tokens that the server counts for a prompt, relative to four characters a token. */
   readonly tokenRatio?: number | undefined
   readonly latencyMillis: () => number
   readonly outputTokens: () => number
 }
 
-/** What the server saw in one second. */
+/** The requests of one second. */
 export interface Second {
   granted: number
   tokens: number
   refused: number
   turnedAway: number
 }
+
+type Refused = Extract<ReturnType<Limiter.Limiter["admit"]>, { readonly _tag: "Refused" }>
 
 export const makeRandom = (seed: number): () => number => {
   let state = seed
@@ -68,35 +65,56 @@ export const make = (options: Options) => {
     return seconds[at]!
   }
 
-  const fail = (fault: Fault.Respond, headers: Record<string, string>, now: number) => {
-    const error = APIError.generate(
-      fault.status,
-      JSON.parse(fault.body),
-      undefined,
-      new Headers({ ...headers, ...fault.headers })
+  const scale = options.isPerSecond === true ? 60 : 1
+  const windows = (now: number): ReadonlyArray<Completion.RateLimitWindow> => {
+    const headers = limiter === undefined || options.headers === false ? {} : limiter.headers(now)
+    return units.filter((unit) => headers[`x-ratelimit-limit-${unit}`] !== undefined).map((unit) => ({
+      unit,
+      period: options.isPerSecond === true ? "second" : "minute",
+      limit: Number(headers[`x-ratelimit-limit-${unit}`]) / scale,
+      remaining: Math.floor(Number(headers[`x-ratelimit-remaining-${unit}`]) / scale),
+      resetAfter: fromGo(headers[`x-ratelimit-reset-${unit}`]!)
+    }))
+  }
+
+  // Without headers the message of a refusal still says the limit, what is used of it, and when to try again.
+  const refuse = ({ kind, limit, used, waitMillis }: Refused, now: number) => {
+    const reported = windows(now)
+    return Effect.fail(
+      waitMillis === undefined
+        ? failure(new LlmError.RequestTooLargeError({ description: kind }))
+        : new LlmError.LlmError({
+          provider: "virtual",
+          reason: new AiError.RateLimitError({}),
+          limit: kind,
+          rateLimits: reported.length > 0 ? reported : [{
+            unit: kind,
+            period: "minute",
+            limit,
+            remaining: Math.max(0, limit - used),
+            resetAfter: Duration.zero
+          }],
+          serverDelay: Duration.millis(waitMillis)
+        })
     )
-    const reason = toReason(error, { url: "virtual", nowMillis: now, scrub: (text) => text })
-    return Effect.fail(AiError.make({ module: "virtual", method: "complete", reason }))
   }
 
   const complete: Llm.Llm["Service"]["complete"] = (request) =>
     Effect.gen(function*() {
-      // The way to the server and the handshakes on it are not equally long for all.
+      // Requests do not take equally long to the server.
       yield* Effect.sleep(Duration.millis(5 + options.latencyMillis() / 100))
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-      const prompt = Math.ceil(Wire.promptTokens(request.messages) * (options.tokenRatio ?? 1))
+      const prompt = Math.ceil(promptTokens(request.messages) * (options.tokenRatio ?? 1))
       const debit = prompt + (request.parameters.maxTokens ?? 16)
       const seen = second(now)
-      const headers = (): Record<string, string> =>
-        limiter === undefined || options.headers === false ? {} : { ...limiter.headers(now) }
       if (limiter !== undefined) {
         const admission = limiter.admit(debit, now)
         if (admission._tag === "Refused") {
           seen.refused++
-          return yield* fail(Limiter.toResponse(admission, request.model, options.headers !== false), headers(), now)
+          return yield* refuse(admission, now)
         }
       }
-      const told = headers()
+      const rateLimits = windows(now)
       maxInFlight = Math.max(maxInFlight, ++inFlight)
       const work = Effect.sleep(Duration.millis(options.latencyMillis()))
       const turnedAway = yield* Effect.ensuring(
@@ -105,12 +123,11 @@ export const make = (options: Options) => {
       )
       if (turnedAway !== undefined) {
         seen.turnedAway++
-        return yield* fail(turnedAway, {}, now)
+        return yield* Effect.fail(failure(new LlmError.OverloadedError({ description: "server busy" })))
       }
       const done = second(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
       done.granted++
       done.tokens += debit
-      const rateLimit = parseRateLimit(new Headers(told))
       const output = options.outputTokens()
       const cut = request.parameters.maxTokens !== undefined && output > request.parameters.maxTokens
       return {
@@ -124,7 +141,7 @@ export const make = (options: Options) => {
           inputTokens: prompt,
           outputTokens: Math.min(output, request.parameters.maxTokens ?? Infinity)
         },
-        ...(rateLimit !== undefined && { rateLimit })
+        ...(rateLimits.length > 0 && { rateLimits })
       }
     })
 
@@ -143,6 +160,18 @@ export const make = (options: Options) => {
   }
 }
 
+const failure = (reason: LlmError.Reason) => new LlmError.LlmError({ provider: "virtual", reason })
+
+const units = ["requests", "tokens"] as const
+
+const millisOf: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** A duration as Go prints it, such as `6m0s`. */
+const fromGo = (text: string): Duration.Duration =>
+  Duration.millis(
+    Array.from(text.matchAll(/([\d.]+)(ms|[smh])/g)).reduce((sum, [, n, unit]) => sum + Number(n) * millisOf[unit!]!, 0)
+  )
+
 const output: LlmRequest.OutputFormat = {
   mode: "json_schema",
   name: "Bench",
@@ -151,7 +180,7 @@ const output: LlmRequest.OutputFormat = {
 const filler = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et "
   .repeat(400)
 
-/** A request of about so many tokens. */
+/** A request of about this many tokens. */
 export const request = (tokens: number, maxTokens: number | undefined): LlmRequest.LlmRequest => ({
   model: "virtual",
   messages: [{ role: "user", content: filler.slice(0, tokens * 4) }],

@@ -1,4 +1,4 @@
-/** The figures as a Markdown report, as the table in the README, and as a chart. */
+/** The figures as a Markdown report, as the table in `docs/performance.md`, and as a chart. */
 
 const base = "ours-extract"
 
@@ -144,7 +144,7 @@ export const markdown = (report) => {
 }
 
 /** The short form. */
-export const readmeTable = (report) => {
+export const pageTable = (report) => {
   const { all, cpu, flow } = report
   const busy = flow.find(({ concurrency, latency }) => latency === 500 && concurrency === 2000)?.results
   const cells = (client) => [all[client], times(cpu[client].cpuMicros, cpu[base]?.cpuMicros)]

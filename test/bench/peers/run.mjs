@@ -19,7 +19,7 @@ import * as path from "node:path"
 import { parseArgs } from "node:util"
 import { bundles } from "./bundles.mjs"
 import { imports } from "./imports.mjs"
-import { chart, markdown, readmeTable } from "./report.mjs"
+import { chart, markdown, pageTable } from "./report.mjs"
 
 const here = import.meta.dirname
 const { values: options } = parseArgs({
@@ -177,17 +177,20 @@ const text = markdown(report)
 process.stdout.write(`\n${text}`)
 if (!options.dry) {
   const root = path.join(here, "../../..")
-  const readme = path.join(root, "README.md")
+  const page = path.join(root, "docs/performance.md")
   fs.writeFileSync(path.join(here, "RESULTS.md"), text)
   if (report.cpu !== undefined) {
     fs.writeFileSync(path.join(here, "chart.svg"), chart(report))
     fs.writeFileSync(
-      readme,
-      fs.readFileSync(readme, "utf8").replace(
+      page,
+      fs.readFileSync(page, "utf8").replace(
         /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/,
-        (_, open, end) => `${open}\n${readmeTable(report)}\n${end}`
+        (_, open, end) => `${open}\n${pageTable(report)}\n${end}`
       )
     )
   }
-  execFileSync("npx", ["dprint", "fmt", "README.md", "test/bench/peers/RESULTS.md"], { cwd: root, stdio: "ignore" })
+  execFileSync("npx", ["dprint", "fmt", "docs/performance.md", "test/bench/peers/RESULTS.md"], {
+    cwd: root,
+    stdio: "ignore"
+  })
 }

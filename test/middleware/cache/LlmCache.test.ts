@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Result, Schema, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Result, Schema, Stream } from "effect"
 import {
   Batch,
   type Completion,
@@ -23,7 +23,7 @@ const echoing = MockLlm.layer((request) => ({ echo: request.messages[1]?.content
 const cached = <A, E>(llm: Layer.Layer<A | Llm.Llm, E>, options?: LlmCache.Options) =>
   Layer.provideMerge(LlmCache.layer(options), llm)
 
-const stats = LlmCache.LlmCache.use((cache) => cache.stats)
+const { snapshot } = LlmCache
 const sent = Effect.map(MockLlm.requests, (requests) => requests.length)
 
 const request: LlmRequest.LlmRequest = {
@@ -35,7 +35,7 @@ const request: LlmRequest.LlmRequest = {
 
 const overloaded = new AiError.InternalProviderError({ description: "overloaded" })
 
-/** A store in memory that outlives the layers it is used in. */
+/** A store in memory that outlives the layers that use it. */
 const sharedStore = () => {
   const values = new Map<string, object>()
   const store = Layer.succeed(Persistence.BackingPersistence, {
@@ -54,7 +54,7 @@ const sharedStore = () => {
   return { store, values }
 }
 
-/** A store whose every operation goes like this. */
+/** A store whose operations all behave like this one. */
 const storeOf = (operation: Effect.Effect<never, Persistence.PersistenceError>) =>
   Layer.succeed(Persistence.BackingPersistence, {
     make: () =>
@@ -68,9 +68,20 @@ const storeOf = (operation: Effect.Effect<never, Persistence.PersistenceError>) 
       })
   })
 
+/** Opens for the streams of the fiber that has it. */
+const Gate: Context.Reference<Deferred.Deferred<void>> = Context.Reference("test/Gate", {
+  defaultValue: () => Deferred.makeUnsafe<void>()
+})
+
 describe("LlmCache", () => {
+  it.effect("dies when it is built with a capacity out of range", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Effect.provide(Effect.void, cached(echoing, { capacity: Number.NaN })))
+      assert.include(String(exit), "LlmCache: capacity must be")
+    }))
+
   describe("keeps", () => {
-    it.effect("answers: the second run of a batch sends nothing, and costs nothing", () =>
+    it.effect("answers, so that a second run of a batch sends and costs nothing", () =>
       Effect.gen(function*() {
         const texts = Array.from({ length: 100 }, (_, i) => `text ${i}`)
         const run = Stream.runCollect(Batch.stream(echo, texts, { concurrency: 10, ordered: true }))
@@ -82,7 +93,7 @@ describe("LlmCache", () => {
           assert.deepStrictEqual(usage, Usage.zero)
           assert.strictEqual(attempts, 1)
         }
-        assert.deepStrictEqual(yield* stats, { hits: 100, shared: 0, misses: 100, stale: 0, storeFailures: 0 })
+        assert.deepStrictEqual(yield* snapshot, { hits: 100, shared: 0, misses: 100, stale: 0, storeFailures: 0 })
       }).pipe(Effect.provide(cached(echoing))))
 
     it.effect("no errors", () =>
@@ -107,14 +118,14 @@ describe("LlmCache", () => {
         assert.deepStrictEqual(second.reason, first.reason)
         return yield* sent
       })
-      it.effect(`${name} when asked to, and only then`, () =>
+      it.effect(`${name} only with the option for it`, () =>
         Effect.gen(function*() {
           assert.strictEqual(yield* Effect.provide(twice, cached(MockLlm.layer(() => reply))), 2)
           assert.strictEqual(yield* Effect.provide(twice, cached(MockLlm.layer(() => reply), option)), 1)
         }))
     }
 
-    it.effect("no answers that led to nothing: who asks again gets others", () =>
+    it.effect("no answers that led to InvalidOutput, so that the next extraction gets others", () =>
       Effect.gen(function*() {
         const first = yield* Effect.flip(Extraction.extract(Extraction.make({ schema: Echo, maxAttempts: 2 }), "x"))
         assert.strictEqual(first.reason._tag, "InvalidOutput")
@@ -124,7 +135,7 @@ describe("LlmCache", () => {
         Effect.provide(cached(MockLlm.layer(["no", "no", { echo: "at last" }]), { store: sharedStore().store }))
       ))
 
-    it.effect("the whole of a reask that led to something", () =>
+    it.effect("every attempt of an extraction that succeeded after a reask", () =>
       Effect.gen(function*() {
         const first = yield* Extraction.extractDetailed(Echo, "x")
         const second = yield* Extraction.extractDetailed(Echo, "x")
@@ -133,7 +144,7 @@ describe("LlmCache", () => {
         assert.strictEqual(yield* sent, 2)
       }).pipe(Effect.provide(cached(MockLlm.layer(["no", { echo: "at last" }])))))
 
-    it.effect("nothing of an extraction that opts out", () =>
+    it.effect("no answers of an extraction with cache: false", () =>
       Effect.gen(function*() {
         const fresh = Extraction.make({ schema: Echo, cache: false })
         yield* Extraction.extract(fresh, "x")
@@ -145,12 +156,12 @@ describe("LlmCache", () => {
       }).pipe(Effect.provide(cached(echoing))))
   })
 
-  it.effect("decodes what it kept through the Schema of now", () =>
+  it.effect("decodes cached answers through the current schema", () =>
     Effect.gen(function*() {
       const positive = (check: boolean) =>
         Extraction.make({
           name: "Amount",
-          // No request shows this check.
+          // The check is not part of the request.
           schema: Schema.Struct({
             amount: Schema.Finite.check(Schema.makeFilter((n) => !check || n > 0 || "must be positive"))
           })
@@ -162,7 +173,7 @@ describe("LlmCache", () => {
     }).pipe(Effect.provide(cached(MockLlm.layer([{ amount: -1 }, { amount: 1 }])))))
 
   describe("age", () => {
-    it.effect("makes an answer stale, in memory and in a store", () =>
+    it.effect("expires answers after timeToLive, in memory and in a store", () =>
       Effect.gen(function*() {
         for (const options of [{ store: sharedStore().store }, {}]) {
           yield* Effect.gen(function*() {
@@ -178,7 +189,7 @@ describe("LlmCache", () => {
       }))
   })
 
-  it.effect("forgets what was not used for longest", () =>
+  it.effect("evicts the least recently used answer from memory", () =>
     Effect.gen(function*() {
       for (const text of ["a", "b", "a", "c", "a"]) yield* Extraction.extract(Echo, text)
       assert.strictEqual(yield* sent, 3)
@@ -186,8 +197,8 @@ describe("LlmCache", () => {
       assert.strictEqual(yield* sent, 4)
     }).pipe(Effect.provide(cached(echoing, { capacity: 2 }))))
 
-  describe("single flight", () => {
-    /** Answers when told to. */
+  describe("shared requests", () => {
+    /** A provider that answers when the gate opens. */
     const gated = Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const llm = MockLlm.layer(() =>
@@ -196,7 +207,7 @@ describe("LlmCache", () => {
       return { gate, llm: cached(llm) }
     })
 
-    it.effect("sends equal requests once, for each of those who wait, and bills one of them", () =>
+    it.effect("send equal requests once, and charge one of the subscribers with the usage", () =>
       Effect.gen(function*() {
         const { gate, llm } = yield* gated
         yield* Effect.gen(function*() {
@@ -209,11 +220,11 @@ describe("LlmCache", () => {
           assert.strictEqual(all.filter(({ usage }) => usage.inputTokens === 5).length, 1)
           assert.strictEqual(all.filter(({ usage }) => usage.inputTokens === 0).length, 49)
           assert.strictEqual(yield* sent, 1)
-          assert.deepStrictEqual(yield* stats, { hits: 0, shared: 49, misses: 1, stale: 0, storeFailures: 0 })
+          assert.deepStrictEqual(yield* snapshot, { hits: 0, shared: 49, misses: 1, stale: 0, storeFailures: 0 })
         }).pipe(Effect.provide(llm))
       }))
 
-    it.effect("interrupting one who waits leaves the others alone, the first included", () =>
+    it.effect("go on for the other subscribers when one is interrupted, even the first", () =>
       Effect.gen(function*() {
         const { gate, llm } = yield* gated
         yield* Effect.gen(function*() {
@@ -229,7 +240,7 @@ describe("LlmCache", () => {
         }).pipe(Effect.provide(llm))
       }))
 
-    it.effect("interrupting all who wait abandons the request, and the next one starts afresh", () =>
+    it.effect("are abandoned when all subscribers are interrupted, and the next request is sent anew", () =>
       Effect.gen(function*() {
         const { gate, llm } = yield* gated
         yield* Effect.gen(function*() {
@@ -243,7 +254,7 @@ describe("LlmCache", () => {
         }).pipe(Effect.provide(llm))
       }))
 
-    it.effect("equal items of a batch are one request, and each of them an item", () =>
+    it.effect("answer all equal items of a batch", () =>
       Effect.gen(function*() {
         const texts = Array.from({ length: 60 }, (_, i) => `text ${i % 3}`)
         const items = yield* Stream.runCollect(Batch.stream(echo, texts, { concurrency: 20, ordered: true }))
@@ -260,7 +271,7 @@ describe("LlmCache", () => {
     const textOf = (parts: ReadonlyArray<Completion.CompletionPart>) =>
       parts.map((part) => part._tag === "TextDelta" ? part.delta : "").join("")
 
-    it.effect("are kept, and replayed to streams and to completions alike", () =>
+    it.effect("are kept, and answer later streams and completions", () =>
       Effect.gen(function*() {
         const live = yield* collect
         assert.isAbove(live.length, 2)
@@ -278,7 +289,7 @@ describe("LlmCache", () => {
         assert.strictEqual(yield* sent, 1)
       }).pipe(Effect.provide(cached(MockLlm.layer(() => ({ echo: "a text of some length" }))))))
 
-    it.effect("that are equal run once, those who come late get all of it, and nobody holds up another", () =>
+    it.effect("are shared: late subscribers get the whole answer, and none delays another", () =>
       Effect.gen(function*() {
         const llm = yield* Llm.Llm
         const first = yield* Effect.forkChild(collect)
@@ -297,7 +308,7 @@ describe("LlmCache", () => {
         Effect.provide(cached(MockLlm.layer(() => ({ echo: "a text of some length" }), { chunkDelay: "1 second" })))
       ))
 
-    it.effect("that nobody reads to the end are abandoned, and not kept", () =>
+    it.effect("are abandoned and not kept when no subscriber reads them to the end", () =>
       Effect.gen(function*() {
         const llm = yield* Llm.Llm
         const fiber = yield* Effect.forkChild(llm.stream(request).pipe(Stream.take(1), Stream.runDrain))
@@ -311,7 +322,7 @@ describe("LlmCache", () => {
         Effect.provide(cached(MockLlm.layer(() => ({ echo: "a text of some length" }), { chunkDelay: "1 second" })))
       ))
 
-    it.effect("of an extraction that opts out are neither kept nor shared, of a list or of a value", () =>
+    it.effect("of an extraction with cache: false are neither kept nor shared, for lists and for single values", () =>
       Effect.gen(function*() {
         const list = Extraction.make({ schema: Echo, cache: false })
         const value = Extraction.make({ schema: Schema.Array(Echo), name: "other", cache: false })
@@ -325,7 +336,63 @@ describe("LlmCache", () => {
         assert.strictEqual(yield* sent, 5)
       }).pipe(Effect.provide(cached(MockLlm.layer(() => [{ echo: "a" }, { echo: "b" }])))))
 
-    it.effect("that fail are not kept", () =>
+    it.effect("subscribe to an equal completion in flight", () =>
+      Effect.gen(function*() {
+        const llm = yield* Llm.Llm
+        const whole = yield* Effect.forkChild(llm.complete(request))
+        yield* TestClock.adjust("1 second")
+        const streamed = yield* Effect.forkChild(collect)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(textOf(yield* Fiber.join(streamed)), (yield* Fiber.join(whole)).text)
+        assert.strictEqual((yield* Fiber.join(streamed)).at(-1)?._tag, "Finish")
+        assert.strictEqual(yield* sent, 1)
+      }).pipe(Effect.provide(cached(MockLlm.layer(() => Reply.delayed({ echo: "x" }, "10 seconds"))))))
+
+    it.effect("that end without their last part make a waiting completion send its own request", () =>
+      Effect.gen(function*() {
+        const llm = yield* Llm.Llm
+        const gate = yield* Deferred.make<void>()
+        const broken = yield* Effect.forkChild(
+          llm.stream(request).pipe(
+            Stream.runCollect,
+            Effect.provideService(Gate, gate)
+          )
+        )
+        yield* TestClock.adjust("1 second")
+        const whole = yield* Effect.forkChild(llm.complete(request))
+        yield* TestClock.adjust("1 second")
+        assert.isUndefined(whole.pollUnsafe())
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual(textOf(yield* Fiber.join(broken)), "half an ans")
+        assert.strictEqual((yield* Fiber.join(whole)).text, "a whole answer")
+      }).pipe(
+        Effect.provide(
+          LlmCache.layer().pipe(Layer.provide(Layer.succeed(
+            Llm.Llm,
+            Llm.make({
+              provider: "test",
+              model: "m",
+              complete: () =>
+                Effect.succeed({
+                  id: "",
+                  model: "m",
+                  text: "a whole answer",
+                  toolCalls: [],
+                  finishReason: "stop",
+                  usage: Usage.zero
+                }),
+              stream: () =>
+                Stream.unwrap(Effect.map(Gate, (gate) =>
+                  Stream.concat(
+                    Stream.succeed<Completion.CompletionPart>({ _tag: "TextDelta", delta: "half an ans" }),
+                    Stream.drain(Stream.fromEffect(Deferred.await(gate)))
+                  )))
+            })
+          )))
+        )
+      ))
+
+    it.effect("are not kept when they fail", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(collect)
         assert.strictEqual(error.reason._tag, "InternalProviderError")
@@ -338,10 +405,10 @@ describe("LlmCache", () => {
       Effect.gen(function*() {
         const { value } = yield* Extraction.extractDetailed(echo, text)
         assert.deepStrictEqual(value, { echo: text })
-        return { sent: yield* sent, stats: yield* stats }
+        return { sent: yield* sent, stats: yield* snapshot }
       }).pipe(Effect.provide(cached(echoing, options)))
 
-    it.effect("outlives the cache, and is shared by those of one namespace", () =>
+    it.effect("outlives the cache, and is shared by caches of one namespace", () =>
       Effect.gen(function*() {
         const { store } = sharedStore()
         assert.strictEqual((yield* once({ store })).sent, 1)
@@ -351,7 +418,7 @@ describe("LlmCache", () => {
         assert.strictEqual((yield* once({ store, namespace: "other" })).sent, 1)
       }))
 
-    it.effect("holds answers of other versions, which are stale, and replaced", () =>
+    it.effect("replaces stale answers of another version", () =>
       Effect.gen(function*() {
         const { store, values } = sharedStore()
         yield* once({ store, version: "1" })
@@ -361,20 +428,20 @@ describe("LlmCache", () => {
         assert.strictEqual(values.size, 1)
       }))
 
-    it.effect("with a spoiled answer in it misses, and gets a good one", () =>
+    it.effect("replaces entries that are not answers", () =>
       Effect.gen(function*() {
-        for (const spoiled of [{}, { version: "" }, [1], { version: "", at: "now", completion: {} }]) {
+        for (const damaged of [{}, { digest: "" }, [1], { digest: "", entry: "{}" }]) {
           const { store, values } = sharedStore()
           yield* once({ store })
-          for (const key of values.keys()) values.set(key, spoiled)
+          for (const key of values.keys()) values.set(key, damaged)
           assert.strictEqual((yield* once({ store })).sent, 1)
           assert.strictEqual((yield* once({ store })).sent, 0)
         }
       }))
 
-    it.effect("that fails, that dies, or that cannot be opened is a cache that misses", () =>
+    it.effect("costs cache misses when it fails, dies or cannot be opened", () =>
       Effect.gen(function*() {
-        const error = new Persistence.PersistenceError({ message: "disk on fire" })
+        const error = new Persistence.PersistenceError({ message: "the disk failed" })
         for (const operation of [Effect.fail(error), Effect.die("bug")]) {
           const { sent, stats } = yield* once({ store: storeOf(operation) })
           assert.strictEqual(sent, 1)
@@ -387,25 +454,25 @@ describe("LlmCache", () => {
         }
       }))
 
-    it.effect("that hangs is waited for once, and then left alone for a while", () =>
+    it.effect("is paused after an operation that does not end", () =>
       Effect.gen(function*() {
         const fiber = yield* Effect.forkChild(Effect.forEach(["a", "b", "c"], (text) => Extraction.extract(Echo, text)))
-        // The digest of a key is not made on the test's clock.
+        // Other timers than those of the test clock may be involved.
         while (fiber.pollUnsafe() === undefined) {
           yield* TestClock.adjust("100 millis")
           yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
         }
-        assert.strictEqual((yield* stats).storeFailures, 1)
+        assert.strictEqual((yield* snapshot).storeFailures, 1)
         assert.strictEqual(yield* sent, 3)
       }).pipe(Effect.provide(cached(echoing, { store: storeOf(Effect.never) }))))
-    it.effect("that hangs when it is written to holds nobody up for long", () =>
+    it.effect("delays an answer by storeTimeout at most", () =>
       Effect.gen(function*() {
         const fiber = yield* Effect.forkChild(Extraction.extract(Echo, "x"))
         yield* TestClock.adjust("1 second")
         assert.isUndefined(fiber.pollUnsafe())
         yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(yield* Fiber.join(fiber), { echo: "x" })
-        assert.strictEqual((yield* stats).storeFailures, 1)
+        assert.strictEqual((yield* snapshot).storeFailures, 1)
       }).pipe(
         Effect.provide(cached(echoing, {
           store: Layer.succeed(Persistence.BackingPersistence, {
@@ -422,7 +489,71 @@ describe("LlmCache", () => {
         }))
       ))
 
-    it.effect("has the answer as soon as the item has it", () =>
+    it.effect("gets an answer that has arrived even if its extraction is interrupted", () =>
+      Effect.gen(function*() {
+        const { store, values } = sharedStore()
+        const slow = Layer.effect(
+          Persistence.BackingPersistence,
+          Effect.map(Persistence.BackingPersistence, (backing) => ({
+            make: (storeId: string) =>
+              Effect.map(backing.make(storeId), (store) => ({
+                ...store,
+                set: (...args: Parameters<typeof store.set>) => Effect.delay(store.set(...args), "1 second")
+              }))
+          }))
+        ).pipe(Layer.provide(store))
+        yield* Effect.gen(function*() {
+          const fiber = yield* Effect.forkChild(Extraction.extract(Echo, "x"))
+          yield* TestClock.adjust("500 millis")
+          const interrupted = yield* Effect.forkChild(Fiber.interrupt(fiber))
+          assert.strictEqual(values.size, 0)
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.join(interrupted)
+          assert.strictEqual(values.size, 1)
+        }).pipe(Effect.provide(cached(echoing, { store: slow })))
+      }))
+
+    it.effect("does not accept the entry of another key", () =>
+      Effect.gen(function*() {
+        const { store, values } = sharedStore()
+        yield* once({ store }, "x")
+        yield* once({ store }, "y")
+        const [[x, entryOfX], [y, entryOfY]] = Array.from(values) as [[string, object], [string, object]]
+        values.set(x, entryOfY)
+        values.set(y, entryOfX)
+        assert.strictEqual((yield* once({ store }, "x")).sent, 1)
+        assert.strictEqual((yield* once({ store }, "y")).sent, 1)
+      }))
+
+    it.effect("does not get an answer whose provider data is nested too deep to encode", () =>
+      Effect.gen(function*() {
+        const { store, values } = sharedStore()
+        let deep: Schema.Json = 1
+        for (let i = 0; i < 20_000; i++) deep = [deep]
+        const provider = Layer.succeed(
+          Llm.Llm,
+          Llm.make({
+            provider: "test",
+            model: "m",
+            complete: () =>
+              Effect.succeed({
+                id: "",
+                model: "m",
+                text: "{}",
+                toolCalls: [],
+                finishReason: "stop",
+                usage: Usage.zero,
+                providerData: { deep }
+              })
+          })
+        )
+        yield* Llm.Llm.use((llm) => llm.complete(request)).pipe(
+          Effect.provide(Layer.provide(LlmCache.layer({ store }), provider))
+        )
+        assert.strictEqual(values.size, 0)
+      }))
+
+    it.effect("contains the answer before the extraction ends", () =>
       Effect.gen(function*() {
         const { store, values } = sharedStore()
         yield* Effect.gen(function*() {
@@ -472,7 +603,7 @@ describe("LlmCache", () => {
         })
     })
 
-    it.effect.prop("is the same whatever the order of keys", [Request], ([request]) =>
+    it.effect.prop("does not depend on the order of object keys", [Request], ([request]) =>
       Effect.gen(function*() {
         const send = yield* counting
         assert.strictEqual(yield* send(request), 1)
@@ -480,7 +611,7 @@ describe("LlmCache", () => {
         assert.strictEqual(yield* send(JSON.parse(JSON.stringify(request, null, 2))), 0)
       }).pipe(Effect.provide(cached(echoing))))
 
-    it.effect.prop("is another for whatever else is another", [Request, Schema.String, Schema.Json], ([
+    it.effect.prop("differs when any part of the request differs", [Request, Schema.String, Schema.Json], ([
       request,
       text,
       json
@@ -530,15 +661,16 @@ describe("LlmCache", () => {
         }
       }).pipe(Effect.provide(cached(echoing))))
 
-    it.effect("is another for another provider over the same store", () =>
+    it.effect("differs for another provider or another base URL over the same store", () =>
       Effect.gen(function*() {
         const { store } = sharedStore()
         let calls = 0
-        const provider = (name: string) =>
+        const provider = (name: string, origin: string) =>
           Layer.succeed(
             Llm.Llm,
             Llm.make({
               provider: name,
+              origin,
               model: "m",
               complete: () =>
                 Effect.sync((): Completion.Completion => {
@@ -547,12 +679,19 @@ describe("LlmCache", () => {
                 })
             })
           )
-        for (const name of ["openai", "ollama", "openai"]) {
+        for (
+          const [name, origin] of [
+            ["openai", "https://a"],
+            ["ollama", "https://a"],
+            ["openai", "https://b"],
+            ["openai", "https://a"]
+          ] as const
+        ) {
           yield* Llm.Llm.use((llm) => llm.complete(request)).pipe(
-            Effect.provide(Layer.provide(LlmCache.layer({ store }), provider(name)))
+            Effect.provide(Layer.provide(LlmCache.layer({ store }), provider(name, origin)))
           )
         }
-        assert.strictEqual(calls, 2)
+        assert.strictEqual(calls, 3)
       }))
   })
 })

@@ -1,17 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Fiber, Layer, Logger, Ref } from "effect"
 import { Llm, LlmGovernor, Usage } from "effect-instructor"
-import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import * as net from "node:net"
-import * as path from "node:path"
-import { root, runScript } from "../../support/script.ts"
+import { completion, provider, window } from "./support.ts"
 
 const request = {
   model: "m",
   messages: [{ role: "user", content: "" }],
-  output: { mode: "json", name: "Person", jsonSchema: {} },
+  output: { mode: "text" },
   parameters: {}
 } as const
 
@@ -56,21 +53,8 @@ const many = (llm: Llm.Llm["Service"], count: number) =>
     { startImmediately: true }
   )
 
-const redisUrl = process.env["REDIS_URL"] ?? "redis://127.0.0.1:6379"
-
-const hasRedis = await new Promise<boolean>((resolve) => {
-  const { hostname, port } = new URL(redisUrl)
-  const socket = net.connect(Number(port || 6379), hostname)
-  socket.on("connect", () => {
-    socket.destroy()
-    resolve(true)
-  })
-  socket.on("error", () => resolve(false))
-})
-if (!hasRedis) console.warn(`No Redis at ${redisUrl}: the tests of limits shared between processes are skipped`)
-
 describe("LlmGovernor.layerShared", () => {
-  it.effect("keeps to the limits together", () =>
+  it.effect("keeps several governors within the limit together, in equal shares", () =>
     Effect.gen(function*() {
       const store = yield* memory
       const sent: [Array<number>, Array<number>] = [[], []]
@@ -89,7 +73,60 @@ describe("LlmGovernor.layerShared", () => {
       for (let i = 20; i < all.length; i++) assert.isAtLeast(all[i]! - all[i - 20]!, 1000)
     }))
 
-  it.effect("goes by its own count while the store fails, says so once, and comes back to it", () =>
+  it.effect("shares each limit of each model under a name of its own", () =>
+    Effect.gen(function*() {
+      const working = yield* memory
+      const keys = new Set<string>()
+      const store = RateLimiter.RateLimiterStore.of({
+        ...working,
+        tokenBucket: (options) => {
+          keys.add(options.key)
+          return working.tokenBucket(options)
+        }
+      })
+      const { llm: provided } = provider(() =>
+        Effect.succeed(completion({
+          rateLimits: [window("requests", 10, 9, 100, "second"), window("inputTokens", 6e6, 3e6)]
+        }))
+      )
+      const llm = yield* Layer.build(
+        LlmGovernor.layerShared({ requestsPerMinute, key: "team" }).pipe(
+          Layer.provide([provided, Layer.succeed(RateLimiter.RateLimiterStore, store)])
+        )
+      ).pipe(Effect.map(Context.get(Llm.Llm)))
+      const fiber = yield* many(llm, 5)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(Array.from(keys).toSorted(), [
+        "team:m:inputTokens",
+        "team:m:requests",
+        "team:m:requests:second"
+      ])
+    }))
+
+  it.effect("keeps to the concurrency while a store grants at once", () =>
+    Effect.gen(function*() {
+      const store = yield* memory
+      let inFlight = 0
+      let most = 0
+      const { llm: provided } = provider(() =>
+        Effect.suspend(() => {
+          most = Math.max(most, ++inFlight)
+          return Effect.ensuring(Effect.as(Effect.sleep("100 millis"), completion()), Effect.sync(() => inFlight--))
+        })
+      )
+      const llm = yield* Layer.build(
+        LlmGovernor.layerShared({ requestsPerMinute: 60_000, concurrency: 2 }).pipe(
+          Layer.provide([provided, Layer.succeed(RateLimiter.RateLimiterStore, store)])
+        )
+      ).pipe(Effect.map(Context.get(Llm.Llm)))
+      const fiber = yield* many(llm, 100)
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(most, 2)
+    }))
+
+  it.effect("keeps to the limits on its own while the store does not answer, and warns once", () =>
     Effect.gen(function*() {
       const working = yield* memory
       let calls = 0
@@ -120,28 +157,9 @@ describe("LlmGovernor.layerShared", () => {
         assert.isAbove(calls - before, 10)
         assert.strictEqual(sent.length, 400)
         assert.deepStrictEqual(yield* Ref.get(said), [
-          "The shared store of rate limits does not answer. Until it does, this process goes by its own count",
-          "The shared store of rate limits is back"
+          "The shared rate limit store does not answer. Until it does, this process keeps to the limits on its own",
+          "The shared rate limit store answers again"
         ])
       }).pipe(Effect.provide(Logger.layer([logger])))
     }))
-
-  it.live.skipIf(!hasRedis)("keeps two processes on one Redis within a limit", () =>
-    Effect.gen(function*() {
-      // Ten a second, and not one more: alone, each of the two would send ten.
-      const simulator = yield* OpenAiSimulator.make({
-        answer: () => ({}),
-        limits: { requestsPerMinute, quantised: true, headers: false }
-      })
-      const script = path.join(root, "test/bench/governor/sharedProcess.ts")
-      const args = [simulator.baseUrl, redisUrl, String(requestsPerMinute), "30"]
-      const reports = yield* Effect.all([runScript(script, {}, args), runScript(script, {}, args)], {
-        concurrency: "unbounded"
-      })
-      for (const { stderr, stdout } of reports) {
-        assert.strictEqual(stderr, "")
-        assert.deepStrictEqual(JSON.parse(stdout), { done: 30, lost: 0, rateLimited: 0 })
-      }
-      assert.strictEqual((yield* simulator.ledger).refused, 0)
-    }), 60_000)
 })

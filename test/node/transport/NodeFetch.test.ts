@@ -29,7 +29,7 @@ const listen = <S extends Http.Server | Https.Server>(server: S) =>
 
 const portOf = (server: Net.Server): number => (server.address() as Net.AddressInfo).port
 
-/** A server, and the connections it has seen. */
+/** A server that counts its connections. */
 const serve = Effect.fnUntraced(function*(handler: Handler) {
   const server = yield* listen(Http.createServer(handler))
   const seen = { connections: 0, closed: 0 }
@@ -90,7 +90,7 @@ describe("NodeFetch", () => {
         assert.deepStrictEqual([none.method, none.body, none.headers["x-two"]], ["GET", "", "2"])
       }))
 
-    it.live("may have the bodies that fetch allows: forms, streams, blobs, and Requests themselves", () =>
+    it.live("accept every body that fetch accepts: forms, streams, blobs, and Request objects", () =>
       Effect.gen(function*() {
         const { url } = yield* serve(echo)
         const fetch = yield* make()
@@ -115,7 +115,7 @@ describe("NodeFetch", () => {
         assert.deepStrictEqual([requested.body, requested.headers["x-three"]], ["request", "3"])
       }))
 
-    it.live("to no place there is fail as fetch's do", () =>
+    it.live("to an address where nothing listens fail like those of fetch", () =>
       Effect.gen(function*() {
         const fetch = yield* make()
         const { server, url } = yield* serve(echo)
@@ -133,7 +133,7 @@ describe("NodeFetch", () => {
   })
 
   describe("responses", () => {
-    it.live("say the same as the built-in fetch's", () =>
+    it.live("are equal to those of the built-in fetch", () =>
       Effect.gen(function*() {
         const { url } = yield* serve((request, response) => {
           const { searchParams } = new URL(request.url!, "http://x")
@@ -176,7 +176,7 @@ describe("NodeFetch", () => {
         }
       }))
 
-    it.live("are read once, in any form", () =>
+    it.live("can be read once, in any form", () =>
       Effect.gen(function*() {
         const { url } = yield* serve((_, response) => response.end(`{"a":"ä"}`))
         const fetch = yield* make()
@@ -198,7 +198,7 @@ describe("NodeFetch", () => {
         assert.throws(() => response.headers.set("a", "b"), TypeError)
       }))
 
-    it.live("of many megabytes arrive whole, and no faster than they are read", () =>
+    it.live("of many megabytes arrive whole, with backpressure", () =>
       Effect.gen(function*() {
         const size = 32 * 1024 * 1024
         let written = 0
@@ -235,7 +235,7 @@ describe("NodeFetch", () => {
         assert.strictEqual(all.length, size)
       }))
 
-    it.live("come in pieces, as they are written", () =>
+    it.live("arrive in chunks as they are written", () =>
       Effect.gen(function*() {
         const open: Array<Http.ServerResponse> = []
         const { url } = yield* serve((_, response) => {
@@ -252,7 +252,7 @@ describe("NodeFetch", () => {
         assert.isTrue((yield* promise(() => reader.read())).done)
       }))
 
-    it.live("that nobody asked to be compressed are decompressed all the same", () =>
+    it.live("are decompressed, although no compression was requested", () =>
       Effect.gen(function*() {
         const coders: Record<string, (bytes: Buffer) => Buffer> = {
           gzip: Zlib.gzipSync,
@@ -260,7 +260,8 @@ describe("NodeFetch", () => {
           br: Zlib.brotliCompressSync,
           zstd: Zlib.zstdCompressSync,
           "gzip, br": (bytes) => Zlib.brotliCompressSync(Zlib.gzipSync(bytes)),
-          unheard: (bytes) => bytes
+          unheard: (bytes) => bytes,
+          constructor: (bytes: Buffer) => bytes
         }
         const { url } = yield* serve((request, response) => {
           assert.isUndefined(request.headers["accept-encoding"])
@@ -279,7 +280,7 @@ describe("NodeFetch", () => {
         assert.instanceOf(yield* rejection(() => broken.text()), Error)
       }))
 
-    it.live("that send one elsewhere are followed, unless the request says not to", () =>
+    it.live("that redirect are followed, unless the request forbids it", () =>
       Effect.gen(function*() {
         const { url } = yield* serve((request, response) =>
           request.url === "/there" ? echo(request, response) : response.writeHead(307, { location: "/there" }).end("go")
@@ -295,7 +296,7 @@ describe("NodeFetch", () => {
   })
 
   describe("aborts", () => {
-    it.live("end a request at any point, with the signal's reason", () =>
+    it.live("end a request at any point with the reason of the signal", () =>
       Effect.gen(function*() {
         let reached = 0
         let gone = 0
@@ -330,7 +331,7 @@ describe("NodeFetch", () => {
         yield* eventually(() => gone === 3)
       }))
 
-    it.live("reach requests that still wait for a connection", () =>
+    it.live("end requests that are waiting for a connection", () =>
       Effect.gen(function*() {
         let reached = 0
         const open: Array<Http.ServerResponse> = []
@@ -351,7 +352,7 @@ describe("NodeFetch", () => {
         assert.strictEqual(reached, 1)
       }))
 
-    it.live("a body that is cancelled lets go of its connection", () =>
+    it.live("of a body release its connection", () =>
       Effect.gen(function*() {
         const { seen, url } = yield* serve((_, response) => response.write("part"))
         const fetch = yield* make()
@@ -362,7 +363,7 @@ describe("NodeFetch", () => {
   })
 
   describe("lost connections", () => {
-    it.live("fail what they cut off", () =>
+    it.live("fail requests and bodies that they interrupt", () =>
       Effect.gen(function*() {
         const { url } = yield* serve((request, response) => {
           if (request.url === "/before") return response.destroy()
@@ -379,7 +380,7 @@ describe("NodeFetch", () => {
         }
       }))
 
-    it.live("are replaced, also when they broke while idle", () =>
+    it.live("are replaced, even if they broke while idle", () =>
       Effect.gen(function*() {
         const { seen, server, url } = yield* serve((_, response) => response.end("ok"))
         const fetch = yield* make()
@@ -392,7 +393,7 @@ describe("NodeFetch", () => {
         assert.strictEqual(seen.connections, 2)
       }))
 
-    it.live("an answer that is no HTTP is an error", () =>
+    it.live("report a response that is not HTTP as an error", () =>
       Effect.gen(function*() {
         const server = yield* Effect.acquireRelease(
           Effect.callback<Net.Server>((resume) => {
@@ -407,7 +408,7 @@ describe("NodeFetch", () => {
   })
 
   describe("connections", () => {
-    it.live("are kept and used again, as many as are needed at once", () =>
+    it.live("are reused, and as many are opened as are needed at once", () =>
       Effect.gen(function*() {
         const { seen, url } = yield* serve((_, response) => setTimeout(() => response.end("ok"), 5))
         const fetch = yield* make()
@@ -416,13 +417,13 @@ describe("NodeFetch", () => {
         yield* Effect.repeat(get, { times: 20 })
         assert.strictEqual(seen.connections, 1)
         yield* Effect.replicateEffect(get, 200, { concurrency: 20 })
-        // undici waits a turn of the event loop before it uses one again, so for a moment there may be two for each.
+        // undici waits a turn of the event loop before it reuses a connection, so there may be two for each for a moment.
         assert.isAtMost(seen.connections, 40)
-        // A signal that many requests share keeps nothing of those that are done.
+        // A signal that many requests share holds no reference to finished ones.
         assert.lengthOf(getEventListeners(controller.signal, "abort"), 0)
       }))
 
-    it.live("are bounded when asked to be", () =>
+    it.live("are limited by the option connections", () =>
       Effect.gen(function*() {
         const { seen, url } = yield* serve((_, response) => setTimeout(() => response.end("ok"), 2))
         const fetch = yield* make({ connections: 3 })
@@ -443,7 +444,7 @@ describe("NodeFetch", () => {
         yield* eventually(() => seen.closed === 1)
       }))
 
-    it.live("are encrypted, and check who is there", () =>
+    it.live("are encrypted, and verify the server", () =>
       Effect.gen(function*() {
         const server = yield* listen(Https.createServer({ cert: Certificate.cert, key: Certificate.key }, echo))
         const url = `https://127.0.0.1:${portOf(server)}/`
@@ -458,7 +459,7 @@ describe("NodeFetch", () => {
   })
 
   describe("proxies", () => {
-    /** A proxy that notes what is asked of it. */
+    /** A proxy that records its requests. */
     const proxy = Effect.gen(function*() {
       const asked: Array<string> = []
       const server = yield* listen(Http.createServer((request, response) => {
@@ -481,7 +482,7 @@ describe("NodeFetch", () => {
       return { asked, url: `http://127.0.0.1:${portOf(server)}` }
     })
 
-    it.live("of the environment are used, each for its own", () =>
+    it.live("of the environment are used for their protocols", () =>
       Effect.gen(function*() {
         const { asked, url: via } = yield* proxy
         const { url } = yield* serve(echo)
@@ -503,7 +504,7 @@ describe("NodeFetch", () => {
         assert.deepStrictEqual(asked, [])
       }))
 
-    it.live("that are none are a ConfigError, which does not tell their password", () =>
+    it.live("with an unusable URL give a ConfigError that does not contain their password", () =>
       Effect.gen(function*() {
         for (const HTTPS_PROXY of ["me:sk-secret@proxy", "ftp://me:sk-secret@proxy", "nonsense"]) {
           const error = yield* Effect.flip(make({}, { HTTPS_PROXY }))
@@ -515,7 +516,7 @@ describe("NodeFetch", () => {
   })
 
   describe("layer", () => {
-    it.live("carries extractions, and aborts those that are interrupted", () =>
+    it.live("sends the requests of extractions, and aborts interrupted ones", () =>
       Effect.gen(function*() {
         const simulator = yield* OpenAiSimulator.make({
           answer: ({ text }) => ({ length: text.length }),
@@ -534,7 +535,7 @@ describe("NodeFetch", () => {
         }).pipe(Effect.provide(llm))
       }))
 
-    it.live("serves Effect's own HTTP client too", () =>
+    it.live("serves the HTTP client of Effect", () =>
       Effect.gen(function*() {
         const { url } = yield* serve(echo)
         const body: any = yield* HttpClientRequest.post(url).pipe(

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
+import { Extraction } from "effect-instructor"
 import { Fault } from "effect-instructor/testing"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
-import * as Limiter from "../../../src/testing/simulators/internal/limiter.ts"
-import { complain } from "../../../src/testing/simulators/internal/strictSchema.ts"
 
 const object = (properties: Record<string, unknown>) => ({
   type: "object",
@@ -12,7 +11,7 @@ const object = (properties: Record<string, unknown>) => ({
   additionalProperties: false
 })
 
-/** Speaks the protocol by hand, so that the simulator is not judged by the client it is there to test. */
+/** Speaks the protocol by hand, so that the simulator is not tested with the client that it tests. */
 const post = (body: unknown, headers?: Record<string, string>) =>
   OpenAiSimulator.OpenAiSimulator.use(({ baseUrl }) =>
     Effect.promise(async () => {
@@ -46,7 +45,7 @@ describe("OpenAiSimulator", () => {
       assert.isNotNull(headers.get("x-request-id"))
     }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hi" }))))
 
-  it.live("streams as OpenAI does, with usage when asked for it", () =>
+  it.live("streams as OpenAI does, with usage if the request asks for it", () =>
     Effect.gen(function*() {
       const { headers, text } = yield* post({ ...chat, stream: true, stream_options: { include_usage: true } })
       assert.include(headers.get("content-type") ?? "", "text/event-stream")
@@ -62,7 +61,7 @@ describe("OpenAiSimulator", () => {
       assert.notInclude(bare.text, "usage")
     }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hello, world", chunkSize: 5 }))))
 
-  it.live("refuses what OpenAI refuses", () =>
+  it.live("refuses the requests that OpenAI refuses", () =>
     Effect.gen(function*() {
       const refused = (body: unknown, headers?: Record<string, string>) =>
         Effect.map(post(body, { authorization: "Bearer right", ...headers }), ({ json, status }) => [
@@ -93,7 +92,7 @@ describe("OpenAiSimulator", () => {
       assert.strictEqual(lax.status, 200)
     }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hi", apiKey: "right", models: ["m"] }))))
 
-  it.live("enforces its limits, tells them in headers, and writes everything down", () =>
+  it.live("enforces rate limits, reports them in headers, and records all requests", () =>
     Effect.gen(function*() {
       const { ledger, setLimits } = yield* OpenAiSimulator.OpenAiSimulator
       const statuses = yield* Effect.forEach([1, 2, 3], () => post(chat))
@@ -117,7 +116,7 @@ describe("OpenAiSimulator", () => {
       assert.deepStrictEqual(entries.map(({ outcome }) => outcome), [200, 200, 429, 429])
     }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hi", limits: { requestsPerMinute: 2 } }))))
 
-  it.live("turns away what its slots and its queue have no room for", () =>
+  it.live("answers with a 503 when its slots and its queue are full", () =>
     Effect.gen(function*() {
       const statuses = yield* Effect.all(Array.from({ length: 5 }, () => post(chat)), { concurrency: "unbounded" })
       assert.deepStrictEqual(statuses.map(({ status }) => status).toSorted((a, b) => a - b), [200, 200, 200, 503, 503])
@@ -128,7 +127,7 @@ describe("OpenAiSimulator", () => {
       )
     ))
 
-  it.live("keeps no more of its ledger than it was told to", () =>
+  it.live("keeps as many ledger entries as the option says", () =>
     Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 10 }), () => post(chat))
       const { entries, requests } = yield* OpenAiSimulator.OpenAiSimulator.use(({ ledger }) => ledger)
@@ -136,16 +135,152 @@ describe("OpenAiSimulator", () => {
       assert.strictEqual(requests, 10)
     }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hi", keep: 3 }))))
 
-  it.live("lists its models, and knows no other address", () =>
+  it.live("lists its models, retrieves one, and answers other paths with a 404", () =>
     Effect.gen(function*() {
       const { baseUrl } = yield* OpenAiSimulator.OpenAiSimulator
       const get = (path: string) =>
-        Effect.promise(() => fetch(`${baseUrl}${path}`).then((response): any => response.json()))
-      assert.deepStrictEqual((yield* get("/models")).data.map(({ id }: { id: string }) => id), ["a", "b"])
-      assert.strictEqual((yield* get("/nowhere")).error.code, "unknown_url")
-    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hi", models: ["a", "b"] }))))
+        Effect.promise(async () => {
+          const response = await fetch(`${baseUrl}${path}`, { headers: { authorization: "Bearer right" } })
+          const body: any = await response.json()
+          return { status: response.status, ...body }
+        })
+      assert.deepStrictEqual((yield* get("/models")).data.map(({ id }: { id: string }) => id), ["a", "org/b"])
+      assert.deepStrictEqual(yield* get("/models/org%2Fb"), {
+        status: 200,
+        id: "org/b",
+        object: "model",
+        created: 0,
+        owned_by: "simulator"
+      })
+      const missing = yield* get("/models/c")
+      assert.deepStrictEqual([missing.status, missing.error.code], [404, "model_not_found"])
+      const nowhere = yield* get("/nowhere")
+      assert.deepStrictEqual([nowhere.status, nowhere.error.code], [404, "unknown_url"])
+      const refused = yield* Effect.promise(() => fetch(`${baseUrl}/models`))
+      assert.strictEqual(refused.status, 401)
+    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hi", models: ["a", "org/b"], apiKey: "right" }))))
 
-  it.live("stops with its layer, also when requests hang", () =>
+  it.live("cuts an answer at max_completion_tokens, with finish_reason length", () =>
+    Effect.gen(function*() {
+      const cut = yield* post({ ...chat, max_completion_tokens: 2 })
+      assert.deepStrictEqual(cut.json.choices[0].message.content, "01234567")
+      assert.strictEqual(cut.json.choices[0].finish_reason, "length")
+      assert.strictEqual(cut.json.usage.completion_tokens, 2)
+      const older = yield* post({ ...chat, max_tokens: 1 })
+      assert.deepStrictEqual(older.json.choices[0].message.content, "0123")
+      const fits = yield* post({ ...chat, max_completion_tokens: 3 })
+      assert.strictEqual(fits.json.choices[0].finish_reason, "stop")
+      const none = yield* post({ ...chat, max_completion_tokens: 0 })
+      assert.deepStrictEqual([none.status, none.json.error.param], [400, "max_completion_tokens"])
+    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "0123456789" }))))
+
+  it.live("cuts an answer at the first stop sequence", () =>
+    Effect.gen(function*() {
+      for (const [stop, expected] of [["3", "012"], [["7", "45"], "0123"], ["x", "0123456789"]] as const) {
+        const { json } = yield* post({ ...chat, stop })
+        assert.strictEqual(json.choices[0].message.content, expected)
+        assert.strictEqual(json.choices[0].finish_reason, "stop")
+      }
+      assert.strictEqual((yield* post({ ...chat, stop: ["1", "2", "3", "4", "5"] })).status, 400)
+    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "0123456789" }))))
+
+  it.live("gives n choices, in a stream too", () =>
+    Effect.gen(function*() {
+      const { json } = yield* post({ ...chat, n: 3 })
+      assert.deepStrictEqual(json.choices.map((choice: any) => [choice.index, choice.message.content]), [
+        [0, "hello"],
+        [1, "hello"],
+        [2, "hello"]
+      ])
+      assert.strictEqual(json.usage.completion_tokens, 6)
+      const { text } = yield* post({ ...chat, n: 2, stream: true })
+      const contents = ["", ""]
+      for (const line of text.trim().split("\n\n").slice(0, -1)) {
+        const { delta, index } = JSON.parse(line.slice(6)).choices[0]
+        contents[index] += delta.content ?? ""
+      }
+      assert.deepStrictEqual(contents, ["hello", "hello"])
+      for (const n of [0, 129, 1.5, "2"]) assert.strictEqual((yield* post({ ...chat, n })).status, 400)
+    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "hello" }))))
+
+  it.live("calls the tool that tool_choice names, and answers in text after the result of a tool", () =>
+    Effect.gen(function*() {
+      const tool = (name: string) => ({ type: "function", function: { name, parameters: object({}), strict: true } })
+      const tools = [tool("first"), tool("second")]
+      const called = (body: object) =>
+        Effect.map(post({ ...chat, tools, ...body }), ({ json, status }) => {
+          if (status !== 200) return status
+          const [{ finish_reason, message }] = json.choices
+          return [finish_reason, message.tool_calls?.[0].function.name ?? message.content]
+        })
+      const named = (name: string) => ({ tool_choice: { type: "function", function: { name } } })
+      assert.deepStrictEqual(yield* called({}), ["tool_calls", "first"])
+      assert.deepStrictEqual(yield* called(named("second")), ["tool_calls", "second"])
+      assert.strictEqual(yield* called(named("third")), 400)
+      assert.deepStrictEqual(yield* called({ tool_choice: "none" }), ["stop", "{}"])
+      const messages = [...chat.messages, { role: "assistant", content: null }, { role: "tool", content: "done" }]
+      assert.deepStrictEqual(yield* called({ messages }), ["stop", "{}"])
+      assert.deepStrictEqual(yield* called({ messages, tool_choice: "required" }), ["tool_calls", "first"])
+      assert.deepStrictEqual(yield* called({ messages, ...named("second") }), ["tool_calls", "second"])
+    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "{}" }))))
+
+  it.live("passes the schema of the response format or of the chosen tool to its answer", () =>
+    Effect.gen(function*() {
+      const tools = ["a", "b"].map((name) => ({
+        type: "function",
+        function: { name, parameters: object({ [name]: { type: "string" } }) }
+      }))
+      const schema = object({ c: { type: "string" } })
+      yield* post({ ...chat, response_format: { type: "json_schema", json_schema: { name: "c", schema } } })
+      yield* post({ ...chat, tools, tool_choice: { type: "function", function: { name: "b" } } })
+      yield* post({ ...chat, tools, tool_choice: "none" })
+      const { entries } = yield* OpenAiSimulator.OpenAiSimulator.use(({ ledger }) => ledger)
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(entries.map(({ request }) => request.schema), [
+        schema,
+        tools[1]!.function.parameters,
+        undefined
+      ])
+    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "{}" }))))
+
+  it.live("records a request whose client disconnects as aborted", () =>
+    Effect.gen(function*() {
+      const { baseUrl, ledger } = yield* OpenAiSimulator.OpenAiSimulator
+      const controller = new AbortController()
+      const sent = fetch(`${baseUrl}/chat/completions`, {
+        method: "POST",
+        body: JSON.stringify(chat),
+        signal: controller.signal
+      })
+      yield* Effect.repeat(ledger, { until: ({ inFlight }) => inFlight === 1 })
+      controller.abort()
+      yield* Effect.flip(Effect.tryPromise(() => sent))
+      yield* Effect.repeat(ledger, { until: ({ inFlight }) => inFlight === 0 })
+      const { aborted, entries } = yield* ledger
+      assert.deepStrictEqual([aborted, entries.map(({ outcome }) => outcome)], [1, ["aborted"]])
+    }).pipe(Effect.provide(OpenAiSimulator.layer({ answer: () => "late", latency: "1 minute" }))))
+
+  it.live("delivers the pieces before a dropped connection", () =>
+    Effect.gen(function*() {
+      const { baseUrl } = yield* OpenAiSimulator.OpenAiSimulator
+      const received = yield* Effect.promise(async () => {
+        const response = await fetch(`${baseUrl}/chat/completions`, {
+          method: "POST",
+          body: JSON.stringify({ ...chat, stream: true })
+        })
+        let text = ""
+        try {
+          for await (const bytes of response.body!) text += new TextDecoder().decode(bytes)
+        } catch {
+          return text
+        }
+        throw new Error("the connection was not dropped")
+      })
+      assert.strictEqual(received.split("\n\n").length - 1, 3)
+    }).pipe(
+      Effect.provide(OpenAiSimulator.layer({ answer: () => Fault.dropInside("x".repeat(99), { afterChunks: 3 }) }))
+    ))
+
+  it.live("stops with its scope even while requests hang", () =>
     Effect.gen(function*() {
       const url = yield* Effect.gen(function*() {
         const { baseUrl } = yield* OpenAiSimulator.make({ answer: () => Fault.hang })
@@ -159,98 +294,16 @@ describe("OpenAiSimulator", () => {
         fetch(url)
       ))
     }))
-})
 
-describe("the limiter", () => {
-  const make = (limits: Partial<Limiter.Limits>) =>
-    Limiter.make({ requestsPerMinute: undefined, tokensPerMinute: undefined, quantised: false, ...limits })
-
-  it("is a bucket as large as a minute's limit, refilled continuously", () => {
-    const limiter = make({ tokensPerMinute: 6000 })
-    assert.strictEqual(limiter.admit(6000, 0)._tag, "Granted")
-    assert.deepStrictEqual(limiter.admit(500, 1000), {
-      _tag: "Refused",
-      kind: "tokens",
-      limit: 6000,
-      used: 5900,
-      requested: 500,
-      waitMillis: 4000
-    })
-    assert.strictEqual(limiter.admit(500, 4999)._tag, "Refused")
-    assert.strictEqual(limiter.admit(500, 5000)._tag, "Granted")
-  })
-
-  it("debits nothing for what it refuses", () => {
-    const limiter = make({ requestsPerMinute: 1, tokensPerMinute: 100 })
-    assert.strictEqual(limiter.admit(50, 0)._tag, "Granted")
-    for (let i = 0; i < 10; i++) assert.strictEqual(limiter.admit(10, 1)._tag, "Refused")
-    assert.strictEqual(limiter.headers(1)["x-ratelimit-remaining-tokens"], "50")
-  })
-
-  it("counts requests by the second when quantised", () => {
-    const limiter = make({ requestsPerMinute: 600, quantised: true })
-    const granted = (at: number) =>
-      Array.from({ length: 20 }, () => limiter.admit(1, at)).filter(({ _tag }) => _tag === "Granted")
-    assert.strictEqual(granted(0).length, 10)
-    assert.strictEqual(granted(1000).length, 10)
-  })
-
-  it("writes durations as Go does", () => {
-    assert.deepStrictEqual([0, 12, 999, 1000, 1500, 60_000, 62_500].map(Limiter.goDuration), [
-      "0ms",
-      "12ms",
-      "999ms",
-      "1s",
-      "1.5s",
-      "1m0s",
-      "1m2.5s"
-    ])
-  })
-})
-
-describe("the strict schema check", () => {
-  it("takes what the rules allow", () => {
-    for (
-      const schema of [
-        object({}),
-        object({ a: { type: "string", pattern: "^a", format: "date" }, b: { type: ["integer", "null"], minimum: 1 } }),
-        object({ a: { anyOf: [{ type: "string", enum: ["x"] }, { type: "null" }] } }),
-        { ...object({ a: { type: "array", items: { $ref: "#/$defs/A" }, minItems: 1 } }), $defs: { A: object({}) } },
-        object({ self: { anyOf: [{ $ref: "#" }, { type: "null" }] } })
-      ]
-    ) {
-      assert.strictEqual(complain(schema), undefined, JSON.stringify(schema))
-    }
-  })
-
-  for (
-    const [name, schema, complaint] of [
-      ["no object at the root", { type: "array", items: { type: "string" } }, "type: \"object\""],
-      ["a union at the root", { anyOf: [object({})] }, "anyOf"],
-      ["an open object", { type: "object", properties: {}, required: [] }, "additionalProperties"],
-      ["a key that is not required", { ...object({ a: { type: "string" } }), required: [] }, "Missing 'a'"],
-      ["a required key that is not there", { ...object({}), required: ["a"] }, "Extra required key 'a'"],
-      ["a node without a type", object({ a: {} }), "must have a 'type' key"],
-      ["an unknown keyword", object({ a: { type: "string", minLength: 1 } }), "'minLength' is not permitted"],
-      ["allOf", object({ a: { type: "string", allOf: [] } }), "'allOf' is not permitted"],
-      ["an unknown format", object({ a: { type: "string", format: "uri" } }), "not a valid format"],
-      ["look-around", object({ a: { type: "string", pattern: "(?=a)" } }), "look-around"],
-      ["a list of anything", object({ a: { type: "array" } }), "missing items"],
-      ["a dangling reference", object({ a: { $ref: "#/$defs/No" } }), "not found"],
-      ["a reference with siblings", {
-        ...object({ a: { $ref: "#/$defs/A", description: "x" } }),
-        $defs: { A: object({}) }
-      }, "$ref cannot have keywords"],
-      ["an open definition", { ...object({}), $defs: { A: { type: "object" } } }, "('$defs', 'A')"],
-      [
-        "a nested open object",
-        object({ a: object({ b: { type: "object", properties: {} } }) }),
-        "('properties', 'a', 'properties', 'b')"
-      ]
-    ] as const
-  ) {
-    it(`refuses ${name}`, () => {
-      assert.include(complain(schema) ?? "nothing", complaint)
-    })
-  }
+  it.live("layerLlm connects an Llm with its API key and its first model", () =>
+    Effect.gen(function*() {
+      const value = yield* Extraction.extract(Schema.Struct({ city: Schema.String }), "I live in Paris")
+      assert.deepStrictEqual(value, { city: "Paris" })
+      const { entries } = yield* OpenAiSimulator.OpenAiSimulator.use(({ ledger }) => ledger)
+      assert.strictEqual(entries[0]!.request.model, "a")
+    }).pipe(
+      Effect.provide(
+        OpenAiSimulator.layerLlm({ answer: () => ({ city: "Paris" }), apiKey: "right", models: ["a", "b"] })
+      )
+    ))
 })

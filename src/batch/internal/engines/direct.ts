@@ -1,31 +1,84 @@
-/** The direct engine: each item is one extraction, sent at once. */
+/** The direct engine: each item is one extraction, sent as soon as it has a place in the pool. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Compiled from "../../../extraction/Compiled.ts"
 import type { Detailed } from "../../../extraction/Extraction.ts"
-import type { ExtractionError } from "../../../extraction/ExtractionError.ts"
+import { ExtractionError, LimitExceeded } from "../../../extraction/ExtractionError.ts"
 import type { BatchError } from "../../BatchError.ts"
 import type { Claim } from "../../Journal.ts"
 import { journalFailure, unrecoverable } from "../errors.ts"
-import { finished, type Item, type Planned } from "../item.ts"
+import { finished, type Item, type Outcome, type Planned } from "../item.ts"
 import type * as Pool from "../pool.ts"
-import { toRecord, toResult } from "../records.ts"
+import { restore, toRecord } from "../records.ts"
 import type { Handle, Run } from "../run.ts"
 
-export const make = <A, Input, In, R>(run: Run<A, Input, In, R>): Handle<Item<A, In>, In, R> => {
-  const extract: Handle<Item<A, In>, In, R> = (item, control) =>
-    // Once there is an answer, it reaches the journal.
+/** What an engine makes of finished items. */
+interface Output<A, In, Out> {
+  /** What it emits for an item, if anything. */
+  readonly emit: (item: Planned<In>, outcome: Outcome<A>) => Out | undefined
+  /** Whether it emits an unrecoverable failure, too, instead of failing with it. */
+  readonly emitsUnrecoverable: boolean
+}
+
+/** Emits an item for each input. */
+export const items = <A, Input, In, R>(run: Run<A, Input, In, R>): Handle<Item<A, In>, In, R> =>
+  make(run, { emit: finished, emitsUnrecoverable: false })
+
+/** Keeps the results by their index, and emits nothing. */
+export const results =
+  <A>(out: Array<Result.Result<A, ExtractionError> | undefined>) =>
+  <Input, In, R>(run: Run<A, Input, In, R>): Handle<never, In, R> =>
+    make<A, Input, In, R, never>(run, {
+      emit: ({ index }, { result }) => {
+        out[index] = result
+        return undefined
+      },
+      emitsUnrecoverable: false
+    })
+
+/**
+ * Keeps the values by their index, and emits every failure, so that the consumer can interrupt the items in flight at
+ * once.
+ */
+export const values = <A>(out: Array<A>) => <Input, In, R>(run: Run<A, Input, In, R>): Handle<ExtractionError, In, R> =>
+  make(run, {
+    emit: ({ index }, { result }) => {
+      if (Result.isFailure(result)) return result.failure
+      out[index] = result.success
+      return undefined
+    },
+    emitsUnrecoverable: true
+  })
+
+const make = <A, Input, In, R, Out>(
+  run: Run<A, Input, In, R>,
+  output: Output<A, In, Out>
+): Handle<Out, In, R> => {
+  const { clock, feed, journal } = run
+  if (journal === undefined && feed === undefined) {
+    return (item, control) => {
+      const start = clock.currentTimeMillisUnsafe()
+      const end = (detailed: Result.Result<Detailed<A>, ExtractionError>) =>
+        conclude(run, item, detailed, clock.currentTimeMillisUnsafe() - start, control, output)
+      return Effect.matchEffect(ask(run, item), {
+        onSuccess: (detailed) => end(Result.succeed(detailed)),
+        onFailure: (error) => end(Result.fail(error))
+      })
+    }
+  }
+  const extract: Handle<Out, In, R> = (item, control) =>
+    // An answer that has arrived is recorded and reported, even if the batch is interrupted.
     Effect.uninterruptibleMask((restore) =>
-      finish(run, item, restore(Effect.result(run.observed(item, ask(run, item)))), control)
+      report(run, item, restore(Effect.result(run.observed(item, ask(run, item)))), control, output)
     )
-  if (run.journal === undefined) return extract
+  if (journal === undefined) return extract
   return (item, control, turn) =>
     item.claim === undefined || item.claim.status === "new"
       ? extract(item, control, turn)
       : Effect.flatMap(
         restored(run, item, item.claim),
-        (found) => found === undefined ? extract(item, control, turn) : Effect.succeed(found)
+        (found) => found === undefined ? extract(item, control, turn) : Effect.succeed(output.emit(item, found))
       )
 }
 
@@ -39,49 +92,79 @@ const ask = <A, Input, In, R>(
     : Compiled.run(run.compiled, run.llm, request.success)
 }
 
-// Made once: a generator function made for each item leaves a hidden class of its own in the heap each time.
-const finish = Effect.fnUntraced(function*<A, Input, In, R>(
-  { clock, failurePolicy, feed, journal }: Run<A, Input, In, R>,
+/** Ends an item. An unrecoverable failure stops the run, and the item stays pending. */
+const conclude = <A, Input, In, R, Out>(
+  { failurePolicy, feed }: Run<A, Input, In, R>,
+  item: Planned<In>,
+  detailed: Result.Result<Detailed<A>, ExtractionError>,
+  latencyMillis: number,
+  { stop }: Pool.Control<Out, BatchError>,
+  { emit, emitsUnrecoverable }: Output<A, In, Out>
+): Effect.Effect<Out | undefined, BatchError> => {
+  const { attempts, usage } = Result.merge(detailed)
+  const outcome = { result: Result.map(detailed, valueOf), attempts, usage, latencyMillis, restored: false }
+  if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
+    const error = unrecoverable(detailed.failure)
+    if (!emitsUnrecoverable) return error
+    stop(error)
+  } else {
+    const tooMany = failurePolicy(outcome.result)
+    if (tooMany !== undefined) stop(tooMany)
+    feed?.finished(finished(item, outcome))
+  }
+  return Effect.succeed(emit(item, outcome))
+}
+
+const valueOf = <A>({ value }: Detailed<A>): A => value
+
+// A generator function made for each item would add a hidden class to the heap each time.
+const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
+  run: Run<A, Input, In, R>,
   item: Planned<In>,
   asked: Effect.Effect<Result.Result<Detailed<A>, ExtractionError>, never, R>,
-  { stop }: Pool.Control<Item<A, In>, BatchError>
-): Effect.fn.Return<Item<A, In>, BatchError, R> {
+  control: Pool.Control<Out, BatchError>,
+  output: Output<A, In, Out>
+): Effect.fn.Return<Out | undefined, BatchError, R> {
+  const { clock, feed, journal } = run
   const { claim, id, index } = item
   feed?.started(index, id)
   const start = clock.currentTimeMillisUnsafe()
-  const detailed = yield* asked
+  let detailed = yield* asked
   const latencyMillis = clock.currentTimeMillisUnsafe() - start
-  const { attempts, usage } = Result.merge(detailed)
   if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
     feed?.left(index)
-    feed?.spent(attempts, usage)
-    return yield* unrecoverable(detailed.failure)
+    feed?.spent(detailed.failure.attempts, detailed.failure.usage)
+  } else if (journal !== undefined && claim !== undefined) {
+    const commit = (result: typeof detailed) =>
+      Effect.flatMap(toRecord(item, result, latencyMillis), (record) => Effect.result(journal.commit(claim, record)))
+    let committed = yield* commit(detailed)
+    if (Result.isFailure(committed) && !committed.failure.isUnrecoverable) {
+      detailed = Result.fail(unrecordable(run.compiled.extraction.name, Result.merge(detailed)))
+      committed = yield* commit(detailed)
+    }
+    // The run stops, but the item is finished and emitted.
+    if (Result.isFailure(committed)) control.stop(journalFailure(committed.failure))
   }
-  if (journal !== undefined && claim !== undefined) {
-    const record = yield* toRecord(item, detailed, latencyMillis)
-    // The item is finished even so, and its consumer gets it.
-    yield* journal.commit(claim, record).pipe(
-      Effect.catch((error) => Effect.sync(() => stop(journalFailure(error))))
-    )
-  }
-  const result = Result.map(detailed, ({ value }) => value)
-  const done = finished(item, { result, attempts, usage, latencyMillis, restored: false })
-  feed?.finished(done)
-  const tooMany = failurePolicy(result)
-  if (tooMany !== undefined) stop(tooMany)
-  return done
+  return yield* conclude(run, item, detailed, latencyMillis, control, output)
 })
 
-/** The item as an earlier run finished it, unless its record cannot be used any more. */
+/** The failure of an item whose answer no record can hold. Other items can still be recorded. */
+const unrecordable = (
+  extraction: string,
+  { attempts, usage }: Pick<ExtractionError, "attempts" | "usage">
+): ExtractionError =>
+  new ExtractionError({ extraction, reason: new LimitExceeded({ limit: "maxDepth", maximum: 500 }), attempts, usage })
+
+/** The outcome that an earlier run recorded, or `undefined` if the record cannot be used any more. */
 const restored = Effect.fnUntraced(function*<A, Input, In, R>(
   { compiled: { extraction, response }, feed, journal }: Run<A, Input, In, R>,
   item: Planned<In>,
   claim: Claim
-): Effect.fn.Return<Item<A, In> | undefined, BatchError, R> {
+): Effect.fn.Return<Outcome<A> | undefined, BatchError, R> {
   const record = yield* Effect.mapError(journal!.read(claim), journalFailure)
   if (Option.isNone(record)) return undefined
-  const result = yield* toResult(extraction, response, record.value)
-  if (record.value.status === "ok" && Result.isFailure(result)) return undefined
+  const { isCurrent, result } = yield* restore(extraction, response, record.value)
+  if (!isCurrent) return undefined
   feed?.restored(item.index, item.id)
-  return finished(item, { ...record.value, result, restored: true })
+  return { ...record.value, result, restored: true }
 })

@@ -1,4 +1,4 @@
-/** Streams the elements of a list from each input. */
+/** The engine of `Batch.elements`: each item is a streamed list. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -15,7 +15,7 @@ import type * as Pool from "../pool.ts"
 import type { Handle, Run } from "../run.ts"
 
 /**
- * An element of the list of one input: what `Batch.elements` gives.
+ * An element of the list of one input: what `Batch.elements` emits.
  *
  * @category models
  * @since 0.1.0
@@ -24,9 +24,9 @@ export interface ElementItem<out A, out In> {
   readonly input: In
   /** The position of the input in its source, from 0. */
   readonly inputIndex: number
-  /** The name of the input, where the batch has an `id` option. */
+  /** The id of the input, if the batch has an `id` option. */
   readonly id: string | undefined
-  /** The position of the element in the list of that input; `undefined` when the input itself failed. */
+  /** The position of the element in the list of its input, or `undefined` if the input itself failed. */
   readonly index: number | undefined
   readonly result: Result.Result<A, ExtractionError>
 }

@@ -1,6 +1,6 @@
 /**
- * The side of a cache that outlives its process. Whatever goes wrong with it, for the cache it is an answer that is not
- * there: a store is worth a warning, never a failed extraction.
+ * The store of a cache, which outlives its process. A store that fails is a cache that misses: it costs a warning, never
+ * a failed extraction. An entry that was damaged, or that belongs to another key, is no entry.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -11,6 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Completion } from "../../../llm/Completion.ts"
@@ -21,10 +22,13 @@ export interface Entry extends Schema.Schema.Type<typeof Entry> {}
 export const Entry = Schema.Struct({
   /** The user's version of the answers. */
   version: Schema.String,
-  /** When it was written, in milliseconds. */
+  /** The time of the answer, in milliseconds. */
   at: Schema.Finite,
   completion: Completion
 })
+
+/** An entry as it is stored: its JSON, and a digest of the key and the JSON. */
+const Stored = Schema.Struct({ digest: Schema.String, entry: Schema.String })
 
 export interface CacheStore {
   readonly read: (key: string) => Effect.Effect<Entry | undefined>
@@ -32,16 +36,16 @@ export interface CacheStore {
   readonly remove: (key: string) => Effect.Effect<void>
 }
 
-const codec = Schema.toCodecJson(Entry)
-const decode = Schema.decodeUnknownOption(codec)
-const encode = Schema.encodeUnknownOption(codec)
+const decodeStored = Schema.decodeUnknownOption(Stored)
+const decodeEntry = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.toCodecJson(Entry)))
+const encodeEntry = Schema.encodeUnknownOption(Schema.fromJsonString(Schema.toCodecJson(Entry)))
 
-/** Changes when what is stored does, so that versions of this library that share a store do not mix. */
-const format = 1
+/** Changes with the form of what is stored, so that versions of this library can share a store. */
+const format = 2
 
 const openTimeout = Duration.seconds(10)
 
-/** How long a store that did not answer in time is left alone: not every request shall wait for it. */
+/** After an operation that took too long, the store is left alone for this time, so that not every request waits. */
 const pauseMillis = 10_000
 
 export interface Options<R> {
@@ -52,11 +56,10 @@ export interface Options<R> {
   readonly onFailure: () => void
 }
 
-/** Nothing, if the store cannot be opened. */
+/** Opens a store. Returns nothing if that fails. */
 export const open = Effect.fnUntraced(function*<R>(
   options: Options<R>
 ): Effect.fn.Return<CacheStore | undefined, never, R | Scope.Scope> {
-  const { onFailure, timeToLive, timeout } = options
   const opened = yield* Layer.build(options.layer).pipe(
     Effect.flatMap((context) =>
       Context.get(context, Persistence.BackingPersistence)
@@ -65,24 +68,71 @@ export const open = Effect.fnUntraced(function*<R>(
     Effect.timeout(openTimeout),
     Effect.exit
   )
-  if (opened._tag === "Failure") {
-    if (Cause.hasInterruptsOnly(opened.cause)) return yield* Effect.interrupt
-    onFailure()
-    yield* Effect.logWarning("The cache's store cannot be opened. Answers are kept in memory only", opened.cause)
-    return undefined
-  }
-  const store = opened.value
+  if (opened._tag === "Success") return make(opened.value, options)
+  if (Cause.hasInterruptsOnly(opened.cause)) return yield* Effect.interrupt
+  options.onFailure()
+  yield* Effect.logWarning("The store of the cache cannot be opened. Answers are kept in memory only", opened.cause)
+  return undefined
+})
+
+const make = <R>(
+  store: Persistence.BackingPersistenceStore,
+  { onFailure, timeToLive, timeout }: Options<R>
+): CacheStore => {
+  const attempt = makeAttempt(timeout, onFailure)
+
+  const read = Effect.fnUntraced(function*(key: string) {
+    const id = yield* CacheKey.inStore(key)
+    const stored = decodeStored(yield* attempt("read", store.get(id)))
+    if (Option.isNone(stored)) return undefined
+    const { digest, entry } = stored.value
+    if (digest !== (yield* CacheKey.digest(id + entry))) return undefined
+    return Option.getOrUndefined(decodeEntry(entry))
+  })
+
+  const write = Effect.fnUntraced(function*(key: string, entry: Entry) {
+    const encoded = encode(entry)
+    if (encoded === undefined) return
+    const id = yield* CacheKey.inStore(key)
+    const stored = { digest: yield* CacheKey.digest(id + encoded), entry: encoded }
+    yield* attempt("written", store.set(id, stored, timeToLive))
+  })
+
+  const remove = Effect.fnUntraced(function*(key: string) {
+    yield* attempt("written", store.remove(yield* CacheKey.inStore(key)))
+  })
+
+  return { read, write, remove }
+}
+
+/** Nothing for data of the provider that cannot be encoded, such as JSON that is nested too deep. */
+const encode = (entry: Entry): string | undefined =>
+  Option.getOrUndefined(Option.flatten(Result.getSuccess(Result.try(() => encodeEntry(entry)))))
+
+/** Runs operations of a store. The result is `undefined` for one that fails or takes too long. */
+const makeAttempt = (timeout: Duration.Duration, onFailure: () => void) => {
   let pausedUntil = 0
   let isFailing = false
 
-  /** Runs an operation of the store; `undefined` where it gives nothing in time. */
-  const attempt = <A>(
-    what: string,
-    operation: Effect.Effect<A, Persistence.PersistenceError>
+  const failed = (operation: string, cause: Cause.Cause<Persistence.PersistenceError>): Effect.Effect<undefined> => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+    onFailure()
+    // One warning when the store goes down, not one for each of ten thousand requests.
+    if (isFailing) return Effect.undefined
+    isFailing = true
+    return Effect.as(
+      Effect.logWarning(`The store of the cache could not be ${operation}. Continuing without it`, cause),
+      undefined
+    )
+  }
+
+  return <A>(
+    operation: string,
+    run: Effect.Effect<A, Persistence.PersistenceError>
   ): Effect.Effect<A | undefined> =>
     Clock.clockWith((clock) => {
       if (clock.currentTimeMillisUnsafe() < pausedUntil) return Effect.undefined
-      return operation.pipe(
+      return run.pipe(
         Effect.tap(() => {
           isFailing = false
           return Effect.void
@@ -91,38 +141,12 @@ export const open = Effect.fnUntraced(function*<R>(
           pausedUntil = clock.currentTimeMillisUnsafe() + pauseMillis
           return new Persistence.PersistenceError({ message: `no answer within ${Duration.format(timeout)}` })
         }),
-        Effect.catchCause((cause) => {
-          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-          onFailure()
-          // A store that is down is told of once, not for each of ten thousand requests.
-          if (isFailing) return Effect.undefined
-          isFailing = true
-          return Effect.as(
-            Effect.logWarning(`The cache's store could not be ${what}. Going on without it`, cause),
-            undefined
-          )
-        })
+        Effect.catchCause((cause) => failed(operation, cause))
       )
     })
+}
 
-  return {
-    read: Effect.fnUntraced(function*(key) {
-      const value = yield* attempt("read", store.get(yield* CacheKey.digest(key)))
-      return value === undefined ? undefined : Option.getOrUndefined(decode(value))
-    }),
-    write: Effect.fnUntraced(function*(key, entry) {
-      const encoded = encode(entry)
-      if (Option.isSome(encoded)) {
-        yield* attempt("written", store.set(yield* CacheKey.digest(key), encoded.value as object, timeToLive))
-      }
-    }),
-    remove: Effect.fnUntraced(function*(key) {
-      yield* attempt("written", store.remove(yield* CacheKey.digest(key)))
-    })
-  }
-})
-
-/** A deadline, whose clock is only set for what does not end at once. */
+/** A timeout that sets its timer only for effects that do not end synchronously. */
 const within = <E>(duration: Duration.Duration, orElse: () => E) => <A, E2>(self: Effect.Effect<A, E2>) =>
   Effect.flatMap(
     Effect.forkChild(self, { startImmediately: true }),

@@ -1,37 +1,37 @@
 /**
- * How many requests may be in flight: a number of the user's, or one that is learned. It doubles with each round of
- * answers until the server shows that it has enough, by refusing or by taking longer, and then grows by one a round. A
- * burst of refusals is one sign, not many, and a window that is not full says nothing about a larger one.
+ * How many requests may be in flight: a fixed number, or one that is learned. A learned window doubles with each round of
+ * answers until the server shows that it has reached its limit, by refusing requests or by answering more slowly; then it
+ * grows by one a round. A burst of refusals counts once, and a window that is not full says nothing about a larger one.
  */
 
 export interface ConcurrencyWindow {
   readonly adaptive: boolean
   size: number
-  /** Up to here the window doubles. */
+  /** The window doubles up to this size. */
   threshold: number
-  /** Half of what it was before the last cut: a moment's trouble is no reason to begin from nothing. */
+  /** Half the size before the last cut, so that a short disturbance does not make it start from nothing. */
   floor: number
-  /** Counts the cuts: what was sent before the last one is no reason for another. */
+  /** Counts the cuts. A request sent before the last cut is no reason for another one. */
   generation: number
-  /** Answers of the present round, and how long they took together. */
+  /** The answers of the present round, and the sum of their times. */
   answers: number
   millis: number
   saturated: boolean
-  /** Requests of the present round that the server refused. */
+  /** The requests of the present round that the server refused. */
   refused: number
-  /** The mean time of an answer in the fastest round lately. */
+  /** The mean time of an answer in the fastest of the last rounds. */
   fastest: number
 }
 
 const initialSize = 8
 const maxSize = 4096
 const cutTo = 0.85
-/** Where answers take so much longer than they did, more requests only wait in a queue of the server's. */
+/** When answers take so many times longer, more requests only wait in a queue of the server. */
 const slowdown = 2
 
 export const make = (concurrency: number | "adaptive"): ConcurrencyWindow => ({
   adaptive: concurrency === "adaptive",
-  size: concurrency === "adaptive" ? initialSize : Math.max(1, Math.floor(concurrency)),
+  size: concurrency === "adaptive" ? initialSize : concurrency,
   threshold: maxSize,
   floor: 1,
   generation: 0,
@@ -45,39 +45,36 @@ export const make = (concurrency: number | "adaptive"): ConcurrencyWindow => ({
 export const hasRoom = (window: ConcurrencyWindow, inFlight: number): boolean => inFlight < Math.floor(window.size)
 
 /**
- * An answer that took so long. `paced` is whether limits the server told set the pace: how long answers take says
- * nothing about its load then.
+ * A request was answered after this time. `isPaced` is whether rate limits set the pace: then the time of an answer says
+ * nothing about the server's load.
  */
-export const answered = (window: ConcurrencyWindow, millis: number, paced: boolean): void => {
+export const answered = (window: ConcurrencyWindow, millis: number, isPaced: boolean): void => {
   if (!window.adaptive) return
   window.answers++
   window.millis += millis
   if (window.answers < window.size) return
   const mean = window.millis / window.answers
-  const slow = !paced && mean > slowdown * window.fastest
-  if (window.saturated && !slow) {
+  const isSlow = !isPaced && mean > slowdown * window.fastest
+  if (window.saturated && !isSlow) {
     window.size = Math.min(maxSize, window.size < window.threshold ? window.size * 2 : window.size + 1)
-  } else if (slow) {
+  } else if (isSlow) {
     window.threshold = Math.min(window.threshold, window.size)
   }
-  // What was fast once is forgotten in time: answers may have become longer.
+  // An old record expires slowly: answers may have become longer.
   window.fastest = Math.min(mean, window.fastest * 1.01)
-  window.answers = 0
-  window.millis = 0
-  window.saturated = false
-  window.refused = 0
+  startRound(window)
 }
 
-/** Where limits set the pace, there is nothing to find out by growing, until the server shows otherwise. */
+/** Where rate limits set the pace, growing would find nothing, until the server shows otherwise. */
 export const widen = (window: ConcurrencyWindow): void => {
   if (window.adaptive && window.generation === 0) window.size = maxSize
 }
 
-/** The server had enough, with so many left in flight that it has not refused. */
+/** The server has reached its limit, with so many requests in flight that it did not refuse. */
 const cut = (window: ConcurrencyWindow, generation: number, inFlight: number): void => {
   if (!window.adaptive) return
   if (generation < window.generation) {
-    // More refusals of one burst do not cut again. They show how many the server did take, if it took any.
+    // More refusals of one burst do not cut again. They show how many the server did accept.
     window.size = Math.max(1, Math.min(window.size, inFlight))
     window.threshold = Math.max(window.floor, Math.min(window.threshold, window.size))
     return
@@ -86,6 +83,10 @@ const cut = (window: ConcurrencyWindow, generation: number, inFlight: number): v
   window.size = Math.max(1, Math.min(window.size, inFlight) * cutTo)
   window.threshold = Math.max(window.floor, window.size)
   window.generation++
+  startRound(window)
+}
+
+const startRound = (window: ConcurrencyWindow): void => {
   window.answers = 0
   window.millis = 0
   window.saturated = false
@@ -93,20 +94,20 @@ const cut = (window: ConcurrencyWindow, generation: number, inFlight: number): v
 }
 
 /**
- * Several requests refused in a round, and more than one in twenty, are a window too large. Fewer are bad luck: a window
- * that is cut for each of them never grows on a server that fails now and then.
+ * A window is too large when several requests of a round are refused, and more than one in twenty. Fewer may have other
+ * reasons: a window that is cut for each of them would never grow on a server that fails now and then.
  */
 const refusedShare = 0.05
 const fewestRefused = 2
 
-/** A request the server had no room for, or one that failed and may have for another reason: then it counts less. */
+/** The server refused a request. `weight` is less than 1 where it may have failed for another reason. */
 export const refused = (window: ConcurrencyWindow, generation: number, inFlight: number, weight: number): void => {
   window.refused += weight
   const isTooMany = window.refused >= fewestRefused && window.refused > refusedShare * window.size
   if (generation < window.generation ? weight === 1 : isTooMany) cut(window, generation, inFlight)
 }
 
-/** Begins anew, after an outage. */
+/** Starts again after an outage. */
 export const reset = (window: ConcurrencyWindow): void => {
   if (!window.adaptive) return
   window.size = Math.min(window.size, initialSize)

@@ -1,24 +1,29 @@
 /**
- * Who waits, in the order of their turns: retries before reasks before first requests before what can wait, and among
- * those of one class the flows take turns, so that a long batch does not keep a short one waiting.
+ * The requests that wait, in the order of their turns: retries, then high, normal and low priority. Within one priority
+ * the flows take turns, so that a long batch does not hold up a short one.
+ *
+ * Effect's `Queue` and `PubSub` know one order only, and its semaphores wake waiters in the order of arrival. Here the
+ * next one must be known before it is taken, because whether it may be sent depends on its size.
  */
 
-/** Retries are in a class of their own, in front of all that others may ask for. */
+/** Retries have a class of their own, before all priorities. */
 const classes = 4
 
 export interface Waiting {
   readonly flow: unknown
-  /** From 0, which goes first. */
+  /** The class, 0 first. */
   readonly rank: number
-  /** The order of arrival. A retry keeps its own. */
+  /** The order of arrival, which most retries keep. */
   readonly order: number
   cancelled: boolean
 }
 
 interface Flow<A> {
   readonly key: unknown
-  readonly items: Array<A>
+  items: Array<A>
   head: number
+  /** Removed items that are still in `items`. */
+  cancelled: number
 }
 
 interface Class<A> {
@@ -41,13 +46,13 @@ export const push = <A extends Waiting>(queue: FairQueue<A>, item: A): void => {
   const { byKey, turns } = queue.classes[item.rank]!
   let flow = byKey.get(item.flow)
   if (flow === undefined) {
-    flow = { key: item.flow, items: [], head: 0 }
+    flow = { key: item.flow, items: [], head: 0, cancelled: 0 }
     byKey.set(item.flow, flow)
     turns.push(flow)
   }
   const { items } = flow
   items.push(item)
-  // Only what is sent again may be older than the last in line.
+  // Only a retry may be older than the last of the flow.
   for (let i = items.length - 1; i > flow.head && items[i - 1]!.order > item.order; i--) {
     items[i] = items[i - 1]!
     items[i - 1] = item
@@ -55,13 +60,16 @@ export const push = <A extends Waiting>(queue: FairQueue<A>, item: A): void => {
   queue.size++
 }
 
-/** Whose turn it is. */
+/** The next item. */
 export const peek = <A extends Waiting>(queue: FairQueue<A>): A | undefined => {
   if (queue.size === 0) return undefined
   for (const { byKey, turns } of queue.classes) {
     while (turns.length > 0) {
       const flow = turns[0]!
-      while (flow.head < flow.items.length && flow.items[flow.head]!.cancelled) flow.head++
+      while (flow.head < flow.items.length && flow.items[flow.head]!.cancelled) {
+        flow.head++
+        flow.cancelled--
+      }
       if (flow.head < flow.items.length) return flow.items[flow.head]
       byKey.delete(flow.key)
       turns.shift()
@@ -70,26 +78,32 @@ export const peek = <A extends Waiting>(queue: FairQueue<A>): A | undefined => {
   return undefined
 }
 
-/** Lets the one whose turn it is go. */
+/** Removes the next item, which must be the result of `peek`. */
 export const shift = <A extends Waiting>(queue: FairQueue<A>, item: A): void => {
   const { turns } = queue.classes[item.rank]!
   const flow = turns[0]!
   flow.head++
   queue.size--
-  if (flow.head > 64 && flow.head * 2 > flow.items.length) {
-    flow.items.splice(0, flow.head)
-    flow.head = 0
-  }
+  if (flow.head > 64 && flow.head * 2 > flow.items.length) compact(flow)
   if (turns.length > 1) turns.push(turns.shift()!)
 }
 
-/** Takes one out of the line, wherever it stands. */
+/** Removes an item, wherever it stands. */
 export const cancel = <A extends Waiting>(queue: FairQueue<A>, item: A): void => {
+  const flow = queue.classes[item.rank]!.byKey.get(item.flow)!
   item.cancelled = true
   queue.size--
+  // A flow that gets no turn must not keep what has left.
+  if (++flow.cancelled > 64 && flow.cancelled * 2 > flow.items.length) compact(flow)
 }
 
-/** Everyone in the line. */
+const compact = <A extends Waiting>(flow: Flow<A>): void => {
+  flow.items = flow.items.filter((item, i) => i >= flow.head && !item.cancelled)
+  flow.head = 0
+  flow.cancelled = 0
+}
+
+/** All items. */
 export function* entries<A extends Waiting>(queue: FairQueue<A>): Generator<A> {
   for (const { turns } of queue.classes) {
     for (const { head, items } of turns) {

@@ -1,26 +1,32 @@
 /**
- * Limits that several processes keep together, in a store they share. Each takes what it needs for the next moment in
- * advance, with one request to the store for many of the provider's. A store that does not answer is done without until
- * it does.
+ * Limits that several processes keep together, in a store they share. Each process takes what it needs for the next
+ * moment in advance, so that one request to the store covers many to the provider. While the store does not answer, each
+ * process keeps to the limits on its own.
+ *
+ * `effect/persistence/RateLimiter` consumes one limit for one request and sleeps. Here the check is synchronous, covers
+ * several limits at once, and takes in advance; only its store is used.
  */
-import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as RateLimiter from "effect/persistence/RateLimiter"
 
-type Unit = "requests" | "tokens"
-
-export interface SharedLimits {
-  /** Whether so much may be taken. If not, it is asked for, and `onGranted` tells when it is there. */
-  readonly has: (model: string, unit: Unit, limitPerMinute: number, amount: number) => boolean
-  readonly take: (model: string, unit: Unit, amount: number) => void
-  readonly onGranted: (listener: () => void) => void
-}
-
 interface Account {
   granted: number
-  asking: boolean
+  isAsking: boolean
+}
+
+export interface SharedLimits {
+  readonly store: RateLimiter.RateLimiterStore["Service"]
+  readonly key: string
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  readonly accounts: Map<string, Account>
+  /** When a store that did not answer is asked again. */
+  downUntil: number | undefined
+  /** Called when something was granted, or the store turned out to be down. */
+  onGranted: () => void
 }
 
 /** What is taken in advance, and what the store's bucket holds, in time. */
@@ -30,86 +36,81 @@ const answerWithin = "1 second"
 const retryMillis = 5_000
 
 export const make = (
-  store: RateLimiter.RateLimiterStore["Service"],
-  options: {
-    readonly key: string
-    readonly clock: Clock.Clock
-    readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
-  }
-): SharedLimits => {
-  const { clock, fork, key } = options
-  const accounts = new Map<string, Account>()
-  const listeners: Array<() => void> = []
-  let downUntil: number | undefined
+  options: Pick<SharedLimits, "store" | "key" | "now" | "fork">
+): SharedLimits => ({ ...options, accounts: new Map(), downUntil: undefined, onGranted: () => {} })
 
-  const accountOf = (name: string): Account => {
-    let account = accounts.get(name)
-    if (account === undefined) {
-      account = { granted: 0, asking: false }
-      accounts.set(name, account)
-    }
-    return account
+const accountOf = ({ accounts }: SharedLimits, name: string): Account => {
+  let account = accounts.get(name)
+  if (account === undefined) {
+    account = { granted: 0, isAsking: false }
+    accounts.set(name, account)
   }
+  return account
+}
 
-  const ask = (name: string, account: Account, limit: number, amount: number): Effect.Effect<void> => {
-    const millisPerUnit = 60_000 / limit
-    const tokens = Math.ceil(amount + advanceMillis / millisPerUnit)
-    return store.tokenBucket({
-      key: `${key}:${name}`,
-      tokens,
-      limit: Math.max(1, Math.floor(depthMillis / millisPerUnit)),
-      refillRate: Duration.millis(millisPerUnit),
-      // Taken from what is still to come, in the order of asking: nobody has to ask twice.
-      allowOverflow: true
-    }).pipe(
-      Effect.timeout(answerWithin),
-      Effect.flatMap(([remaining, elapsed]) =>
-        Effect.as(Effect.sleep(Math.max(0, -remaining * millisPerUnit - elapsed)), tokens)
-      ),
-      Effect.tap(() =>
-        downUntil === undefined ? Effect.void : Effect.logInfo("The shared store of rate limits is back")
-      ),
-      Effect.matchCauseEffect({
-        onSuccess: (tokens) =>
-          Effect.sync(() => {
-            downUntil = undefined
-            account.granted += tokens
-          }),
-        onFailure: (cause) => {
-          const warning = downUntil === undefined
-            ? Effect.logWarning(
-              "The shared store of rate limits does not answer. Until it does, this process goes by its own count",
-              cause
-            )
-            : Effect.void
-          downUntil = clock.currentTimeMillisUnsafe() + retryMillis
-          return warning
-        }
-      }),
-      Effect.andThen(Effect.sync(() => {
-        account.asking = false
-        for (const listener of listeners) listener()
-      }))
-    )
+/** Whether so much may be taken. If not, the store is asked for it, and `onGranted` is called when it is there. */
+export const has = (self: SharedLimits, name: string, limitPerMinute: number, amount: number): boolean => {
+  const account = accountOf(self, name)
+  const isDown = self.downUntil !== undefined
+  if (account.granted < amount && !account.isAsking && !(isDown && self.now() < self.downUntil!)) {
+    account.isAsking = true
+    self.fork(ask(self, name, account, limitPerMinute, amount - account.granted))
   }
+  return isDown || account.granted >= amount
+}
 
-  return {
-    has: (model, unit, limit, amount) => {
-      const name = `${model}:${unit}`
-      const account = accountOf(name)
-      const isDown = downUntil !== undefined
-      if (account.granted < amount && !account.asking && !(isDown && clock.currentTimeMillisUnsafe() < downUntil!)) {
-        account.asking = true
-        fork(ask(name, account, limit, amount - account.granted))
+export const take = (self: SharedLimits, name: string, amount: number): void => {
+  const account = accountOf(self, name)
+  account.granted = Math.max(0, account.granted - amount)
+}
+
+const ask = (
+  self: SharedLimits,
+  name: string,
+  account: Account,
+  limitPerMinute: number,
+  amount: number
+): Effect.Effect<void> => {
+  // Effect counts in nanoseconds: no finer rate has a duration.
+  const millisPerUnit = Math.max(60_000 / limitPerMinute, 1e-6)
+  const tokens = Math.ceil(amount + advanceMillis / millisPerUnit)
+  const asked = self.store.tokenBucket({
+    key: `${self.key}:${name}`,
+    tokens,
+    limit: Math.max(1, Math.floor(depthMillis / millisPerUnit)),
+    refillRate: Duration.millis(millisPerUnit),
+    // Taken from what is still to come, in the order of asking, so that no process has to ask twice.
+    allowOverflow: true
+  })
+  // Later, because the caller of `has` is in the middle of a decision that a grant would change.
+  return Effect.andThen(Effect.yieldNow, asked).pipe(
+    Effect.timeout(answerWithin),
+    Effect.flatMap(([remaining, elapsed]) =>
+      Effect.sleep(Duration.millis(Math.max(0, -remaining * millisPerUnit - elapsed)))
+    ),
+    Effect.tap(() =>
+      self.downUntil === undefined ? Effect.void : Effect.logInfo("The shared rate limit store answers again")
+    ),
+    Effect.matchCauseEffect({
+      onSuccess: () =>
+        Effect.sync(() => {
+          self.downUntil = undefined
+          account.granted += tokens
+        }),
+      onFailure: (cause) => {
+        const warning = self.downUntil === undefined
+          ? Effect.logWarning(
+            "The shared rate limit store does not answer. Until it does, this process keeps to the limits on its own",
+            cause
+          )
+          : Effect.void
+        self.downUntil = self.now() + retryMillis
+        return warning
       }
-      return isDown || account.granted >= amount
-    },
-    take: (model, unit, amount) => {
-      const account = accountOf(`${model}:${unit}`)
-      account.granted = Math.max(0, account.granted - amount)
-    },
-    onGranted: (listener) => {
-      listeners.push(listener)
-    }
-  }
+    }),
+    Effect.andThen(Effect.sync(() => {
+      account.isAsking = false
+      self.onGranted()
+    }))
+  )
 }

@@ -1,9 +1,9 @@
 /**
- * Where each item's last record is in the journal's file: a hash table in typed arrays. 29 bytes a slot and at least
- * half of the slots in use make at most 58 bytes an item.
+ * The place of the last record of each item in the journal file: a hash table in typed arrays. With 29 bytes a slot and
+ * at least half of the slots in use, an item takes at most 58 bytes, a fraction of an entry of a `Map`.
  */
 
-/** The first 96 bits of a hash. Among a million items, two share them once in 10^17. */
+/** The first 96 bits of a hash. Two of a million items share them with a probability of 10^-17. */
 export interface Key {
   readonly high: number
   readonly middle: number
@@ -16,14 +16,14 @@ export const errorStatus = 2
 
 export interface JournalIndex {
   size: number
-  /** The slot of a key, which is made if there is none. Growing moves slots: one is good until the next call. */
+  /** The slot of a key, added if there is none. A slot is valid until the next call, because the table may grow. */
   readonly slotOf: (key: Key) => number
   readonly statusAt: (slot: number) => number
   readonly printAt: (slot: number) => number
   readonly offsetAt: (slot: number) => number
   readonly indexAt: (slot: number) => number
   readonly isClaimed: (slot: number) => boolean
-  /** Whether the record is of another content than the one claimed. */
+  /** Whether the record belongs to other content than the claimed one. */
   readonly isStale: (slot: number) => boolean
   readonly record: (slot: number, entry: {
     readonly status: number
@@ -59,7 +59,7 @@ export const make = (expectedSize: number): JournalIndex => {
 
   const probe = ({ high, low, middle }: Key): number => {
     const { capacity, flags, highs, lows, middles } = slots
-    // The key is a hash already.
+    // The key is a hash.
     let slot = Math.floor(high / 2 ** 32 * capacity)
     while (
       (flags[slot]! & usedBit) !== 0 &&

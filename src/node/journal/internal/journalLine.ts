@@ -1,28 +1,80 @@
 /**
- * The lines of a journal's file. The first says what the file is; each other one is a record, its key, fingerprint,
- * index and status in front, so that opening a journal need not parse the rest.
+ * The lines of a journal file. The first one identifies the file. Each other line is a record as JSON: a checksum of the
+ * rest of the line, then key, fingerprint, index and status in fixed places, so that opening a journal parses no JSON.
  */
+import * as Result from "effect/Result"
+import * as Zlib from "node:zlib"
+import type { JournalRecord } from "../../../batch/Journal.ts"
 import { errorStatus, type Key, okStatus } from "./journalIndex.ts"
 
-export const header = `{"journal":"effect-instructor","version":1}\n`
+export const header = `{"journal":"effect-instructor","version":2}\n`
 
-const beforeKey = `{"key":"`
+/** The first line of a journal of any version. */
+export const anyHeader = /^\{"journal":"effect-instructor","version":\d+\}\n/
+
+const beforeSum = `{"crc":"`
+const beforeKey = `","key":"`
 const beforePrint = `","print":"`
 const beforeIndex = `","index":`
 const beforeStatus = `,"status":"`
 
+const sumLength = 8
 const keyLength = 24
 const printLength = 16
 
-const keyAt = beforeKey.length
+const sumAt = beforeSum.length
+const keyAt = sumAt + sumLength + beforeKey.length
 const printAt = keyAt + keyLength + beforePrint.length
 const indexAt = printAt + printLength + beforeIndex.length
 
-/** A key of the journal is the two, as hexadecimal digits. */
-export const format = (key: string, record: { readonly index: number; readonly status: string }): string => {
-  const { index, status, ...rest } = record
-  return `${beforeKey}${key.slice(0, keyLength)}${beforePrint}${key.slice(keyLength)}${beforeIndex}${index}` +
-    `${beforeStatus}${status}",${JSON.stringify(rest).slice(1)}\n`
+/** The checksum covers the line from here to its end. */
+const summedAt = sumAt + sumLength
+
+const noSum = "0".repeat(sumLength)
+
+/** Deeper values could overflow the stack of whatever reads them. */
+const maxDepth = 500
+
+/** As long as the longest answer that a provider may send. */
+const maxLength = 64 * 1024 * 1024
+
+/**
+ * The line of a record, without its checksum, or the reason why it cannot be written. `key` is the key and the
+ * fingerprint in hexadecimal.
+ */
+export const format = (key: string, { index, status, ...rest }: JournalRecord): Result.Result<string, string> => {
+  if (!isWithin(rest.answer, maxDepth) || !isWithin(rest.error, maxDepth)) {
+    return Result.fail(`it is nested deeper than ${maxDepth} levels`)
+  }
+  return Result.try({
+    try: () =>
+      `${beforeSum}${noSum}${beforeKey}${key.slice(0, keyLength)}${beforePrint}${key.slice(keyLength)}` +
+      `${beforeIndex}${index}${beforeStatus}${status}",${JSON.stringify(rest).slice(1)}\n`,
+    catch: String
+  }).pipe(
+    Result.filterOrFail(({ length }) => length <= maxLength, () => `it is longer than ${maxLength} characters`)
+  )
+}
+
+/** Adds its checksum to a line. */
+export const seal = (bytes: Uint8Array, start: number, end: number): void => {
+  let sum = checksum(bytes, start, end)
+  for (let at = start + summedAt - 1; at >= start + sumAt; at--) {
+    bytes[at] = digitCodes[sum & 15]!
+    sum >>>= 4
+  }
+}
+
+// CRC-32, which finds every burst of errors of up to 32 bits.
+const checksum = (bytes: Uint8Array, start: number, end: number): number =>
+  Zlib.crc32(bytes.subarray(start + summedAt, end))
+
+// Its own recursion is limited by the depth that it checks for.
+const isWithin = (value: unknown, depth: number): boolean => {
+  if (typeof value !== "object" || value === null) return true
+  if (depth === 0) return false
+  const children = Array.isArray(value) ? value : Object.values(value)
+  return children.every((child) => isWithin(child, depth - 1))
 }
 
 export interface Prefix {
@@ -32,19 +84,16 @@ export interface Prefix {
   readonly status: number
 }
 
-/** The front of a line, or nothing if it is no record. */
+/** The fields in front of a record, or nothing if the line is not a record or is damaged. */
 export const parsePrefix = (bytes: Uint8Array, start: number, end: number): Prefix | undefined => {
-  // Room for a digit, the status, and what closes the record.
-  if (end - start < indexAt + 1 + beforeStatus.length + 3 || bytes[end - 1] !== closingBrace) return undefined
-  if (!matches(bytes, start, beforeKey) || !matches(bytes, start + printAt - beforePrint.length, beforePrint)) {
-    return undefined
-  }
-  if (!matches(bytes, start + indexAt - beforeIndex.length, beforeIndex)) return undefined
+  // Room for a digit, the status, and the end of the record.
+  if (end - start < indexAt + 1 + beforeStatus.length + 3) return undefined
+  // With the right checksum, the other fields are in their places.
+  if (!matches(bytes, start, beforeSum) || word(bytes, start + sumAt) !== checksum(bytes, start, end)) return undefined
   let at = start + indexAt
   let index = 0
   for (let digit = bytes[at]! - zero; digit >= 0 && digit <= 9; digit = bytes[++at]! - zero) index = index * 10 + digit
-  if (!matches(bytes, at, beforeStatus)) return undefined
-  const status = statusOf(bytes[at + beforeStatus.length]!)
+  const status = matches(bytes, at, beforeStatus) ? statusOf(bytes[at + beforeStatus.length]!) : undefined
   const key = keyOf(bytes, start + keyAt)
   const print = word(bytes, start + printAt)
   return status === undefined || Number.isNaN(key.high + key.middle + key.low + print)
@@ -55,7 +104,6 @@ export const parsePrefix = (bytes: Uint8Array, start: number, end: number): Pref
 const statusOf = (letter: number): number | undefined =>
   letter === letterO ? okStatus : letter === letterE ? errorStatus : undefined
 
-const closingBrace = "}".charCodeAt(0)
 const letterO = "o".charCodeAt(0)
 const letterE = "e".charCodeAt(0)
 const zero = "0".charCodeAt(0)
@@ -65,10 +113,12 @@ const matches = (bytes: Uint8Array, at: number, text: string): boolean => {
   return true
 }
 
-const digits = new Float64Array(256).fill(NaN)
-for (let value = 0; value < 16; value++) digits[value.toString(16).charCodeAt(0)] = value
+const digitCodes = Buffer.from("0123456789abcdef")
 
-/** Eight hexadecimal digits, NaN if one of them is none. */
+const digits = new Float64Array(256).fill(NaN)
+for (const [value, code] of digitCodes.entries()) digits[code] = value
+
+/** The value of eight hexadecimal digits, NaN if one of them is something else. */
 const word = (bytes: Uint8Array, at: number): number => {
   let value = 0
   for (let i = 0; i < 8; i++) value = value * 16 + digits[bytes[at + i]!]!
@@ -81,7 +131,7 @@ const keyOf = (bytes: Uint8Array, at: number): Key => ({
   low: word(bytes, at + 16)
 })
 
-/** Of a key as text. */
+/** The same from a key as text. */
 export const parseKey = (key: string): { readonly key: Key; readonly print: number } => ({
   key: { high: textWord(key, 0), middle: textWord(key, 8), low: textWord(key, 16) },
   print: textWord(key, keyLength)

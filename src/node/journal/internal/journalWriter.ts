@@ -1,26 +1,35 @@
 /**
- * Appends records to the journal's file: whatever has gathered while the last write was under way goes out in one. A
- * group that could not be written as a whole is cut off again, so that the file never holds a part of a record in the
- * middle.
+ * Writes records to the journal file. Records that arrive during a write are written together by the next one.
+ *
+ * Behind the last record, the file always has some room that is already allocated. A disk that is full is noticed when
+ * this room cannot be extended, while there is still place for the answers of the requests in flight. The room is filled
+ * with spaces. They are cut off when the journal is closed, and overwritten when it was not.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Latch from "effect/Latch"
 import type { PlatformError } from "effect/PlatformError"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { JournalRecord } from "../../../batch/Journal.ts"
-import type { JournalError } from "../../../batch/JournalError.ts"
+import { InvalidRecord, JournalError } from "../../../batch/JournalError.ts"
 import { errorStatus, type JournalIndex, okStatus } from "./journalIndex.ts"
 import * as JournalLine from "./journalLine.ts"
 
-export type Write = (key: string, record: JournalRecord) => Effect.Effect<void, JournalError>
+export interface JournalWriter {
+  /** Makes sure that the disk takes records. */
+  readonly reserve: Effect.Effect<void, JournalError>
+  readonly write: (key: string, record: JournalRecord) => Effect.Effect<void, JournalError>
+}
 
 export interface Options {
+  /** Open for reading and writing, not for appending. */
   readonly file: FileSystem.File
   readonly index: JournalIndex
-  /** Of the file, in bytes. */
+  /** The length of the records in bytes. */
   readonly length: number
   readonly failure: (operation: string) => (error: PlatformError) => JournalError
 }
@@ -28,61 +37,53 @@ export interface Options {
 interface Pending {
   readonly key: string
   readonly record: JournalRecord
+  readonly line: string
   readonly resume: (exit: Exit.Exit<void, JournalError>) => void
 }
 
 const syncEveryRecords = 256
 const syncEvery = "50 millis"
 
-/** A disk that is full may have room again soon. Together about six seconds. */
+/** The room behind the last record, at least. It is extended by as much again. */
+const reserveSize = 16 * 1024
+const space = " ".charCodeAt(0)
+const newline = "\n".charCodeAt(0)
+
+/** A full disk may have room again soon. Together about six seconds. */
 const retries = Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
 
-export const make = Effect.fnUntraced(function*(
-  { failure, file, index, length }: Options
-): Effect.fn.Return<Write, never, Scope.Scope> {
+export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<JournalWriter, never, Scope.Scope> {
+  const { failure, file, index } = options
   const arrived = Latch.makeUnsafe(false)
-  const unsynced = Latch.makeUnsafe(false)
   let pending: Array<Pending> = []
-  let unsyncedCount = 0
-  let isTorn = false
-  /** What is on a disk that failed to sync is unknown, so nothing more is promised. */
-  let lost: JournalError | undefined
   let hasFailed = false
+  const tail = makeTail(file, options.length)
+  // The file has one position, which a write sets before it uses it.
+  const oneAtATime = Semaphore.makeUnsafe(1)
+  const syncing = yield* makeSyncing(file, failure("synced to the disk"))
 
-  const append = Effect.fnUntraced(function*(bytes: Uint8Array) {
-    if (isTorn) yield* file.truncate(length)
-    isTorn = true
-    yield* file.writeAll(bytes)
-    isTorn = false
-  }, Effect.uninterruptible)
-
-  const sync = Effect.suspend(() => {
-    unsyncedCount = 0
-    unsynced.closeUnsafe()
-    return Effect.tapError(file.sync, (error) =>
-      Effect.sync(() => {
-        lost = failure("synced to the disk")(error)
-      }))
-  })
-
-  const intact = Effect.suspend(() => lost === undefined ? Effect.void : Effect.fail(lost))
+  // After retries have failed once, the other items do not wait for theirs.
+  const retried = (operation: Effect.Effect<void, PlatformError>): Effect.Effect<void, JournalError> =>
+    Effect.mapError(hasFailed ? operation : Effect.retry(operation, retries), failure("written"))
 
   const writeGroup = Effect.fnUntraced(function*(group: ReadonlyArray<Pending>) {
-    yield* intact
-    const lines = group.map(({ key, record }) => JournalLine.format(key, record))
-    const bytes = Buffer.from(lines.join(""))
-    // Once retries were of no use, each item should not wait for its own.
-    yield* Effect.mapError(hasFailed ? append(bytes) : Effect.retry(append(bytes), retries), failure("written"))
+    yield* syncing.intact
+    const offset = tail.length()
+    const bytes = Buffer.from(group.map(({ line }) => line).join(""))
+    const ends = seal(bytes)
+    yield* retried(tail.append(bytes))
     for (const [i, { key, record }] of group.entries()) {
       const parsed = JournalLine.parseKey(key)
-      const status = record.status === "ok" ? okStatus : errorStatus
-      index.record(index.slotOf(parsed.key), { status, print: parsed.print, offset: length, index: record.index })
-      length += Buffer.byteLength(lines[i]!)
+      index.record(index.slotOf(parsed.key), {
+        status: record.status === "ok" ? okStatus : errorStatus,
+        print: parsed.print,
+        offset: offset + (i === 0 ? 0 : ends[i - 1]!),
+        index: record.index
+      })
     }
-    unsyncedCount += group.length
-    if (unsyncedCount >= syncEveryRecords) yield* Effect.ignore(sync)
-    else unsynced.openUnsafe()
-    yield* intact
+    yield* syncing.wrote(group.length)
+    yield* retried(tail.reserve)
+    yield* syncing.intact
   })
 
   const loop = Effect.gen(function*() {
@@ -91,27 +92,128 @@ export const make = Effect.fnUntraced(function*(
       arrived.closeUnsafe()
       const group = pending
       pending = []
-      const exit = yield* Effect.exit(writeGroup(group))
+      const exit = yield* Effect.exit(oneAtATime.withPermit(writeGroup(group)))
       hasFailed = Exit.isFailure(exit)
       for (const { resume } of group) resume(exit)
     }
   })
 
-  const syncing = Effect.gen(function*() {
-    while (true) {
-      yield* unsynced.await
-      yield* Effect.sleep(syncEvery)
-      yield* Effect.ignore(sync)
-    }
-  })
-
-  yield* Effect.addFinalizer(() => Effect.ignore(sync))
-  yield* Effect.forkScoped(syncing)
+  yield* Effect.addFinalizer(() => Effect.ignore(Effect.andThen(tail.cut, file.sync)))
   yield* Effect.forkScoped(loop)
 
-  return (key, record) =>
-    Effect.callback((resume) => {
-      pending.push({ key, record, resume })
-      arrived.openUnsafe()
+  return {
+    reserve: oneAtATime.withPermit(
+      Effect.mapError(Effect.andThen(tail.reserve, file.sync), failure("written"))
+    ),
+    write: (key, record) => {
+      const line = JournalLine.format(key, record)
+      return Result.isSuccess(line)
+        ? Effect.callback((resume) => {
+          pending.push({ key, record, line: line.success, resume })
+          arrived.openUnsafe()
+        })
+        : Effect.fail(
+          new JournalError({ reason: new InvalidRecord({ index: record.index, description: line.failure }) })
+        )
+    }
+  }
+})
+
+/** Adds the checksums of all lines, and returns where each line ends. */
+const seal = (bytes: Uint8Array): ReadonlyArray<number> => {
+  const ends: Array<number> = []
+  let start = 0
+  for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
+    JournalLine.seal(bytes, start, end)
+    start = end + 1
+    ends.push(start)
+  }
+  return ends
+}
+
+interface Tail {
+  /** The length of the records in bytes. */
+  readonly length: () => number
+  /** Writes lines behind the records. Until it succeeds, the next call writes to the same place. */
+  readonly append: (lines: Uint8Array) => Effect.Effect<void, PlatformError>
+  readonly reserve: Effect.Effect<void, PlatformError>
+  readonly cut: Effect.Effect<void, PlatformError>
+}
+
+const makeTail = (file: FileSystem.File, start: number): Tail => {
+  let length = start
+  /** The end of the reserved room. */
+  let allocated = start
+
+  const writeAt = (offset: number, bytes: Uint8Array): Effect.Effect<void, PlatformError> =>
+    Effect.andThen(file.seek(BigInt(offset), "start"), file.writeAll(bytes))
+
+  const append = (lines: Uint8Array): Effect.Effect<void, PlatformError> =>
+    Effect.suspend(() => writeAt(length, lines)).pipe(
+      Effect.tap(() => {
+        length += lines.length
+        allocated = Math.max(allocated, length)
+        return Effect.void
+      }),
+      Effect.uninterruptible
+    )
+
+  const reserve = Effect.suspend(() => {
+    const missing = length + reserveSize - allocated
+    if (missing <= 0) return Effect.void
+    const room = new Uint8Array(missing + reserveSize).fill(space)
+    return Effect.tap(writeAt(allocated, room), () => {
+      allocated += room.length
+      return Effect.void
     })
+  })
+
+  return {
+    length: () => length,
+    append,
+    reserve: Effect.uninterruptible(reserve),
+    cut: Effect.suspend(() => file.truncate(length))
+  }
+}
+
+interface Syncing {
+  readonly wrote: (records: number) => Effect.Effect<void>
+  /** Fails after a failed sync: which records reached the disk is unknown, so nothing more is promised. */
+  readonly intact: Effect.Effect<void, JournalError>
+}
+
+/** Syncs the file after every 256 records, and 50 ms after the first one that is not synced. */
+const makeSyncing = Effect.fnUntraced(function*(
+  file: FileSystem.File,
+  failure: (error: PlatformError) => JournalError
+): Effect.fn.Return<Syncing, never, Scope.Scope> {
+  const unsynced = Latch.makeUnsafe(false)
+  let count = 0
+  let lost: JournalError | undefined
+
+  const sync = Effect.suspend(() => {
+    count = 0
+    unsynced.closeUnsafe()
+    return Effect.match(file.sync, {
+      onSuccess: () => {},
+      onFailure: (error) => {
+        lost = failure(error)
+      }
+    })
+  })
+
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.andThen(Effect.andThen(unsynced.await, Effect.sleep(syncEvery)), sync))
+  )
+
+  return {
+    wrote: (records) =>
+      Effect.suspend(() => {
+        count += records
+        if (count >= syncEveryRecords) return sync
+        unsynced.openUnsafe()
+        return Effect.void
+      }),
+    intact: Effect.suspend(() => lost === undefined ? Effect.void : Effect.fail(lost))
+  }
 })

@@ -1,8 +1,9 @@
 /**
- * One request through an undici dispatcher, and its response in the shape `fetch` gives it.
+ * One request through an undici dispatcher, with its response in the shape of `fetch`.
  *
- * Hot: `fetch` builds a request, a response, two lists of headers and three web streams for every exchange, of which an
- * extraction needs a status, a dozen headers and a text. Without them an exchange costs a quarter of the CPU.
+ * Written by hand because this is a hot path: `fetch` builds a request, a response, two lists of headers and three web
+ * streams for each exchange, and an extraction needs a status, a dozen headers and a text. Without them an exchange takes
+ * a quarter of the CPU time.
  */
 // @effect-diagnostics newPromise:off
 import type { Dispatcher } from "@effect/platform-node/Undici"
@@ -10,7 +11,7 @@ import { Duplex } from "node:stream"
 import * as Zlib from "node:zlib"
 import { ResponseHeaders } from "./responseHeaders.ts"
 
-/** Bytes to hold of a body that nobody reads yet, or not fast enough. */
+/** The bytes of a body to buffer while it is not read, or not read fast enough. */
 const highWaterMark = 64 * 1024
 
 interface Reader {
@@ -44,7 +45,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     signal?.addEventListener("abort", this)
   }
 
-  /** The signal was aborted. The request may not have a connection yet, and then never gets to send anything. */
+  /** The signal was aborted. A request that has no connection yet is never sent. */
   handleEvent(): void {
     const reason: unknown = this.#signal?.reason
     this.#fail(reason)
@@ -62,7 +63,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     headers: Readonly<Record<string, string | Array<string> | undefined>>,
     statusText = ""
   ): void {
-    // What comes before the response itself: 100 Continue, 103 Early Hints.
+    // Informational responses precede the response itself: 100 Continue, 103 Early Hints.
     if (status < 200) return
     this.#reject = () => {}
     this.#resolve(new ExchangeResponse(this, this.#url, status, statusText, headers))
@@ -108,7 +109,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     })
   }
 
-  /** The body as it comes, no faster than it is read. */
+  /** The body in chunks as they arrive, with backpressure. */
   stream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>({
       start: (stream) =>
@@ -146,7 +147,7 @@ const whole = (chunks: ReadonlyArray<Buffer>): Buffer => chunks.length === 1 ? c
 
 const hasBody = (status: number): boolean => status !== 204 && status !== 205 && status !== 304
 
-/** A response whose parts are made when they are asked for. */
+/** A response whose parts are created on demand. */
 export class ExchangeResponse implements Response {
   readonly url: string
   readonly status: number
@@ -218,7 +219,7 @@ export class ExchangeResponse implements Response {
     return this.#standard()
   }
 
-  /** The real thing, for what hardly anybody asks for. It takes over the body. */
+  /** A standard response, for methods that are rarely used. It takes over the body. */
   #standard(): Response {
     const { headers, status, statusText } = this
     if (!hasBody(status)) return new Response(null, { headers, status, statusText })
@@ -227,24 +228,24 @@ export class ExchangeResponse implements Response {
     return new Response(other, { headers, status, statusText })
   }
 
-  /** We ask for no compression, of answers that are short, but some servers compress all the same. */
+  /** Requests ask for no compression, because answers are short, but some servers compress anyway. */
   #decoded(): ReadableStream<Uint8Array> {
     if (this.#body !== undefined) return this.#body
     const encodings = (this.headers.get("content-encoding") ?? "").toLowerCase().split(",").map((name) => name.trim())
     return encodings.reduceRight((stream, encoding) => {
-      const decoder = decoders[encoding]?.()
+      const decoder = decoders.get(encoding)?.()
       return decoder === undefined ? stream : stream.pipeThrough(Duplex.toWeb(decoder) as TransformStream)
     }, this.#exchange.stream())
   }
 }
 
-const decoders: Readonly<Record<string, (() => Duplex) | undefined>> = {
-  gzip: Zlib.createGunzip,
-  "x-gzip": Zlib.createGunzip,
-  deflate: Zlib.createInflate,
-  br: Zlib.createBrotliDecompress,
-  zstd: Zlib.createZstdDecompress
-}
+const decoders: ReadonlyMap<string, () => Duplex> = new Map<string, () => Duplex>([
+  ["gzip", Zlib.createGunzip],
+  ["x-gzip", Zlib.createGunzip],
+  ["deflate", Zlib.createInflate],
+  ["br", Zlib.createBrotliDecompress],
+  ["zstd", Zlib.createZstdDecompress]
+])
 
 const toText = (bytes: Uint8Array): string => {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()

@@ -1,4 +1,4 @@
-/** The headers of a response, read where they are. As `fetch` has it, nobody can change them. */
+/** The headers of a response, read from the record that undici gives. They are immutable, as those of `fetch` are. */
 
 type HeaderRecord = Readonly<Record<string, string | Array<string> | undefined>>
 

@@ -1,63 +1,115 @@
-/** A chat completion as the wire has it → `Completion`. What servers leave out or get wrong is told, never guessed. */
+/** A chat completion on the wire → `Completion`. What a server omits or gets wrong is reported, never guessed. */
+import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import { APIError } from "openai"
 import type { Completion } from "../../../llm/Completion.ts"
+import type { LlmError } from "../../../llm/LlmError.ts"
 import type { ToolCall } from "../../../llm/LlmRequest.ts"
 import * as Usage from "../../../llm/Usage.ts"
-import { parseRateLimit, type ResponseHeaders } from "./rateLimit.ts"
+import { type Context, fail } from "./context.ts"
+import { incomplete } from "./error.ts"
+import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
+import type { Secrets } from "./secrets.ts"
 
-/** The completion, or in words what is wrong with the response. */
-export const fromResponse = (
-  body: unknown,
+/** The completion in the body of a response with status 200. The content type does not matter, the JSON does. */
+export const fromText = (
+  text: string,
+  headers: Headers,
+  requestedModel: string,
+  context: Context
+): Result.Result<Completion, LlmError | APIError> => {
+  const parsed = Result.try((): unknown => JSON.parse(text))
+  if (Result.isFailure(parsed)) return Result.fail(unreadable(text, headers, context))
+  const body = parsed.success
+  if (!Predicate.isObject(body)) return invalid(`the response is ${kindOf(body)}, not a chat completion`, context)
+  const error = errorIn(body, false)
+  if (error !== undefined) return Result.fail(new APIError(undefined, error, undefined, headers))
+  const completion = fromBody(body, headers, requestedModel, context.secrets)
+  return typeof completion === "string"
+    ? invalid(completion, context, reported(body["usage"]))
+    : Result.succeed(completion)
+}
+
+/** The error in a body or in an event. Some servers send one with the status 200. */
+export const errorIn = (data: unknown, isError: boolean): object | undefined => {
+  const error = Predicate.isObject(data) ? data["error"] : undefined
+  if (Predicate.isObject(error)) return error
+  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: JSON.stringify(error) }
+  return isError ? (Predicate.isObject(data) ? data : { message: String(data) }) : undefined
+}
+
+/** JSON that is broken or missing may arrive whole the next time; a page comes from a server of another kind. */
+const unreadable = (text: string, headers: ResponseHeaders, context: Context): LlmError => {
+  const start = text.trimStart()[0]
+  if (start === undefined) return incomplete("the response has an empty body", context)
+  return start === "{" || start === "[" || /json/i.test(headers.get("content-type") ?? "")
+    ? incomplete("the response is not valid JSON", context)
+    : fail(context, invalidResponse("the server answered with something that is not JSON", context))
+}
+
+const kindOf = (value: unknown): string => {
+  if (value === null) return "null"
+  if (Array.isArray(value)) return "a list"
+  return `a ${typeof value}`
+}
+
+const invalid = (problem: string, context: Context, usage?: Usage.Usage): Result.Result<never, LlmError> =>
+  Result.fail(fail(context, invalidResponse(problem, context), usage))
+
+const invalidResponse = (problem: string, { baseUrlHint, url }: Context): AiError.InvalidResponseError =>
+  new AiError.InvalidResponseError({ description: `${problem} (POST ${url}). ${baseUrlHint}` })
+
+/** The completion, or what is wrong with the body. */
+const fromBody = (
+  body: { readonly [key: string]: unknown },
   headers: ResponseHeaders,
-  requestedModel: string
+  requestedModel: string,
+  { redact }: Secrets
 ): Completion | string => {
-  if (!Predicate.isObject(body)) {
-    return `the server answered with ${
-      Predicate.isString(body) ? "something that is not JSON" : "an empty body"
-    }. Check the base URL`
-  }
   const choices = body["choices"]
-  if (!Array.isArray(choices)) return `the response has no "choices". Check the base URL`
+  if (!Array.isArray(choices)) return `the response has no "choices"`
   const choice: unknown = choices[0]
   if (!Predicate.isObject(choice)) return `"choices" is empty`
   const message = choice["message"]
   if (!Predicate.isObject(message)) return `the first choice has no "message"`
   const refusal = message["refusal"]
-  const rateLimit = parseRateLimit(headers)
+  const rateLimits = readWindows(headers)
   const serviceTier = string(body["service_tier"])
+  const model = string(body["model"]) ?? requestedModel
   return {
-    id: string(body["id"]) ?? "",
-    model: string(body["model"]) ?? requestedModel,
+    id: redact(string(body["id"]) ?? ""),
+    model: model === requestedModel ? model : redact(model),
     text: contentText(message["content"]),
-    toolCalls: toolCalls(message["tool_calls"]),
-    ...(Predicate.isString(refusal) && refusal !== "" && { refusal }),
+    toolCalls: toolCalls(message["tool_calls"], redact),
+    ...(Predicate.isString(refusal) && refusal !== "" && { refusal: redact(refusal) }),
     finishReason: finishReason(choice["finish_reason"]),
     usage: usage(body["usage"]),
-    ...(serviceTier !== undefined && { serviceTier }),
-    ...(rateLimit !== undefined && { rateLimit })
+    ...(serviceTier !== undefined && { serviceTier: redact(serviceTier) }),
+    ...(rateLimits !== undefined && { rateLimits })
   }
 }
 
 const string = (value: unknown): string | undefined => Predicate.isString(value) ? value : undefined
 
-/** Content is a string; some servers send the list of text parts that requests may have. */
+/** Content is a string, but some servers send a list of text parts, as requests may contain. */
 export const contentText = (content: unknown): string => {
   if (Predicate.isString(content)) return content
   if (!Array.isArray(content)) return ""
   return content.map((part) => Predicate.hasProperty(part, "text") ? string(part.text) ?? "" : "").join("")
 }
 
-const toolCalls = (calls: unknown): ReadonlyArray<ToolCall> => {
+const toolCalls = (calls: unknown, redact: Secrets["redact"]): ReadonlyArray<ToolCall> => {
   if (!Array.isArray(calls)) return []
   return calls.flatMap((call: unknown, index) => {
     if (!Predicate.hasProperty(call, "function") || !Predicate.isObject(call.function)) return []
     const args = call.function["arguments"]
     return [{
-      // The id links a call to its result; a server that gives none still wants one back.
-      id: (Predicate.hasProperty(call, "id") ? string(call.id) : undefined) || `call_${index}`,
+      // The id links a call to its result. A server that sends none still expects one in the next request.
+      id: redact((Predicate.hasProperty(call, "id") ? string(call.id) : undefined) || `call_${index}`),
       name: string(call.function["name"]) ?? "",
-      // A string on OpenAI's wire; some servers send the object itself.
+      // OpenAI sends a string, some servers the object itself.
       arguments: Predicate.isString(args) ? args : args === undefined || args === null ? "" : JSON.stringify(args)
     }]
   })
@@ -95,8 +147,18 @@ export const usage = (value: unknown): Usage.Usage => {
   }
 }
 
+/** The usage, or `undefined` where the server did not report it. */
+const reported = (value: unknown): Usage.Usage | undefined => {
+  const used = usage(value)
+  return used.unreported > 0 ? undefined : used
+}
+
 const detail = (details: unknown, key: string): unknown => Predicate.isObject(details) ? details[key] : undefined
 
-const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+/** More tokens than this are no usage of one request, and sums of them could exceed the safe integers. */
+const maxTokens = 1_000_000_000
+
+const isNatural = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= maxTokens
 
 const natural = (value: unknown): number => isNatural(value) ? value : 0

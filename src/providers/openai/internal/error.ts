@@ -1,48 +1,41 @@
-/** What the SDK throws → `AiError`, by status, code and body. */
+/** What the SDK throws → `LlmError`, by status, code and body. */
 import * as AiError from "effect/ai/AiError"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
-import { APIConnectionError, APIConnectionTimeoutError, APIError } from "openai"
-import * as ProviderSignal from "../../../middleware/governor/internal/providerSignal.ts"
-import { parseGoDuration, parseRateLimit, parseRetryAfter } from "./rateLimit.ts"
+import { APIConnectionError, APIError } from "openai"
+import type { RateLimitWindow } from "../../../llm/Completion.ts"
+import * as LlmError from "../../../llm/LlmError.ts"
+import type { Usage } from "../../../llm/Usage.ts"
+import * as Connection from "./connection.ts"
+import { type Context, fail } from "./context.ts"
+import { clampLevel, parseGoDuration, readRetryAfter, readWindows } from "./rateLimit.ts"
 
-export interface ErrorContext {
-  /** Where the request went, without credentials. */
-  readonly url: string
-  readonly nowMillis: number
-  /** Takes secrets out of a text. */
-  readonly scrub: (text: string) => string
-}
+/** A failure before the answer had begun. */
+export const toError = (cause: unknown, context: Context, nowMillis: number): LlmError.LlmError =>
+  isResponse(cause) ? response(cause, context, nowMillis) : fail(context, Connection.toReason(cause, context))
 
-export const toReason = (cause: unknown, context: ErrorContext): AiError.AiErrorReason => {
-  if (cause instanceof APIConnectionError) return connection(cause, context)
-  if (cause instanceof APIError) return response(cause, context)
-  if (cause instanceof SyntaxError) {
-    return new AiError.InvalidResponseError({ description: `the response is not valid JSON (POST ${context.url})` })
-  }
-  // What remains is the body breaking off: fetch reports it as a TypeError of its own.
-  return connection(cause, context)
-}
+/** A failure inside an answer that had begun, with the usage that the answer had reported by then. */
+export const toErrorInside = (
+  cause: unknown,
+  context: Context,
+  nowMillis: number,
+  usage: Usage | undefined
+): LlmError.LlmError =>
+  isResponse(cause)
+    ? response(cause, context, nowMillis, usage)
+    : incomplete(Connection.describe(cause), context, usage)
 
-const connection = (cause: unknown, { scrub, url }: ErrorContext): AiError.NetworkError => {
-  const description = cause instanceof APIConnectionTimeoutError ? "the request timed out" : innermost(cause)
-  return new AiError.NetworkError({
-    reason: /invalid url|unknown scheme|includes credentials/i.test(description) ? "InvalidUrlError" : "TransportError",
-    method: "POST",
-    url,
-    description: scrub(description)
-  })
-}
+const isResponse = (cause: unknown): cause is APIError =>
+  cause instanceof APIError && !(cause instanceof APIConnectionError)
 
-/** The message at the end of the chain of causes: "fetch failed" stands before the one that says why. */
-const innermost = (error: unknown): string => {
-  let said = "the connection failed"
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    const code = Predicate.hasProperty(at, "code") && Predicate.isString(at.code) ? at.code : ""
-    said = at.message || code || said
-  }
-  return said
-}
+export const incomplete = (description: string, context: Context, usage?: Usage): LlmError.LlmError =>
+  fail(
+    context,
+    new LlmError.IncompleteResponseError({
+      description: `${context.secrets.scrub(description)} (POST ${context.url})`
+    }),
+    usage
+  )
 
 const quotaCodes = new Set([
   "insufficient_quota",
@@ -56,71 +49,11 @@ const quotaCodes = new Set([
 
 const contentCodes = new Set(["content_filter", "content_policy_violation", "moderation_blocked"])
 
-const response = (error: APIError, context: ErrorContext): AiError.AiErrorReason => {
-  const { headers, status } = error
-  const code = text(error.code)
-  const type = text(error.type)
-  const message = context.scrub(bodyMessage(error))
-  const wait = headers === undefined ? undefined : parseRetryAfter(headers, context.nowMillis)
-  const http = status === undefined || headers === undefined ? undefined : {
-    response: { status, headers: keptHeaders(headers) },
-    body: message
-  }
-  const metadata: AiError.ProviderMetadata = {
-    openai: {
-      status: status ?? null,
-      code: code ?? null,
-      type: type ?? null,
-      requestId: error.requestID ?? null
-    },
-    ...ProviderSignal.toMetadata({
-      wait,
-      kind: limitKind(code, type),
-      // 529 is what some gateways say for it.
-      overloaded: status === 503 || status === 529,
-      ...saidLevels(message),
-      ...(headers !== undefined && parseRateLimit(headers))
-    })
-  }
-  const common = {
-    description: AiError.buildErrorDescription({
-      status: status ?? 0,
-      message,
-      method: "POST",
-      url: context.url,
-      errorCode: code,
-      errorType: type,
-      requestId: error.requestID,
-      body: undefined
-    }),
-    metadata,
-    ...(http !== undefined && { http })
-  }
-  const reason = classify({ status, code, type, message, param: text(error.param), wait }, common)
-  switch (headers?.get("x-should-retry")) {
-    case "false":
-      return reason.isRetryable ? new AiError.UnknownError(common) : reason
-    case "true":
-      return reason.isRetryable ? reason : new AiError.InternalProviderError(common)
-    default:
-      return reason
-  }
-}
+/** 498 and 529 are what some gateways and providers answer instead of 503. */
+const overloadedStatuses = new Set([498, 503, 529])
 
-const limitKind = (code: string | undefined, type: string | undefined): ProviderSignal.LimitKind | undefined =>
-  code === "slow_down" ? "slow_down" : type === "requests" || type === "tokens" ? type : undefined
-
-/** A refusal says which limit it was, and how much of it is used, also where no header does. */
-const saidLevels = (
-  message: string
-): { readonly requests: ProviderSignal.Level | undefined; readonly tokens: ProviderSignal.Level | undefined } => {
-  const [, unit, limit, used] = /(requests|tokens) per min.*?Limit:? ([\d,]+), Used:? ([\d,]+)/.exec(message) ?? []
-  if (limit === undefined || used === undefined) return { requests: undefined, tokens: undefined }
-  const level = { limit: count(limit), remaining: Math.max(0, count(limit) - count(used)) }
-  return { requests: unit === "requests" ? level : undefined, tokens: unit === "tokens" ? level : undefined }
-}
-
-const count = (text: string): number => Number(text.replaceAll(",", ""))
+/** How nginx and Go answer a request without TLS where they expect it. */
+const plainHttpRefused = /plain HTTP request was sent to HTTPS port|sent an HTTP request to an HTTPS server/
 
 interface Facts {
   readonly status: number | undefined
@@ -128,89 +61,177 @@ interface Facts {
   readonly type: string | undefined
   readonly message: string
   readonly param: string | undefined
-  readonly wait: Duration.Duration | undefined
-}
-
-interface Common {
+  readonly delay: Duration.Duration | undefined
+  /** The message with what identifies the request. */
   readonly description: string
-  readonly metadata: AiError.ProviderMetadata
-  readonly http?: typeof AiError.HttpContext.Type
 }
 
-const classify = (facts: Facts, common: Common): AiError.AiErrorReason => {
-  const { code, message, param, status, type } = facts
-  if (quotaCodes.has(code ?? "") || quotaCodes.has(type ?? "") || status === 402) {
-    return new AiError.QuotaExhaustedError(common)
-  }
-  if (contentCodes.has(code ?? "")) return new AiError.ContentPolicyError(common)
-  switch (status) {
-    case 400:
-      if (message.startsWith("Invalid schema for ")) return new AiError.UnsupportedSchemaError(common)
-      return new AiError.InvalidRequestError({
-        ...common,
-        ...(param !== undefined && { parameter: param }),
-        ...(code === "context_length_exceeded" && { constraint: "is longer than the model's context window" })
-      })
-    case 401:
-      return new AiError.AuthenticationError({
-        ...common,
-        kind: message.includes("didn't provide an API key") ? "MissingKey" : "InvalidKey"
-      })
-    case 403:
-      return new AiError.AuthenticationError({ ...common, kind: "InsufficientPermissions" })
-    case 404:
-      return new AiError.InvalidRequestError({ ...common, parameter: param ?? "model" })
-    case 408:
-    case 409:
-      return new AiError.InternalProviderError(common)
-    case 413:
-      return new AiError.InvalidRequestError({ ...common, constraint: "is too large" })
-    case 429:
-      return neverFits(message)
-        ? new AiError.InvalidRequestError({ ...common, constraint: "is larger than the rate limit itself" })
-        : rateLimit(facts, common)
-    case undefined:
-      // An error inside a stream that had begun: the status was 200, and only the code tells.
-      return code === "rate_limit_exceeded" ? rateLimit(facts, common) : new AiError.InternalProviderError(common)
-    default:
-      return status >= 500 ? new AiError.InternalProviderError(common) : new AiError.InvalidRequestError({
-        ...common,
-        ...(param !== undefined && { parameter: param })
-      })
-  }
-}
-
-const rateLimit = ({ message, wait }: Facts, common: Common): AiError.RateLimitError => {
-  const said = /try again in ([\d.]+(?:ms|[smhd])(?:[\d.]+(?:ms|[smhd]))*)/.exec(message)?.[1]
-  const retryAfter = wait ?? (said === undefined ? undefined : parseGoDuration(said))
-  return new AiError.RateLimitError({
-    metadata: common.metadata,
-    ...(common.http !== undefined && { http: common.http }),
-    ...(retryAfter !== undefined && { retryAfter })
+const response = (error: APIError, context: Context, nowMillis: number, usage?: Usage): LlmError.LlmError => {
+  const { headers, status } = error
+  context.server.answered = true
+  const facts = readFacts(error, context, nowMillis)
+  const code = facts.code ?? facts.type
+  const limit = readLimit(facts)
+  const rateLimits = readAllWindows(headers, facts.message)
+  return new LlmError.LlmError({
+    provider: context.provider,
+    reason: plainHttpRefused.test(facts.message)
+      ? Connection.unreachable(Connection.needsTls, context)
+      : obey(headers?.get("x-should-retry"), classify(facts, context), facts),
+    ...(status !== undefined && { status }),
+    ...(code !== undefined && { code }),
+    ...(Predicate.isString(error.requestID) && { requestId: context.secrets.scrub(error.requestID) }),
+    ...(facts.delay !== undefined && { serverDelay: facts.delay }),
+    ...(limit !== undefined && { limit }),
+    ...(rateLimits !== undefined && { rateLimits }),
+    ...(usage !== undefined && { usage })
   })
 }
 
-/** A request that asks for more than the whole limit is refused with the same 429 as one that came too early. */
+const readFacts = (error: APIError, { secrets: { scrub }, url }: Context, nowMillis: number): Facts => {
+  const read = (value: unknown): string | undefined => {
+    const string = text(value)
+    return string === undefined ? undefined : scrub(string)
+  }
+  const message = shorten(scrub(bodyMessage(error)))
+  const code = read(error.code)
+  const type = read(error.type)
+  return {
+    // An error inside a body or a stream whose status is 200 may have the status that it deserves for a code.
+    status: error.status ?? (/^[45]\d\d$/.test(code ?? "") ? Number(code) : undefined),
+    code,
+    type,
+    message,
+    param: read(error.param),
+    delay: (error.headers === undefined ? undefined : readRetryAfter(error.headers, nowMillis)) ?? delayIn(message),
+    description: AiError.buildErrorDescription({
+      status: error.status ?? 0,
+      message,
+      method: "POST",
+      url,
+      errorCode: code,
+      errorType: type,
+      requestId: read(error.requestID),
+      body: undefined
+    })
+  }
+}
+
+const text = (value: unknown): string | undefined =>
+  Predicate.isString(value) ? value : Predicate.isNumber(value) ? String(value) : undefined
+
+const bodyMessage = (error: APIError): string =>
+  (Predicate.hasProperty(error.error, "message") ? text(error.error.message) : text(error.error)) ??
+    error.message.replace(/^\d{3} /, "")
+
+const maxMessage = 500
+
+const shorten = (message: string): string =>
+  message.length > maxMessage ? `${message.slice(0, maxMessage)}… (${message.length} characters)` : message
+
+/** `x-should-retry` overrules what the status says. */
+const obey = (
+  shouldRetry: string | null | undefined,
+  reason: LlmError.Reason,
+  { description }: Facts
+): LlmError.Reason => {
+  if (shouldRetry === "false" && reason.isRetryable) return new AiError.UnknownError({ description })
+  if (shouldRetry === "true" && !reason.isRetryable) return new AiError.InternalProviderError({ description })
+  return reason
+}
+
+const classify = (facts: Facts, { baseUrlHint, secrets }: Context): LlmError.Reason => {
+  const { code, description, message, status, type } = facts
+  if (quotaCodes.has(code ?? "") || quotaCodes.has(type ?? "") || status === 402) {
+    return new AiError.QuotaExhaustedError({ http: { body: message } })
+  }
+  if (contentCodes.has(code ?? "")) return new AiError.ContentPolicyError({ description })
+  if (code === "slow_down" || status === undefined && code === "rate_limit_exceeded") return rateLimit(facts)
+  if (overloadedStatuses.has(status ?? 0) || code === "server_is_overloaded") {
+    return new LlmError.OverloadedError({ description })
+  }
+  switch (status) {
+    case 400:
+      return message.startsWith("Invalid schema for ")
+        ? new AiError.UnsupportedSchemaError({ description })
+        : invalidRequest(facts)
+    case 401:
+      return new AiError.AuthenticationError({
+        description,
+        kind: !secrets.exist() || message.includes("didn't provide an API key") ? "MissingKey" : "InvalidKey"
+      })
+    case 403:
+      return new AiError.AuthenticationError({ description, kind: "InsufficientPermissions" })
+    case 404:
+      // OpenAI has a code for a model that does not exist. Without it, there may be nothing at this path.
+      return new LlmError.NotFoundError({
+        description: code === "model_not_found" ? description : `${description}. ${baseUrlHint}`
+      })
+    case 413:
+      return new LlmError.RequestTooLargeError({ description })
+    case 429:
+      return neverFits(message) ? new LlmError.RequestTooLargeError({ description }) : rateLimit(facts)
+    case undefined:
+    case 408:
+    case 409:
+      return new AiError.InternalProviderError({ description })
+    default:
+      if (status < 400) return new AiError.InvalidResponseError({ description })
+      return status >= 500 ? new AiError.InternalProviderError({ description }) : invalidRequest(facts)
+  }
+}
+
+const invalidRequest = ({ code, description, param }: Facts): AiError.InvalidRequestError =>
+  new AiError.InvalidRequestError({
+    description,
+    ...(param !== undefined && { parameter: param }),
+    ...(code === "context_length_exceeded" && { constraint: "is longer than the model's context window" })
+  })
+
+const rateLimit = ({ delay, message }: Facts): AiError.RateLimitError =>
+  new AiError.RateLimitError({ http: { body: message }, ...(delay !== undefined && { retryAfter: delay }) })
+
+const readLimit = ({ code, type }: Facts): LlmError.LlmError["limit"] =>
+  code === "slow_down" ? "growth" : type === "requests" || type === "tokens" ? type : undefined
+
+const delayIn = (message: string): Duration.Duration | undefined => {
+  const delay = /try again in ([\d.]+(?:ms|[smhd])(?:[\d.]+(?:ms|[smhd]))*)/.exec(message)?.[1]
+  return delay === undefined ? undefined : parseGoDuration(delay)
+}
+
+/** The windows of the headers, or else the one that the message quotes. */
+const readAllWindows = (headers: Headers | undefined, message: string): ReadonlyArray<RateLimitWindow> | undefined => {
+  const windows = headers === undefined ? undefined : readWindows(headers)
+  if (windows !== undefined) return windows
+  const quoted = windowIn(message)
+  return quoted === undefined ? undefined : [quoted]
+}
+
+const periods = { sec: "second", min: "minute", hour: "hour", day: "day" } as const
+
+const windowIn = (message: string): RateLimitWindow | undefined => {
+  const match = /(requests|tokens) per (sec|min|hour|day).*?Limit:? ([\d,]+), Used:? ([\d,]+)/.exec(message)
+  if (match === null) return undefined
+  const period = periods[match[2] as keyof typeof periods]
+  const quoted = count(match[3]!)
+  const { limit, remaining } = clampLevel(quoted, quoted - count(match[4]!))
+  if (limit === 0) return undefined
+  return {
+    unit: match[1] as "requests" | "tokens",
+    period,
+    limit,
+    remaining,
+    // The window refills at a constant rate.
+    resetAfter: Duration.times(Duration.fromInputUnsafe(`1 ${period}`), (limit - remaining) / limit)
+  }
+}
+
+const count = (text: string): number => Number(text.replaceAll(",", ""))
+
+/** A request that asks for more than a whole limit is refused with the same 429 as one that came too early. */
 const neverFits = (message: string): boolean => {
   const [, limit, requested] = /Limit:? ([\d,]+).*?Requested:? ([\d,]+)/.exec(message) ?? []
   return limit !== undefined && requested !== undefined
     ? count(requested) > count(limit)
     : message.startsWith("Request too large")
 }
-
-const text = (value: unknown): string | undefined =>
-  Predicate.isString(value) ? value : Predicate.isNumber(value) ? String(value) : undefined
-
-const maxBody = 500
-
-const bodyMessage = (error: APIError): string => {
-  const said = Predicate.hasProperty(error.error, "message") ? text(error.error.message) : text(error.error)
-  const message = said ?? error.message.replace(/^\d{3} /, "")
-  return message.length > maxBody ? `${message.slice(0, maxBody)}… (${message.length} characters)` : message
-}
-
-/** Headers that explain a failure; others may carry cookies and accounts. */
-const explaining = /^(?:x-request-id|retry-after(?:-ms)?|x-ratelimit-.*|x-should-retry|content-type|date|server|via)$/
-
-const keptHeaders = (headers: Headers): Readonly<Record<string, string>> =>
-  Object.fromEntries(Array.from(headers).filter(([name]) => explaining.test(name)))

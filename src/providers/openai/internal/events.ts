@@ -1,37 +1,39 @@
 /**
- * The server-sent events of a streamed answer. Events are most of what a stream costs: the SDK's own reader takes
- * several times as long for each and hands them out one at a time, and `effect/encoding/Sse` looks at every character.
- * Here, all that one read of the connection brought is cut at its line ends and goes on together.
+ * The server-sent events of a streamed answer.
+ *
+ * Written by hand because reading events is most of the cost of a stream: the SDK's reader takes several times as long
+ * for each event and emits them one by one, and `effect/encoding/Sse` inspects every character. Here the bytes of one
+ * read are split at their line ends, and all their parts are emitted together.
  */
-import type * as AiError from "effect/ai/AiError"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { APIError } from "openai"
 import type { CompletionPart } from "../../../llm/Completion.ts"
+import type { LlmError } from "../../../llm/LlmError.ts"
+import { errorIn } from "./completion.ts"
 import type { Collector } from "./stream.ts"
 import * as Template from "./template.ts"
 
-/** The most characters of one line: a whole answer in one event, and much more. */
+/** The most characters in a line, which is much more than a whole answer in one event has. */
 const maxLine = 64 * 1024 * 1024
 
-/** What each read of the connection adds. What arrived before a failure comes before the failure. */
+/** The parts of each read. The parts that arrived before a failure are emitted before it. */
 export const readParts = (
   response: Response,
   collector: Collector,
-  onError: (cause: unknown) => AiError.AiError
-): Stream.Stream<CompletionPart, AiError.AiError> => {
+  onError: (cause: unknown) => LlmError
+): Stream.Stream<CompletionPart, LlmError> => {
   const { body } = response
   if (body === null) return Stream.empty
   const decoder = new TextDecoder()
   const template = Template.make()
   let parts: Array<CompletionPart> = []
   let ended = false
-  let failure: AiError.AiError | undefined
+  let failure: LlmError | undefined
 
   const onEvent = (name: string, text: string): void => {
     if (text === "[DONE]") {
@@ -48,7 +50,7 @@ export const readParts = (
       failure = onError(data.failure)
       return
     }
-    const error = errorOf(name, data.success)
+    const error = errorIn(data.success, name === "error")
     if (error !== undefined) failure = onError(new APIError(undefined, error, undefined, response.headers))
     else {
       collector.add(data.success, parts)
@@ -56,7 +58,7 @@ export const readParts = (
     }
   }
 
-  // The line that has not ended, in the pieces it came in, and the event that has not.
+  // The line that has not ended yet, in the pieces that arrived, and the event that has not ended yet.
   let pieces: Array<string> = []
   let length = 0
   let name = ""
@@ -74,7 +76,7 @@ export const readParts = (
   }
 
   const feed = (chunk: string): void => {
-    // A line may also end in CR LF or CR; a CR at the end of a chunk waits for its LF.
+    // A line may also end in CR LF or CR. After a CR at the end of a chunk the LF may follow in the next one.
     const text = chunk.includes("\r") || pieces.at(-1)?.endsWith("\r") === true ? unix(pieces, chunk) : chunk
     let at = 0
     for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", at)) {
@@ -96,7 +98,7 @@ export const readParts = (
 
   const chunks = Stream.fromReadableStream({ evaluate: () => body, onError })
   return Stream.transformPull(chunks, (pull) => {
-    const next: Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, AiError.AiError> = Effect.suspend(() => {
+    const next: Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, LlmError> = Effect.suspend(() => {
       if (failure !== undefined) return Effect.fail(failure)
       return ended ? Cause.done() : Effect.flatMap(pull, take)
     })
@@ -111,7 +113,7 @@ export const readParts = (
   })
 }
 
-/** A chunk with LF for every line end; what may be the first half of one goes back to wait for the second. */
+/** A chunk with LF as its only line end. A CR at its very end is kept, because it may be half of a CR LF. */
 const unix = (pieces: Array<string>, chunk: string): string => {
   const last = pieces.at(-1)
   let text = chunk
@@ -122,11 +124,4 @@ const unix = (pieces: Array<string>, chunk: string): string => {
   const held = text.endsWith("\r") ? text.slice(0, -1) : text
   const out = held.replace(/\r\n?/g, "\n")
   return held === text ? out : `${out}\r`
-}
-
-const errorOf = (event: string, data: unknown): object | undefined => {
-  const error = Predicate.isObject(data) ? data["error"] : undefined
-  if (Predicate.isObject(error)) return error
-  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: JSON.stringify(error) }
-  return event === "error" ? (Predicate.isObject(data) ? data : { message: String(data) }) : undefined
 }

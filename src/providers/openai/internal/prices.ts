@@ -1,4 +1,4 @@
-/** OpenAI's prices, from dated public copies of its pricing page. */
+/** OpenAI's prices, from dated public copies of its pricing page. Documented as `OpenAi.pricing`. */
 import type { Pricing } from "../../../llm/Pricing.ts"
 
 const long = { above: 272_000, input: 2, output: 1.5 }

@@ -1,6 +1,11 @@
-/** The `x-ratelimit-*` and `retry-after*` headers. */
+/**
+ * Reads the `x-ratelimit-*` and `retry-after*` headers.
+ *
+ * A server may send any number. Every value is clamped where it is read, so that no timer or counter gets one that it
+ * cannot represent.
+ */
 import * as Duration from "effect/Duration"
-import type { RateLimit, RateLimitWindow } from "../../../llm/Completion.ts"
+import type { RateLimitWindow } from "../../../llm/Completion.ts"
 
 /** The part of the Fetch API's `Headers` that is read here. */
 export interface ResponseHeaders {
@@ -9,9 +14,14 @@ export interface ResponseHeaders {
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
+/** No rate limit is reset later than this. */
+const maxDelay = 31 * 86_400_000
+
+const delay = (millis: number): Duration.Duration => Duration.millis(Math.min(maxDelay, Math.max(0, millis)))
+
 /** A duration as Go prints it: `12ms`, `1.5s`, `6m0s`, `1h2m3s`. */
 export const parseGoDuration = (text: string): Duration.Duration | undefined => {
-  // Hot: two of them stand in the headers of every answer.
+  // Hot: the headers of every answer contain two of them.
   const part = /(\d+(?:\.\d+)?)(ms|[smhd])/y
   let millis = 0
   let end = 0
@@ -19,43 +29,55 @@ export const parseGoDuration = (text: string): Duration.Duration | undefined => 
     millis += Number(match[1]) * units[match[2]!]!
     end = part.lastIndex
   }
-  return end > 0 && end === text.length ? Duration.millis(millis) : undefined
+  return end > 0 && end === text.length ? delay(millis) : undefined
 }
 
-export const parseRateLimit = (headers: ResponseHeaders): RateLimit | undefined => {
-  const requests = parseWindow(headers, "requests")
-  const tokens = parseWindow(headers, "tokens")
-  return requests === undefined && tokens === undefined
-    ? undefined
-    : { ...(requests !== undefined && { requests }), ...(tokens !== undefined && { tokens }) }
+/** The rate limits that the headers report, or `undefined` if they report none. OpenAI's limits are per minute. */
+export const readWindows = (headers: ResponseHeaders): ReadonlyArray<RateLimitWindow> | undefined => {
+  const requests = readWindow(headers, "requests")
+  const tokens = readWindow(headers, "tokens")
+  if (requests === undefined) return tokens === undefined ? undefined : [tokens]
+  return tokens === undefined ? [requests] : [requests, tokens]
 }
 
-const parseWindow = (headers: ResponseHeaders, kind: "requests" | "tokens"): RateLimitWindow | undefined => {
-  const limit = number(headers.get(`x-ratelimit-limit-${kind}`))
-  const remaining = number(headers.get(`x-ratelimit-remaining-${kind}`))
+const readWindow = (headers: ResponseHeaders, unit: "requests" | "tokens"): RateLimitWindow | undefined => {
+  const limit = number(headers.get(`x-ratelimit-limit-${unit}`))
+  const remaining = number(headers.get(`x-ratelimit-remaining-${unit}`))
   // Some gateways send -1 or 0 for "no limit".
   if (limit === undefined || remaining === undefined || limit <= 0 || remaining < 0) return undefined
-  const reset = headers.get(`x-ratelimit-reset-${kind}`) ?? ""
-  const resetAfter = parseGoDuration(reset) ?? seconds(number(reset)) ?? Duration.zero
-  return { limit, remaining, resetAfter }
+  const reset = headers.get(`x-ratelimit-reset-${unit}`) ?? ""
+  return { unit, period: "minute", ...clampLevel(limit, remaining), resetAfter: readReset(reset) ?? Duration.zero }
+}
+
+const readReset = (text: string): Duration.Duration | undefined => {
+  const duration = parseGoDuration(text)
+  if (duration !== undefined) return duration
+  const seconds = number(text)
+  return seconds === undefined ? undefined : delay(seconds * 1000)
+}
+
+/** A limit and the rest of it, as numbers that can be added up. */
+export const clampLevel = (limit: number, remaining: number) => {
+  const clamped = Math.min(limit, Number.MAX_SAFE_INTEGER)
+  return { limit: clamped, remaining: Math.min(clamped, Math.max(0, remaining)) }
 }
 
 const number = (text: string | null): number | undefined => {
   if (text === null || text.trim() === "") return undefined
   const value = Number(text)
-  return Number.isFinite(value) ? value : undefined
+  return Number.isNaN(value) ? undefined : value
 }
 
-const seconds = (value: number | undefined): Duration.Duration | undefined =>
-  value === undefined || value < 0 ? undefined : Duration.seconds(value)
-
-/** How long the server asks to wait: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date. */
-export const parseRetryAfter = (headers: ResponseHeaders, nowMillis: number): Duration.Duration | undefined => {
+/**
+ * The delay that the server asks for: `retry-after-ms`, or `retry-after` in seconds or as an HTTP date. A delay that is
+ * negative or a date that is past is no delay.
+ */
+export const readRetryAfter = (headers: ResponseHeaders, nowMillis: number): Duration.Duration | undefined => {
   const millis = number(headers.get("retry-after-ms"))
-  if (millis !== undefined && millis >= 0) return Duration.millis(millis)
+  if (millis !== undefined) return delay(millis)
   const text = headers.get("retry-after")
-  const wait = seconds(number(text))
-  if (wait !== undefined || text === null) return wait
-  const at = Date.parse(text)
-  return Number.isNaN(at) ? undefined : Duration.millis(Math.max(0, at - nowMillis))
+  const seconds = number(text)
+  if (seconds !== undefined) return delay(seconds * 1000)
+  const at = text === null ? NaN : Date.parse(text)
+  return Number.isNaN(at) ? undefined : delay(at - nowMillis)
 }

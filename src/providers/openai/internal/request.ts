@@ -1,14 +1,26 @@
 /** `LlmRequest` → the body of `POST /chat/completions`. */
 import * as AiError from "effect/ai/AiError"
+import { memoize } from "effect/Function"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as OpenAI from "openai"
-import type { LlmRequest, Message, OutputFormat, Parameters, UserPart } from "../../../llm/LlmRequest.ts"
+import type {
+  JsonFormat,
+  LlmRequest,
+  Message,
+  OutputFormat,
+  Parameters,
+  ProviderData,
+  ToolCall,
+  UserPart
+} from "../../../llm/LlmRequest.ts"
 
-type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
+export type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
 type MessageParam = OpenAI.OpenAI.ChatCompletionMessageParam
 type ContentPart = OpenAI.OpenAI.ChatCompletionContentPart
+type FunctionCall = OpenAI.OpenAI.ChatCompletionMessageFunctionToolCall
 
-/** Fails only for files that Chat Completions has no place for. */
+/** Fails only for files that Chat Completions does not accept. */
 export const toBody = (request: LlmRequest): Result.Result<Body, AiError.InvalidUserInputError> => {
   const messages: Array<MessageParam> = []
   for (const message of request.messages) {
@@ -24,42 +36,35 @@ export const toBody = (request: LlmRequest): Result.Result<Body, AiError.Invalid
   })
 }
 
-const toFormat = (output: OutputFormat): Partial<Body> => {
+// All requests of an extraction share one output format and one set of parameters.
+const toFormat = memoize((output: OutputFormat): Partial<Body> => {
   switch (output.mode) {
     case "json_schema":
       return {
         response_format: {
           type: "json_schema",
-          json_schema: {
-            name: output.name,
-            ...(output.description !== undefined && { description: output.description }),
-            schema: output.jsonSchema,
-            strict: true
-          }
+          json_schema: { ...named(output), schema: output.jsonSchema, ...strict(output) }
         }
       }
     case "tools":
       return {
-        tools: [{
-          type: "function",
-          function: {
-            name: output.name,
-            ...(output.description !== undefined && { description: output.description }),
-            parameters: output.jsonSchema,
-            strict: true
-          }
-        }],
+        tools: [{ type: "function", function: { ...named(output), parameters: output.jsonSchema, ...strict(output) } }],
         tool_choice: { type: "function", function: { name: output.name } },
         parallel_tool_calls: false
       }
     case "json":
       return { response_format: { type: "json_object" } }
     case "markdown":
+    case "text":
       return {}
   }
-}
+})
 
-const toParameters = (parameters: Parameters): Partial<Body> => ({
+const named = ({ description, name }: JsonFormat) => ({ name, ...(description !== undefined && { description }) })
+
+const strict = ({ strict }: JsonFormat) => strict === undefined ? {} : { strict }
+
+const toParameters = memoize((parameters: Parameters): Partial<Body> => ({
   ...(parameters.maxTokens !== undefined && { max_completion_tokens: parameters.maxTokens }),
   ...(parameters.temperature !== undefined && { temperature: parameters.temperature }),
   ...(parameters.topP !== undefined && { top_p: parameters.topP }),
@@ -72,8 +77,8 @@ const toParameters = (parameters: Parameters): Partial<Body> => ({
   ...(parameters.serviceTier !== undefined && { service_tier: parameters.serviceTier }),
   ...(parameters.promptCacheKey !== undefined && { prompt_cache_key: parameters.promptCacheKey }),
   ...parameters.extra
-  // Levels, verbosities and tiers are strings here: the SDK lists those it knew at its release, servers know others.
-} as Partial<Body>)
+  // Efforts, verbosities and tiers are plain strings here, because servers accept more than the SDK's types list.
+} as Partial<Body>))
 
 const toMessage = (message: Message): Result.Result<MessageParam, AiError.InvalidUserInputError> => {
   switch (message.role) {
@@ -83,13 +88,8 @@ const toMessage = (message: Message): Result.Result<MessageParam, AiError.Invali
       return Result.succeed({
         role: "assistant",
         content: message.content,
-        ...(message.toolCalls !== undefined && {
-          tool_calls: message.toolCalls.map((call) => ({
-            id: call.id,
-            type: "function" as const,
-            function: { name: call.name, arguments: call.arguments }
-          }))
-        })
+        ...(message.toolCalls !== undefined && { tool_calls: message.toolCalls.map(toCall) }),
+        ...own(message.providerData)
       })
     case "tool":
       return Result.succeed({ role: "tool", tool_call_id: message.toolCallId, content: message.content })
@@ -100,6 +100,19 @@ const toMessage = (message: Message): Result.Result<MessageParam, AiError.Invali
   }
 }
 
+const toCall = (call: ToolCall): FunctionCall => ({
+  id: call.id,
+  type: "function",
+  function: { name: call.name, arguments: call.arguments },
+  ...own(call.providerData)
+})
+
+/** The provider data that came from OpenAI; another provider's would be refused. */
+const own = (data: ProviderData | undefined): object => {
+  const ours = data?.["openai"]
+  return Predicate.isObject(ours) ? ours : {}
+}
+
 const toPart = (part: UserPart): Result.Result<ContentPart, AiError.InvalidUserInputError> => {
   if (part.type === "text") return Result.succeed({ type: "text", text: part.text })
   if (part.mediaType.startsWith("image/")) return Result.succeed({ type: "image_url", image_url: { url: part.url } })
@@ -107,7 +120,7 @@ const toPart = (part: UserPart): Result.Result<ContentPart, AiError.InvalidUserI
   if (data === undefined) {
     return Result.fail(
       new AiError.InvalidUserInputError({
-        description: `Chat Completions takes a file of type "${part.mediaType}" only as bytes, not by its URL. ` +
+        description: `Chat Completions accepts a file of type "${part.mediaType}" only as bytes, not by its URL. ` +
           `Download it and pass its bytes`
       })
     )

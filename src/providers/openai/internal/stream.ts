@@ -3,21 +3,28 @@ import * as Predicate from "effect/Predicate"
 import type { Completion, CompletionPart } from "../../../llm/Completion.ts"
 import * as Usage from "../../../llm/Usage.ts"
 import { contentText, finishReason, usage } from "./completion.ts"
-import { parseRateLimit, type ResponseHeaders } from "./rateLimit.ts"
+import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
+import type { Secrets } from "./secrets.ts"
 import type { Piece } from "./template.ts"
 
-/** Collects chunks into a completion, handing out what each one adds. */
+/** Collects chunks into a completion. */
 export interface Collector {
-  /** Takes a chunk, and appends the parts it adds to `out`. */
+  /** Adds a chunk, and appends the parts that it contains to `out`. */
   readonly add: (chunk: unknown, out: Array<CompletionPart>) => void
-  /** Takes a chunk like the one before it, but for its piece of the answer. */
+  /** Adds a chunk that differs from the one before it only in its piece of the answer. */
   readonly append: (piece: Piece, out: Array<CompletionPart>) => void
-  /** The whole, or `undefined` when the stream ended before the model did. */
+  /** The completion, or `undefined` if the stream ended before it had a finish reason. */
   readonly finish: () => Completion | undefined
+  /** The usage, where the stream has reported it. */
+  readonly usage: () => Usage.Usage | undefined
 }
 
-export const makeCollector = (headers: ResponseHeaders, requestedModel: string): Collector => {
-  const rateLimit = parseRateLimit(headers)
+export const makeCollector = (
+  headers: ResponseHeaders,
+  requestedModel: string,
+  { redact }: Secrets
+): Collector => {
+  const rateLimits = readWindows(headers)
   const text: Array<string> = []
   const refusal: Array<string> = []
   const calls = new Map<number, { id: string; name: string; readonly args: Array<string> }>()
@@ -43,6 +50,7 @@ export const makeCollector = (headers: ResponseHeaders, requestedModel: string):
   }
 
   return {
+    usage: () => used.unreported > 0 ? undefined : used,
     append: ({ call, delta }, out) => {
       if (delta === "") return
       if (call === undefined) {
@@ -75,19 +83,19 @@ export const makeCollector = (headers: ResponseHeaders, requestedModel: string):
     },
     finish: () =>
       reason === undefined ? undefined : {
-        id,
-        model,
+        id: redact(id),
+        model: model === requestedModel ? model : redact(model),
         text: text.join(""),
         toolCalls: Array.from(calls, ([index, { args, id, name }]) => ({
-          id: id || `call_${index}`,
+          id: redact(id || `call_${index}`),
           name,
           arguments: args.join("")
         })),
-        ...(refusal.length > 0 && { refusal: refusal.join("") }),
+        ...(refusal.length > 0 && { refusal: redact(refusal.join("")) }),
         finishReason: finishReason(reason),
         usage: used,
-        ...(serviceTier !== undefined && { serviceTier }),
-        ...(rateLimit !== undefined && { rateLimit })
+        ...(serviceTier !== undefined && { serviceTier: redact(serviceTier) }),
+        ...(rateLimits !== undefined && { rateLimits })
       }
   }
 }

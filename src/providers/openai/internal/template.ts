@@ -1,6 +1,7 @@
 /**
- * Servers write events that differ in nothing but the piece of the answer they carry, and parsing them is most of what
- * a stream costs. Once an event is known, the next one that has the same characters around its piece means the same.
+ * Skips parsing most events of a stream. Successive events usually differ only in their piece of the answer, and parsing
+ * them is most of the cost of a stream. Once an event has been parsed, the next one with the same characters around its
+ * piece has the same meaning.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -12,13 +13,13 @@ export interface Piece {
 }
 
 export interface Template {
-  /** The piece in an event that is like the last one that was learnt. */
+  /** The piece of an event that equals the last one learned in everything else. */
   readonly match: (event: string) => Piece | undefined
-  /** Takes an event, and what it says, for the next to be like it. Called for every event that did not match. */
+  /** Learns an event from its text and its parsed data. Call it for every event that did not match. */
   readonly learn: (event: string, data: unknown) => void
 }
 
-/** Servers whose events are never alike, because they pad them at random, say, are given up. */
+/** The surplus of misses after which learning stops, for servers whose events all differ, by random padding for example. */
 const patience = 16
 
 export const make = (): Template => {
@@ -47,7 +48,7 @@ export const make = (): Template => {
       if (at === -1) return
       const before = event.slice(0, at)
       const after = event.slice(at + literal.length)
-      // Whatever stands there now must turn up as the piece, or that is not where the piece stands.
+      // The same literal may occur in another field. A probe in its place must be parsed as the piece.
       const probe = Result.getOrUndefined(Result.try((): unknown => JSON.parse(`${before}"${probed}"${after}`)))
       if (pieceOf(probe)?.delta === probed) known = { before, after, call: piece.call }
     }
@@ -56,7 +57,7 @@ export const make = (): Template => {
 
 const probed = "~effect-instructor"
 
-/** The value of a JSON string, if that is what a text is, to its last character. */
+/** The value of a text that is one JSON string from its first to its last character. */
 const stringOf = (text: string): string | undefined => {
   if (text[0] !== "\"" || text[text.length - 1] !== "\"") return undefined
   const inside = text.slice(1, -1)
@@ -66,7 +67,7 @@ const stringOf = (text: string): string | undefined => {
   return Predicate.isString(value) ? value : undefined
 }
 
-/** The piece of an event that says nothing else which would add up when it is said again. */
+/** The piece of an event that contains nothing else that accumulates, such as a refusal or the start of a call. */
 const pieceOf = (data: unknown): Piece | undefined => {
   const choices = Predicate.isObject(data) ? data["choices"] : undefined
   const choice: unknown = Array.isArray(choices) ? choices[0] : undefined

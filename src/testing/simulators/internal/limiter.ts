@@ -1,13 +1,13 @@
 /**
- * OpenAI's limiter as its 429s describe it: a bucket of requests and one of tokens, each as large as a minute's limit
- * and refilled continuously; a request is let in when both have room for it.
+ * OpenAI's rate limiter as its 429s describe it: a bucket of requests and one of tokens, each with the limit of a minute
+ * as its capacity and refilled continuously. A request is admitted if both contain enough.
  */
 import * as Fault from "../../Fault.ts"
 
 export interface Limits {
   readonly requestsPerMinute: number | undefined
   readonly tokensPerMinute: number | undefined
-  /** Enforce requests by the second, as some deployments do: 600 a minute are then 10 a second. */
+  /** Enforces the requests by the second, as some deployments do: 600 a minute become 10 a second. */
   readonly quantised: boolean
 }
 
@@ -19,7 +19,7 @@ interface Refused {
   readonly limit: number
   readonly used: number
   readonly requested: number
-  /** Until the request would fit; `undefined` when it never will. */
+  /** The delay until the request fits; `undefined` if it never does. */
   readonly waitMillis: number | undefined
 }
 
@@ -34,7 +34,7 @@ interface Bucket {
 
 export interface Limiter {
   readonly admit: (tokens: number, nowMillis: number) => Admission
-  /** Takes from the limits without a request, as another client of the same account would. */
+  /** Uses up a part of the limits, as another client of the same account would. */
   readonly consume: (requests: number, tokens: number, nowMillis: number) => void
   readonly headers: (nowMillis: number) => Readonly<Record<string, string>>
 }
@@ -101,11 +101,11 @@ const refill = (bucket: Bucket, now: number): void => {
   bucket.at = now
 }
 
-/** What the server says to a request that its limits have no room for. */
+/** The 429 for a request that the limits refuse. */
 export const toResponse = (
   { kind, limit, requested, used, waitMillis }: Refused,
   model: string,
-  tellsHeaders: boolean
+  hasHeaders: boolean
 ): Fault.Respond => {
   const unit = kind === "requests" ? "requests per min (RPM)" : "tokens per min (TPM)"
   const where = `for ${model} in organization org-simulated on ${unit}: Limit ${limit}`
@@ -118,14 +118,14 @@ export const toResponse = (
       : `Rate limit reached ${where}, Used ${used}, Requested ${requested}. Please try again in ${
         goDuration(waitMillis)
       }.`,
-    headers: waitMillis === undefined || !tellsHeaders ? {} : {
+    headers: waitMillis === undefined || !hasHeaders ? {} : {
       "retry-after-ms": String(waitMillis),
       "retry-after": String(Math.ceil(waitMillis / 1000))
     }
   })
 }
 
-/** A duration as Go prints it, the way the headers have it. */
+/** A duration as Go prints it, which is the format of the headers. */
 export const goDuration = (millis: number): string => {
   if (millis < 1000) return `${Math.ceil(millis)}ms`
   const seconds = millis / 1000

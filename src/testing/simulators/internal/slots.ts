@@ -1,10 +1,10 @@
-/** A server that answers so many requests at a time, lets a few more wait, and turns the rest away, as Ollama does. */
+/** Limits the requests that are answered and that wait at one time, and refuses all others, as Ollama does. */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import * as Fault from "../../Fault.ts"
 
 export interface Slots {
-  /** Holds a slot for as long as the effect takes, or tells that there is no room to wait for one. */
+  /** Runs an effect in a slot, or returns a 503 if the queue for one is full. */
   readonly hold: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A | Fault.Respond, E, R>
 }
 

@@ -1,24 +1,30 @@
 /** Chat completions as OpenAI's server writes them. */
 import type * as Response from "effect/ai/Response"
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import * as Reply from "../../Reply.ts"
+import type * as Reply from "../../Reply.ts"
 
 export type Json = Schema.Json
 
-export interface Envelope {
+/** An answer with everything that its JSON depends on. */
+export interface Answer {
   readonly id: string
   readonly model: string
   /** Seconds since the epoch. */
   readonly created: number
+  readonly reply: Reply.Reply
+  /** The function that the answer calls. */
+  readonly tool: string | undefined
+  /** The number of choices, all with the same reply. */
+  readonly choices: number
+  readonly usage: TokenCount
 }
 
-export interface TokenCount {
+interface TokenCount {
   readonly prompt: number
-  /** Those of the prompt that were in the cache. */
+  /** The part of the prompt that was in the cache. */
   readonly cached: number
   readonly completion: number
-  /** Those of the completion that went into reasoning. */
+  /** The part of the completion that was spent on reasoning. */
   readonly reasoning: number
 }
 
@@ -33,10 +39,8 @@ const finishReasons: Readonly<Record<Response.FinishReason, string>> = {
   unknown: "stop"
 }
 
-const finishReason = (reply: Reply.Reply, tool: string | undefined): string =>
-  tool !== undefined && reply.finishReason === "stop" && reply.refusal === undefined
-    ? "tool_calls"
-    : finishReasons[reply.finishReason]
+const finishReason = ({ reply, tool }: Answer): string =>
+  tool !== undefined && reply.finishReason === "stop" ? "tool_calls" : finishReasons[reply.finishReason]
 
 const toUsage = ({ cached, completion, prompt, reasoning }: TokenCount): Json => ({
   prompt_tokens: prompt,
@@ -51,118 +55,91 @@ const toUsage = ({ cached, completion, prompt, reasoning }: TokenCount): Json =>
   }
 })
 
-/** The body of an answer. `tool` names the function that was to be called. */
-export const toCompletion = (
-  envelope: Envelope,
-  reply: Reply.Reply,
-  tool: string | undefined,
-  tokens: TokenCount
-): Json => {
-  const asTool = tool !== undefined && reply.refusal === undefined
+const callId = ({ id }: Answer, index: number): string => index === 0 ? `call_${id}` : `call_${id}_${index}`
+
+const indexes = ({ choices }: Answer): ReadonlyArray<number> => Array.from({ length: choices }, (_, index) => index)
+
+/** The body of a response. */
+export const toCompletion = (answer: Answer): Json => ({
+  id: answer.id,
+  object: "chat.completion",
+  created: answer.created,
+  model: answer.model,
+  choices: indexes(answer).map((index) => ({
+    index,
+    message: toMessage(answer, index),
+    logprobs: null,
+    finish_reason: finishReason(answer)
+  })),
+  usage: toUsage(answer.usage),
+  service_tier: "default",
+  system_fingerprint: "fp_simulated"
+})
+
+const toMessage = (answer: Answer, index: number): Json => {
+  const { reply, tool } = answer
   return {
-    id: envelope.id,
-    object: "chat.completion",
-    created: envelope.created,
-    model: envelope.model,
-    choices: [{
-      index: 0,
-      message: {
-        role: "assistant",
-        content: asTool || reply.refusal !== undefined ? null : reply.text,
-        refusal: reply.refusal ?? null,
-        annotations: [],
-        ...(asTool && {
-          tool_calls: [{
-            id: `call_${envelope.id}`,
-            type: "function",
-            function: { name: tool, arguments: reply.text }
-          }]
-        })
-      },
-      logprobs: null,
-      finish_reason: finishReason(reply, tool)
-    }],
-    usage: toUsage(tokens),
-    service_tier: "default",
-    system_fingerprint: "fp_simulated"
+    role: "assistant",
+    content: tool !== undefined || reply.refusal !== undefined ? null : reply.text,
+    refusal: reply.refusal ?? null,
+    annotations: [],
+    ...(tool !== undefined && {
+      tool_calls: [{
+        id: callId(answer, index),
+        type: "function",
+        function: { name: tool, arguments: reply.text }
+      }]
+    })
   }
 }
 
-/** The events of a streamed answer, without the final `[DONE]`. */
+/** The events of a streamed response, without the final `[DONE]`. */
 export const toChunks = (
-  envelope: Envelope,
-  reply: Reply.Reply,
-  tool: string | undefined,
-  tokens: TokenCount,
-  options: { readonly chunkSize: number; readonly includeUsage: boolean }
+  answer: Answer,
+  { chunkSize, includesUsage }: { readonly chunkSize: number; readonly includesUsage: boolean }
 ): ReadonlyArray<Json> => {
-  const chunk = (choices: Json, usage?: Json): Json => ({
-    id: envelope.id,
+  const chunk = (choices: Json, usage: Json = null): Json => ({
+    id: answer.id,
     object: "chat.completion.chunk",
-    created: envelope.created,
-    model: envelope.model,
+    created: answer.created,
+    model: answer.model,
     service_tier: "default",
     system_fingerprint: "fp_simulated",
     choices,
-    ...(options.includeUsage && { usage: usage ?? null })
+    ...(includesUsage && { usage })
   })
-  const delta = (delta: Json, finish_reason: string | null = null): Json =>
-    chunk([{ index: 0, delta, logprobs: null, finish_reason }])
-  const asTool = tool !== undefined && reply.refusal === undefined
-  const pieces = split(reply.refusal ?? reply.text, options.chunkSize)
-  return [
-    delta(
-      asTool
-        ? {
-          role: "assistant",
-          content: null,
-          tool_calls: [{
-            index: 0,
-            id: `call_${envelope.id}`,
-            type: "function",
-            function: { name: tool, arguments: "" }
-          }],
-          refusal: null
-        }
-        : { role: "assistant", content: reply.refusal === undefined ? "" : null, refusal: null }
-    ),
-    ...pieces.map((piece) =>
-      delta(
-        asTool
-          ? { tool_calls: [{ index: 0, function: { arguments: piece } }] }
-          : reply.refusal === undefined
-          ? { content: piece }
-          : { refusal: piece }
-      )
-    ),
-    delta({}, finishReason(reply, tool)),
-    ...(options.includeUsage ? [chunk([], toUsage(tokens))] : [])
-  ]
+  const ofChoice = (index: number): ReadonlyArray<Json> => {
+    const delta = (delta: Json, finish_reason: string | null = null): Json =>
+      chunk([{ index, delta, logprobs: null, finish_reason }])
+    return [
+      delta(firstDelta(answer, index)),
+      ...split(answer.reply.refusal ?? answer.reply.text, chunkSize).map((piece) => delta(pieceDelta(answer, piece))),
+      delta({}, finishReason(answer))
+    ]
+  }
+  return [...indexes(answer).flatMap(ofChoice), ...(includesUsage ? [chunk([], toUsage(answer.usage))] : [])]
+}
+
+const firstDelta = (answer: Answer, index: number): Json => {
+  const { reply, tool } = answer
+  if (tool === undefined) return { role: "assistant", content: reply.refusal === undefined ? "" : null, refusal: null }
+  const call = { index: 0, id: callId(answer, index), type: "function", function: { name: tool, arguments: "" } }
+  return { role: "assistant", content: null, tool_calls: [call], refusal: null }
+}
+
+const pieceDelta = ({ reply, tool }: Answer, piece: string): Json => {
+  if (tool !== undefined) return { tool_calls: [{ index: 0, function: { arguments: piece } }] }
+  return reply.refusal === undefined ? { content: piece } : { refusal: piece }
 }
 
 const split = (text: string, size: number): ReadonlyArray<string> => {
   const out: Array<string> = []
   for (let at = 0; at < text.length;) {
     let end = at + size
-    // JSON cannot carry half a surrogate pair, and no server sends one.
+    // JSON cannot contain half of a surrogate pair, and no server sends one.
     if (/[\uD800-\uDBFF]/.test(text[end - 1] ?? "")) end++
     out.push(text.slice(at, end))
     at = end
   }
   return out
-}
-
-/** The tokens of a request's messages, about as OpenAI estimates them before it reads them. */
-export const promptTokens = (messages: ReadonlyArray<unknown>): number =>
-  messages.reduce<number>((sum, message) => sum + 4 + Reply.estimateTokens(messageText(message)), 3)
-
-export const messageText = (message: unknown): string => {
-  if (!Predicate.isObject(message)) return ""
-  const content = message["content"]
-  if (Predicate.isString(content)) return content
-  return Array.isArray(content)
-    ? content.map((part) => Predicate.hasProperty(part, "text") && Predicate.isString(part.text) ? part.text : "").join(
-      ""
-    )
-    : ""
 }

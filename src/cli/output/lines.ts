@@ -1,0 +1,84 @@
+/** Lines of the output: the result of each item as JSON. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Batch from "../../batch/Batch.ts"
+import type * as Journal from "../../batch/Journal.ts"
+import type { AnswerIssue, ExtractionError } from "../../extraction/ExtractionError.ts"
+import type { Usage } from "../../llm/Usage.ts"
+import { type CommandFailure, usage as wrongUsage } from "../commandFailure.ts"
+import type { AnyExtraction } from "../options/schemaModule.ts"
+
+export interface Line {
+  readonly index: number
+  readonly isError: boolean
+  /** With its newline. */
+  readonly text: string
+}
+
+export interface OutputLines {
+  /** A value as JSON. */
+  readonly value: (value: unknown) => Result.Result<Schema.Json, string>
+  readonly ofItem: (item: Batch.Item<unknown, unknown>) => Line
+  /** The line of an item that an earlier run finished, under its index in this run. */
+  readonly ofRecord: (record: Journal.JournalRecord, index: number) => Effect.Effect<Line>
+}
+
+interface Finished {
+  readonly index: number
+  readonly id: string | null | undefined
+  readonly attempts: number
+  readonly usage: Usage
+}
+
+export const make = (
+  extraction: Pick<AnyExtraction, "schema"> & AnyExtraction
+): Result.Result<OutputLines, CommandFailure> =>
+  // Effect's compilers throw on what has no JSON form.
+  Result.try({
+    try: () =>
+      Schema.encodeUnknownResult(Schema.toCodecJson(Schema.toType(Schema.make<Schema.Top>(extraction.schema.ast)))),
+    catch: (cause) => wrongUsage(`The values of this schema have no JSON form: ${String(cause)}`)
+  }).pipe(Result.map((encode): OutputLines => {
+    const value = (value: unknown): Result.Result<Schema.Json, string> =>
+      Result.mapBoth(encode(value) as Result.Result<Schema.Json, unknown>, {
+        onSuccess: (json) => json,
+        onFailure: (issue) => `The value has no JSON form: ${String(issue)}`
+      })
+
+    const line = (finished: Finished, result: Result.Result<unknown, ExtractionError>): Line => {
+      if (Result.isFailure(result)) {
+        const { reason } = result.failure
+        const issues = reason._tag === "InvalidOutput" ? reason.issues : undefined
+        return toLine(finished, failed(reason._tag, reason.message, issues))
+      }
+      const encoded = value(result.success)
+      return toLine(
+        finished,
+        Result.isSuccess(encoded)
+          ? { status: "ok", value: encoded.success }
+          : failed("InvalidOutput", encoded.failure, undefined)
+      )
+    }
+
+    return {
+      value,
+      ofItem: (item) => line(item, item.result),
+      ofRecord: (record, index) =>
+        Effect.map(Batch.restore(extraction, record), (result) => line({ ...record, index }, result))
+    }
+  }))
+
+const failed = (reason: string, message: string, issues: ReadonlyArray<AnswerIssue> | undefined) => ({
+  status: "error" as const,
+  error: { reason, message, ...(issues !== undefined && { issues }) }
+})
+
+const toLine = (
+  { attempts, id, index, usage }: Finished,
+  outcome: { readonly status: "ok"; readonly value: Schema.Json } | ReturnType<typeof failed>
+): Line => ({
+  index,
+  isError: outcome.status === "error",
+  text: `${JSON.stringify({ index, id: id ?? String(index), ...outcome, attempts, usage })}\n`
+})

@@ -26,9 +26,15 @@ export const candidates = (text: string): ReadonlyArray<Schema.Json> => {
   const whole = parse(text)
   if (Option.isSome(whole)) return [whole.value]
   if (text.length > maxSearched) return []
+  if (!/[{[]/.test(text)) return fencedScalars(text)
   const found = blocks(text)
   return found.length > 0 ? found : blocks(afterReasoning(text))
 }
+
+/** Texts, numbers and the like have no brackets by which to find them. */
+const fencedScalars = (text: string): ReadonlyArray<Schema.Json> =>
+  Array.from(text.matchAll(/```[\w-]*[^\S\n]*\n([^`]*)```/g), ([, block]) => parse(block!))
+    .flatMap(Option.toArray).toReversed()
 
 const reasoningTag = /<(\/?)(think|thinking|thought|reasoning|scratchpad|analysis)>/iy
 
@@ -104,6 +110,6 @@ const beginsJson = (text: string, at: number): boolean => {
 /** Whether a block is the value of a key, whose object has lost its beginning. */
 const belongsToObject = (text: string, at: number): boolean => /["']\s*:\s*$/.test(text.slice(Math.max(0, at - 20), at))
 
-/** Whether JSON goes on after a block, which then was not the whole. */
+/** Whether JSON goes on after a block, which then was not the whole. A colon may also introduce the next block. */
 const continues = (text: string, end: number): boolean =>
-  /^\s*(?:[,:]?\s*["'{[]|[}\]:,])/.test(text.slice(end, end + 200))
+  /^\s*(?:[,:]?\s*["'{[]|[}\]:,])/.test(text.slice(end, end + 200)) && !/^:\s+[{[]/.test(text.slice(end, end + 200))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Fiber, Result, Schema, Stream } from "effect"
+import { Duration, Effect, Fiber, Result, Schema, Stream } from "effect"
 import { Batch, Extraction, Usage } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
@@ -202,18 +202,23 @@ describe("Batch.stream", () => {
         : Reply.delayed({ echo: String(request.messages.length) }, "100 millis")
     ))))
 
-  it.effect("dies with a defect in the code of a schema", () =>
+  it.effect("fails the items whose answers make the code of a schema throw, and no others", () =>
     Effect.gen(function*() {
-      const exit = yield* run(Effect.exit(Stream.runDrain(Batch.stream(
-        Schema.Struct({
-          echo: Schema.String.check(Schema.makeFilter(() => {
-            throw new Error("broken check")
-          }))
-        }),
-        texts(5),
-        { concurrency: 2 }
-      ))))
-      assert.isTrue(exit._tag === "Failure" && Cause.hasDies(exit.cause))
+      const picky = Schema.Struct({
+        echo: Schema.String.check(Schema.makeFilter((text) => {
+          if (text === "text 2") throw new Error("broken check")
+          return undefined
+        }))
+      })
+      const items = yield* run(Stream.runCollect(Batch.stream(picky, texts(5), { concurrency: 2, ordered: true })))
+      assert.deepStrictEqual(
+        items.map(({ result }) => Result.isSuccess(result)),
+        texts(5).map((text) => text !== "text 2")
+      )
+      assert.include(
+        items.map(({ result }) => String(Result.merge(result))).join(),
+        "The schema threw: Error: broken check"
+      )
     }).pipe(Effect.provide(mock())))
 
   it.effect("interrupts the items in flight when it is interrupted", () =>

@@ -378,7 +378,7 @@ describe("ExtractionStream", () => {
     it.effect("asks again for the elements that did not decode, and keeps their indexes", () =>
       Effect.gen(function*() {
         const { asked, error, seen } = yield* reask([
-          { items: [ada, { name: "Alan", age: "41" }, grace, { name: "Bob" }] },
+          { items: [ada, { name: "Alan", age: "forty-one" }, grace, { name: "Bob" }] },
           { items: [alan, { name: "Bob", age: null }] },
           { items: [{ name: "Bob", age: 1 }] }
         ])

@@ -123,8 +123,13 @@ const array = (sampler: Sampler, node: Node, depth: number): Schema.Json => {
   const least = toNumber(node["minItems"]) ?? 0
   const most = toNumber(node["maxItems"]) ?? Infinity
   const count = Math.min(most, Math.max(least, depth >= maxDepth ? 0 : 1 + sampler.next(2), prefix.length))
-  return Array.from({ length: count }, (_, i) => valueOf(sampler, prefix[i] ?? node["items"], depth + 1))
+  const items = Array.from({ length: count }, (_, i) => valueOf(sampler, prefix[i] ?? node["items"], depth + 1))
+  return items.filter((item, i) => i < least || !items.slice(0, i).some((other) => isSameEntry(item, other)))
 }
+
+/** Records are lists of entries in a strict schema, and their keys differ. */
+const isSameEntry = (a: Schema.Json, b: Schema.Json): boolean =>
+  Predicate.isObject(a) && Predicate.isObject(b) && "key" in a && "key" in b && a["key"] === b["key"]
 
 const string = ({ next, words }: Sampler, node: Node): string => {
   if (Predicate.isString(node["pattern"])) return ofPattern(next, node["pattern"])

@@ -8,10 +8,16 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as IsoDate from "./isoDate.ts"
 import * as Shape from "./shape.ts"
 
-/** A codec whose encoded side is what JSON can say: numbers that are finite, and dates that exist. */
+/**
+ * A codec whose encoded side is what JSON can say: numbers that are finite, dates that exist, and `null` for the
+ * `undefined` of an optional key only where it is not simply missing.
+ */
 export const toJson = (codec: SchemaAST.AST): SchemaAST.AST =>
   rewrite(codec, (ast) => {
     if (isJsonNumber(ast)) return copy(ast, { encoding: undefined })
+    if (SchemaAST.isUnion(ast) && SchemaAST.isOptional(ast)) {
+      return copy(ast, { types: ast.types.filter((type) => !SchemaAST.isUndefined(type)) })
+    }
     return SchemaAST.isString(ast) && IsoDate.isExpected(ast)
       ? Schema.make<Schema.String>(ast).check(IsoDate.check).ast
       : ast

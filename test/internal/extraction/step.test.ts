@@ -170,6 +170,6 @@ describe("step", () => {
       )
       const first = Result.getOrThrow(Compiled.toRequest(compiled, "x", "small"))
       const step = yield* Step.make(compiled, first, completion({ text: "{\"name\":\"ada\"}" }), [])
-      assert.deepStrictEqual(step, { _tag: "Valid", value: { name: "ADA" }, answer: { name: "ada" } })
+      assert.deepStrictEqual(step, { _tag: "Valid", value: { name: "ADA" }, answer: { name: "ada" }, coercions: [] })
     }))
 })

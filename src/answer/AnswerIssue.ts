@@ -2,6 +2,7 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { lessFitting } from "../schema/ResponseSchema.ts"
 
 /**
  * The schema of `AnswerIssue`.
@@ -25,14 +26,17 @@ export interface AnswerIssue extends Schema.Schema.Type<typeof AnswerIssue> {}
 const standard = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /** Every leaf of a decoder's issue. */
-export const fromSchemaIssue = (issue: SchemaIssue.Issue): ReadonlyArray<AnswerIssue> =>
-  standard(issue).issues.map(({ message, path }) => ({
+export const fromSchemaIssue = (issue: SchemaIssue.Issue): ReadonlyArray<AnswerIssue> => {
+  const all = standard(issue).issues.map(({ message, path }) => ({
     message,
     path: (path ?? []).map((segment) => {
       const key = Predicate.isObject(segment) ? segment.key : segment
       return Predicate.isNumber(key) ? key : String(key)
     })
   }))
+  const reported = all.filter(({ message }) => message !== lessFitting)
+  return reported.length === 0 ? all : reported
+}
 
 /**
  * An issue as one line, for logs and messages: `address.lines[0]: Expected string`.

@@ -74,8 +74,9 @@ const blocks = (text: string): ReadonlyArray<Schema.Json> => {
       if (belongsToObject(text, at)) return []
       const block = TolerantJson.read(text, at)
       if (block === "unclosed") return []
-      const end = block === "malformed" ? TolerantJson.closing(text, at) : block.end
-      if (end === -1 || continues(text, end)) return []
+      const close = block === "malformed" ? TolerantJson.closing(text, at) : block.end
+      const end = preamble === -1 ? close + extraBrace(text, at, close) : close
+      if (close === -1 || continues(text, end) && !(block !== "malformed" && introduces(text, end))) return []
       isLastReadable = block !== "malformed"
       if (block !== "malformed") values.push(block.value)
       if (preamble === -1) preamble = at
@@ -110,6 +111,20 @@ const beginsJson = (text: string, at: number): boolean => {
 /** Whether a block is the value of a key, whose object has lost its beginning. */
 const belongsToObject = (text: string, at: number): boolean => /["']\s*:\s*$/.test(text.slice(Math.max(0, at - 20), at))
 
-/** Whether JSON goes on after a block, which then was not the whole. A colon may also introduce the next block. */
+/**
+ * The length of one closing brace too many at the end of an answer. With an object in the object before it, the one too
+ * many could be the brace that closed the inner one.
+ */
+const extraBrace = (text: string, start: number, end: number): number => {
+  if (text.length - end > 100 || text[end - 1] !== "}") return 0
+  const length = /^\s*\}(?=[\s`]*$)/.exec(text.slice(end))?.[0].length ?? 0
+  const block = text.slice(start, end)
+  return length > 0 && !/[{}]/.test(block.slice(1, -1)) && Option.isSome(parse(block)) ? length : 0
+}
+
+/** Whether JSON goes on after a block, which then was not the whole. */
 const continues = (text: string, end: number): boolean =>
-  /^\s*(?:[,:]?\s*["'{[]|[}\]:,])/.test(text.slice(end, end + 200)) && !/^:\s+[{[]/.test(text.slice(end, end + 200))
+  /^\s*(?:[,:]?\s*["'{[]|[}\]:,])/.test(text.slice(end, end + 200))
+
+/** Whether a sentence goes on after a block, with a colon before the next one. */
+const introduces = (text: string, end: number): boolean => /^:\s+[{[]/.test(text.slice(end, end + 200))

@@ -20,6 +20,11 @@ import * as Ordinary from "./internal/ordinary.ts"
 import * as Shape from "./internal/shape.ts"
 import { toWire } from "./internal/wire.ts"
 
+export {
+  /** The issue of a member of a union that another one fits better: nothing to report. */
+  lessFitting
+} from "./internal/decodable.ts"
+
 /** An answer in the ordinary form of its schema, ready to be decoded. */
 export interface Read {
   readonly json: unknown

@@ -114,7 +114,9 @@ const decided = (types: ReadonlyArray<SchemaAST.AST>): ReadonlyArray<SchemaAST.A
     // Of the value as it comes: a check of the member itself would see it without the keys that the member does not know.
     const usesMost = Schema.Unknown.check(Schema.makeFilter((json) => {
       const own = Shape.fit(shapes[i]!, json)
-      return rivals.every((rival) => Shape.fit(rival, json) <= own)
+      return own === -1
+        ? rivals.every((rival) => Shape.fit(rival, json) === -1) && Shape.knowsSome(shapes[i]!, json)
+        : rivals.every((rival) => Shape.fit(rival, json) <= own)
     }, { message: lessFitting }))
     return SchemaAST.decodeTo(usesMost.ast, type, SchemaTransformation.passthrough())
   })

@@ -246,6 +246,11 @@ export const fit = (shape: Shape, json: unknown): number => {
   }
 }
 
+/** Whether a shape knows a key of an object. One that knows none would drop all of it. */
+export const knowsSome = (shape: Shape, json: unknown): boolean =>
+  shape._tag !== "Struct" || !isObject(json) || shape.others !== undefined ||
+  Object.keys(json).some((key) => shape.properties.has(key))
+
 export const isObject = (json: unknown): json is JsonObject =>
   typeof json === "object" && json !== null && !Array.isArray(json)
 

@@ -31,10 +31,13 @@ export const candidates = (text: string): ReadonlyArray<Schema.Json> => {
   return found.length > 0 ? found : blocks(afterReasoning(text))
 }
 
+const maxFenced = 8
+
 /** Texts, numbers and the like have no brackets by which to find them. */
 const fencedScalars = (text: string): ReadonlyArray<Schema.Json> =>
-  Array.from(text.matchAll(/```[\w-]*[^\S\n]*\n([^`]*)```/g), ([, block]) => parse(block!))
-    .flatMap(Option.toArray).toReversed()
+  Array.from(text.matchAll(/```[\w-]*[^\S\n]*\n([^`]*)```/g)).slice(-maxFenced)
+    .flatMap(([, block]) => Option.toArray(parse(block!)))
+    .toReversed()
 
 const reasoningTag = /<(\/?)(think|thinking|thought|reasoning|scratchpad|analysis)>/iy
 
@@ -122,9 +125,14 @@ const extraBrace = (text: string, start: number, end: number): number => {
   return length > 0 && !/[{}]/.test(block.slice(1, -1)) && Option.isSome(parse(block)) ? length : 0
 }
 
+const nextCharacter = /\s*([\s\S])/y
+
 /** Whether JSON goes on after a block, which then was not the whole. */
-const continues = (text: string, end: number): boolean =>
-  /^\s*(?:[,:]?\s*["'{[]|[}\]:,])/.test(text.slice(end, end + 200))
+const continues = (text: string, end: number): boolean => {
+  nextCharacter.lastIndex = end
+  const next = nextCharacter.exec(text)
+  return next !== null && "{}[]\"',:".includes(next[1]!)
+}
 
 /** Whether a sentence goes on after a block, with a colon before the next one. */
 const introduces = (text: string, end: number): boolean => /^:\s+[{[]/.test(text.slice(end, end + 200))

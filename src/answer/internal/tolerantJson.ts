@@ -198,16 +198,22 @@ const isTrailing = (text: string, commaAt: number, end: number): boolean => {
 const readString = (reader: Reader): string | undefined => {
   const { at, text } = reader
   let breaks = 0
+  let isPlain = true
   for (let i = at + 1; i < text.length; i++) {
     const c = text.charCodeAt(i)
-    if (c === BACKSLASH) i++
-    else if (c === DOUBLE) {
+    if (c === DOUBLE) {
       const literal = text.slice(at, i + 1)
-      const value = parseString(breaks > 1 ? escapeControls(literal) : literal)
+      const value = isPlain ? literal.slice(1, -1) : parseString(breaks > 1 ? escapeControls(literal) : literal)
       if (value === undefined || !isEndOfString(text, i + 1)) return fail(reader, i)
       reader.at = i + 1
       return value
-    } else if (c === LF) breaks++
+    }
+    if (c < SPACE) isPlain = false
+    if (c === LF) breaks++
+    else if (c === BACKSLASH) {
+      isPlain = false
+      i++
+    }
   }
   return fail(reader, text.length)
 }
@@ -237,17 +243,22 @@ const escapeControls = (literal: string): string =>
 /** With a double quote inside, it could be a string in double quotes that lost one. */
 const readSingleQuoted = (reader: Reader): string | undefined => {
   const { at, text } = reader
+  let isPlain = true
   for (let i = at + 1; i < text.length; i++) {
     const c = text.charCodeAt(i)
-    if (c === BACKSLASH) i++
-    else if (c === DOUBLE) return fail(reader, i)
-    else if (c === SINGLE) {
+    if (c === DOUBLE) return fail(reader, i)
+    if (c === SINGLE) {
       if (!isEndOfString(text, i + 1)) return fail(reader, i)
-      const inside = text.slice(at + 1, i).replaceAll("\\'", "'")
-      const value = parseString(escapeControls(`"${inside}"`))
+      const inside = text.slice(at + 1, i)
+      const value = isPlain ? inside : parseString(escapeControls(`"${inside.replaceAll("\\'", "'")}"`))
       if (value === undefined) return fail(reader, i)
       reader.at = i + 1
       return value
+    }
+    if (c < SPACE) isPlain = false
+    else if (c === BACKSLASH) {
+      isPlain = false
+      i++
     }
   }
   return fail(reader, text.length)

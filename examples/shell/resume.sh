@@ -10,8 +10,8 @@ if [ -z "${OPENAI_API_KEY:-}${OPENAI_BASE_URL:-}" ]; then
   $ei simulate --latency 500ms 2> "$out/simulator" &
   simulator=$!
   trap 'kill $simulator' EXIT
-  until grep -q answers "$out/simulator"; do sleep 0.1; done
-  OPENAI_BASE_URL=$(sed -n 's/.*OPENAI_BASE_URL=\([^,]*\),.*/\1/p' "$out/simulator")
+  until grep -q "stop it" "$out/simulator"; do sleep 0.1; done
+  OPENAI_BASE_URL=$(sed -n 's/.*OPENAI_BASE_URL=//p' "$out/simulator")
   export OPENAI_BASE_URL
 fi
 

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:governor`: the governor, and what people use instead, against the simulator's limiter. Long scenarios
- * run on a virtual clock, each with the same seed for every client; `--real` adds one over HTTP in real time, and
- * `--redis` two processes on one Redis (it starts a `redis-server`). Prints a
- * table and whether each figure holds, and fails if one does not.
+ * `npm run bench:governor`: the governor and common alternatives against the simulator's limiter. Long scenarios run on a
+ * virtual clock, with the same seed for every client. `--real` adds one over HTTP in real time, and `--redis` two
+ * processes on one Redis (it starts a `redis-server`). Prints a table and whether each figure holds, and fails if one
+ * does not.
  */
 import { Context, Duration, Effect, Layer } from "effect"
 import { Llm, LlmGovernor, Usage } from "effect-instructor"
@@ -30,8 +30,8 @@ const medium = () => VirtualServer.request(500, 512)
 /** From 10 to 8,000 tokens, as many of each magnitude. */
 const mixed = (random: () => number) => VirtualServer.request(10 * 800 ** random(), 200)
 
-/** Someone else's requests, in bursts of all sizes. */
-const stolen = (share: number, from = 0): Scenario.Scenario["besides"] => {
+/** Requests of other clients, in bursts of all sizes. */
+const othersUse = (share: number, from = 0): Scenario.Scenario["besides"] => {
   const random = VirtualServer.makeRandom(3)
   return (server, second) =>
     second < from ? Effect.void : server.consume({
@@ -100,8 +100,8 @@ for (
     ["bound by tokens", limits, medium, 2_000_000, "tokens"],
     ["bound by tokens, no headers", limits, medium, 2_000_000, "tokens", { ...limits, headers: false }],
     ["10 to 8,000 tokens", limits, mixed, 2_000_000, "tokens"],
-    ["10 to 8,000, counted 1.4 times our guess", limits, mixed, 2_000_000, "tokens", { ...limits, tokenRatio: 1.4 }],
-    ["10 to 8,000, counted 0.7 times our guess", limits, mixed, 2_000_000, "tokens", { ...limits, tokenRatio: 0.7 }],
+    ["10 to 8,000, server counts 1.4 times ours", limits, mixed, 2_000_000, "tokens", { ...limits, tokenRatio: 1.4 }],
+    ["10 to 8,000, server counts 0.7 times ours", limits, mixed, 2_000_000, "tokens", { ...limits, tokenRatio: 0.7 }],
     ["600 a minute as 10 a second", quantised, small, 600, "granted"],
     ["600 a minute as 10 a second, discovered", {}, small, 600, "granted", quantised],
     ["10 to 8,000 tokens, discovered", {}, mixed, 2_000_000, "tokens", limits]
@@ -129,12 +129,12 @@ for (
   check(use >= 0.98 && refused === 0 && outcome.lost === 0, "at least 98 % of the limit, no 429, nothing lost")
 }
 
-head("Limits not what they seem, 8 minutes, from 30 s after the change")
+head("Limits used by others, wrong or changing, 8 minutes, from 30 s after the change")
 for (
   const [name, given, options, capacity, besides, from] of [
-    ["40 % stolen from the start", limits, { limits }, 1_200_000, stolen(0.4), 60],
-    ["40 % stolen from the 2nd minute", {}, { limits }, 1_200_000, stolen(0.4, 120), 150],
-    ["40 % stolen, no headers", limits, { limits, headers: false }, 1_200_000, stolen(0.4), 60],
+    ["40 % used by others from the start", limits, { limits }, 1_200_000, othersUse(0.4), 60],
+    ["40 % used by others from the 2nd minute", {}, { limits }, 1_200_000, othersUse(0.4, 120), 150],
+    ["40 % used by others, no headers", limits, { limits, headers: false }, 1_200_000, othersUse(0.4), 60],
     ["configured twice too high", twice, { limits }, 2_000_000, undefined, 60],
     ["configured twice too high, no headers", twice, { limits, headers: false }, 2_000_000, undefined, 60],
     ["halved after 2 minutes", {}, { limits }, 1_000_000, changed(120, half), 150],
@@ -173,18 +173,18 @@ for (const [count, queue] of [[8, 4], [32, 8], [64, 16], [200, 20]] as const) {
       measure(
         { ...scenario, server: server({ slots }) },
         Clients.fixed(fixed, VirtualServer.makeRandom(5)),
-        { ...options, name: `${count} slots, ${queue} may wait: fixed ${fixed}` }
+        { ...options, name: `${count} slots, queue of ${queue}: fixed ${fixed}` }
       ).use
     )
   )
   const { outcome, use } = measure(scenario, Clients.governed(), {
     ...options,
-    name: `${count} slots, ${queue} may wait: adaptive`
+    name: `${count} slots, queue of ${queue}: adaptive`
   })
   const turnedAway = Scenario.sum(outcome, "turnedAway", 0)
   check(
     use >= 0.9 * best && outcome.lost === 0,
-    `within 10 % of the best fixed one: ${(100 * use / best).toFixed(1)} %, with ${turnedAway} turned away`
+    `within 10 % of the best fixed number: ${(100 * use / best).toFixed(1)} %, ${turnedAway} refused`
   )
 }
 
@@ -192,11 +192,11 @@ const items = 6000
 for (
   const [title, options, besides] of [
     ["limits known", { limits }, undefined],
-    ["40 % stolen", { limits }, stolen(0.4)],
-    ["limits half of what they are thought to be", { limits: half }, undefined]
+    ["40 % used by others", { limits }, othersUse(0.4)],
+    ["limits half of those of the options", { limits: half }, undefined]
   ] as ReadonlyArray<readonly [string, Partial<VirtualServer.Options>, Scenario.Scenario["besides"]]>
 ) {
-  console.log(`\nSide by side, ${title}: ${items} requests of 500 tokens, and up to 512 for the answer`)
+  console.log(`\nClients compared, ${title}: ${items} requests of 500 tokens, and up to 512 for the answer`)
   console.log(`${"".padEnd(52)} ${"done".padStart(6)} ${"lost".padStart(6)} ${"429s".padStart(6)} minutes`)
   const random = VirtualServer.makeRandom(11)
   for (
@@ -221,7 +221,7 @@ for (
   }
 }
 
-/** CPU time of a request through a governor less that of the same request without one. */
+/** CPU time of a request through a governor, less that of the same request without one. */
 const cost = Effect.gen(function*() {
   const answer = Effect.succeed({
     id: "1",
@@ -275,7 +275,7 @@ check(open - bare <= 15, `${(open - bare).toFixed(1)} µs more, admitted at once
 check(queueing - bare <= 15, `${(queueing - bare).toFixed(1)} µs more, through the queue`)
 
 if (process.argv.includes("--real")) {
-  console.log("\nOver HTTP in real time, through the openai SDK: 1,200 requests a minute, 60 s")
+  console.log("\nOver HTTP in real time: 1,200 requests a minute, 60 s")
   const { runReal } = await import("./governor/realTime.ts")
   const { lost, refused, use } = await Effect.runPromise(runReal)
   check(
@@ -285,7 +285,7 @@ if (process.argv.includes("--real")) {
 }
 
 if (process.argv.includes("--redis")) {
-  console.log("\nTwo processes on one Redis, over HTTP in real time: 1,200 requests a minute together")
+  console.log("\nTwo processes on one Redis, over HTTP in real time: 1,200 requests a minute in all")
   const { runShared } = await import("./governor/shared.ts")
   const shared = await Effect.runPromise(runShared({ seconds: 60, dies: false }))
   check(

@@ -47,7 +47,7 @@ const setup = (simulator: Partial<OpenAiSimulator.Options> = {}) =>
   })
 
 describe("extract", () => {
-  it.live("prints one value, of an argument or of the standard input", () =>
+  it.live("prints one value, from an argument or from the standard input", () =>
     Effect.gen(function*() {
       const { cwd, env, run } = yield* setup()
       const text = "Ada is 36"
@@ -66,7 +66,7 @@ describe("extract", () => {
     }), timeout)
 
   it.live(
-    "an Extraction brings its own settings, and flags override them; a Date is printed as a string",
+    "flags override the settings of an Extraction; a Date is printed as a string",
     () =>
       Effect.gen(function*() {
         const { ledger, run } = yield* setup({ answer: () => ({ name: "Ada", born: "1815-12-10T00:00:00.000Z" }) })
@@ -84,21 +84,21 @@ describe("extract", () => {
     timeout
   )
 
-  it.live("tells a failed item from one that all would meet", () =>
+  it.live("exits with 3 after a failure, and with 4 after an unrecoverable one", () =>
     Effect.gen(function*() {
       const { run } = yield* setup({
         answer: ({ text }) => text === "secret" ? Reply.refusal("No\u001b[2J.") : Fault.insufficientQuota
       })
       const refused = yield* run("extract --schema person.ts secret")
       assert.strictEqual(refused.code, 3)
-      assert.include(refused.stderr, "The model declined to answer: No[2J.")
+      assert.include(refused.stderr, "The model refused to answer: No[2J.")
       assert.strictEqual((yield* run("extract --schema person.ts Ada")).code, 4)
       assert.strictEqual((yield* run("extract --schema person.ts -", "  ")).code, 1)
     }), timeout)
 })
 
 describe("schema", () => {
-  it.live("prints what is sent, in any mode", () =>
+  it.live("prints the JSON Schema of each mode", () =>
     Effect.gen(function*() {
       const { run } = yield* setup()
       const document = { type: "object", properties: { city: { type: "string" } } }
@@ -110,7 +110,7 @@ describe("schema", () => {
 })
 
 describe("run", () => {
-  it.live("keeps to the limits it is given, where the server tells none", () =>
+  it.live("stays within the limits of its flags where the server reports none", () =>
     Effect.gen(function*() {
       const { ledger, run } = yield* setup({
         limits: { requestsPerMinute: 300, quantised: true, headers: false }
@@ -139,19 +139,19 @@ describe("run", () => {
           assert.strictEqual(body.response_format.json_schema.name, "City")
           assert.match(
             stderr,
-            /^12 requests: about [\d,]+ tokens in, [\d,]+ out, at an unknown price, .*\. Nothing was sent$/m
+            /^12 requests, if no answer needs a second attempt, about [\d,]+ tokens in and [\d,]+ out, at an unknown price, .*\. Nothing was sent$/m
           )
           assert.strictEqual(code, 0)
         }
         const priced = yield* Command.run([...args.slice(0, -3), "--model", "gpt-4.1-mini", "--dry-run"], { cwd, env })
-        assert.match(priced.stderr, /, \$0\.00\d+, /)
+        assert.match(priced.stderr, /, for \$0\.00\d+, /)
         assert.strictEqual((yield* ledger).requests, 0)
         assert.isFalse(fs.existsSync(path.join(cwd, "out.jsonl")))
       }),
     timeout
   )
 
-  it.live("--progress json tells where it stands, and at the end what came of it", () =>
+  it.live("--progress json prints events, and a summary at the end", () =>
     Effect.gen(function*() {
       const { run } = yield* setup({ latency: "600 millis" })
       const { code, stderr } = yield* run(
@@ -166,19 +166,19 @@ describe("run", () => {
       assert.deepInclude(events.at(-1), {
         type: "summary",
         outcome: "finished",
-        ok: 12,
+        succeeded: 12,
         failed: 0,
-        restored: 0,
+        skipped: 0,
         attempts: 12,
         lines: 12,
         errorLines: 0
       })
     }), timeout)
 
-  it.live("draws a bar on a terminal, and leaves the summary", (context) =>
+  it.live("draws a progress bar on a terminal, and prints the summary", (context) =>
     Effect.gen(function*() {
       if (spawnSync("script", ["--version"]).status !== 0) {
-        return context.skip("skipped: no `script` to make a terminal")
+        return context.skip("skipped: there is no `script` command to make a terminal")
       }
       const { cwd, env } = yield* setup({ latency: "300 millis" })
       const { code, stdout } = yield* Command.runOnTerminal(
@@ -188,14 +188,14 @@ describe("run", () => {
       assert.strictEqual(code, 0)
       assert.match(stdout, /█+░+ +\d+% +\d+\/~?12 +[\d.]+\/s/)
       assert.include(stdout, "3 in flight")
-      assert.include(stdout, "12 done, 0 failed")
+      assert.include(stdout, "12 succeeded, 0 failed")
       // The cursor is there again.
       assert.isAbove(stdout.lastIndexOf("\u001b[?25h"), stdout.lastIndexOf("\u001b[?25l"))
     }), timeout)
 })
 
 describe("simulate", () => {
-  it.live("answers any schema until it is told to stop, the same for the same text", () =>
+  it.live("answers any schema until it is stopped, and the same text in the same way", () =>
     Effect.gen(function*() {
       const { cwd } = yield* setup()
       const { child, ended, stderr } = yield* Command.start(["simulate", "--rpm", "600"], { cwd })

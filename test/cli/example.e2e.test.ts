@@ -5,8 +5,8 @@ import * as path from "node:path"
 import * as Command from "../support/command.ts"
 import { root } from "../support/script.ts"
 
-describe("the example for the shell", () => {
-  it.live("is interrupted, and resumed to the end", () =>
+describe("the shell example", () => {
+  it.live("is interrupted, and resumes", () =>
     Effect.gen(function*() {
       const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, ...env } = process.env
       const stdout = yield* Effect.callback<string>((resume) => {

@@ -13,7 +13,7 @@ const jsonl = (texts: ReadonlyArray<string>) => texts.map((text) => `${JSON.stri
 
 const basic = ["--schema", "person.ts#Person", "--input", "texts.txt", "--output", "out.jsonl"]
 
-/** A simulator, and a folder with a schema, texts and what else is given. */
+/** A simulator, and a folder with a schema, texts and other files. */
 const setup = (
   files: Readonly<Record<string, string | Uint8Array>> = {},
   simulator: Partial<OpenAiSimulator.Options> = {}
@@ -44,7 +44,7 @@ describe("run", () => {
       const { at, cwd, run } = yield* setup()
       const { code, stderr, stdout } = yield* run(basic)
       assert.strictEqual(stdout, "")
-      assert.include(stderr, "5 done, 0 failed")
+      assert.include(stderr, "5 succeeded, 0 failed")
       assert.match(stderr, /tokens in, [\d,]+ out, \$0\.\d+,/)
       assert.strictEqual(code, 0)
       const lines = Command.readLines(cwd, "out.jsonl").toSorted((a, b) => a.index - b.index)
@@ -62,24 +62,24 @@ describe("run", () => {
       assert.isFalse(fs.existsSync(at("out.jsonl.journal.lock")))
     }), timeout)
 
-  it.live("spends no more than its budget, and goes on with a new one", () =>
+  it.live("stays within its budget, and resumes with a larger one", () =>
     Effect.gen(function*() {
       const { cwd, run } = yield* setup({ "texts.txt": `${Command.people(30).join("\n")}\n` }, {
         answer: (request) =>
           Reply.withUsage(Command.answerPerson(request) as Reply.Input, { inputTokens: 100, outputTokens: 8000 })
       })
-      // An answer may come to $0.074, and comes to $0.036.
+      // An answer can cost $0.074, and costs $0.036.
       const limited = yield* run([...basic, "--concurrency", "2", "--budget-usd", "0.5"])
       assert.strictEqual(limited.code, 4)
-      assert.include(limited.stderr, "budget of $0.5 is used up")
+      assert.include(limited.stderr, "The budget of $0.5 does not cover the next request")
       const done = Command.readLines(cwd, "out.jsonl").length
       assert.isTrue(done >= 10 && done <= 13, String(done))
       const rest = yield* run([...basic, "--budget-usd", "50"])
       assert.strictEqual(rest.code, 0)
-      assert.include(rest.stderr, `${30 - done} done, 0 failed, ${done} done before`)
+      assert.include(rest.stderr, `${30 - done} succeeded, 0 failed, ${done} skipped (already done)`)
     }), timeout)
 
-  it.live("asks for nothing again that its cache has", () =>
+  it.live("sends nothing that is in its cache", () =>
     Effect.gen(function*() {
       const { ledger, run } = yield* setup()
       for (const _ of [1, 2]) {
@@ -89,14 +89,14 @@ describe("run", () => {
       assert.strictEqual((yield* ledger).requests, 5)
     }), timeout)
 
-  it.live("tells of failed items in their lines, and exits with 3", () =>
+  it.live("writes a line for each failed item, and exits with 3", () =>
     Effect.gen(function*() {
       const { cwd, run } = yield* setup({ "texts.txt": "Ada is 36\nnobody\nsecret\n" }, {
         answer: (request) => request.text === "secret" ? Reply.refusal("No.") : Command.answerPerson(request)
       })
       const { code, stderr } = yield* run([...basic, "--ordered", "--max-attempts", "2"])
       assert.strictEqual(code, 3)
-      assert.include(stderr, "1 done, 2 failed (")
+      assert.include(stderr, "1 succeeded, 2 failed (")
       const lines = Command.readLines(cwd, "out.jsonl")
       assert.deepStrictEqual(lines.map(({ status }) => status), ["ok", "error", "error"])
       assert.strictEqual(lines[1]!.error!.reason, "InvalidOutput")
@@ -104,11 +104,11 @@ describe("run", () => {
       assert.strictEqual(lines[1]!.attempts, 2)
       assert.deepStrictEqual(lines[2]!.error, {
         reason: "Refused",
-        message: "The model declined to answer: No.\nChange the instructions or the text, or ask another model"
+        message: "The model refused to answer: No.\nChange the instructions or the text, or use another model"
       })
     }), timeout)
 
-  it.live("exits with 4 at a failure that all would meet, and goes on from there", () =>
+  it.live("exits with 4 after an unrecoverable failure, and resumes", () =>
     Effect.gen(function*() {
       let isOpen = false
       const { cwd, run } = yield* setup({}, {
@@ -116,14 +116,14 @@ describe("run", () => {
       })
       const { code, stderr } = yield* run(basic)
       assert.strictEqual(code, 4)
-      assert.include(stderr, "The batch stopped, for every further item would fail too")
+      assert.include(stderr, "The batch stopped, because every further item would fail in the same way")
       assert.deepStrictEqual(Command.readLines(cwd, "out.jsonl"), [])
       isOpen = true
       assert.strictEqual((yield* run(basic)).code, 0)
       assert.sameMembers([...ids(Command.readLines(cwd, "out.jsonl"))], ["0", "1", "2", "3", "4"])
     }), timeout)
 
-  it.live("stops after so many failures, and exits with 4", () =>
+  it.live("stops at --max-failures, and exits with 4", () =>
     Effect.gen(function*() {
       const { run } = yield* setup({}, { answer: () => Reply.refusal("No.") })
       const { code, stderr } = yield* run([...basic, "--max-failures", "2", "--concurrency", "1"])
@@ -131,19 +131,19 @@ describe("run", () => {
       assert.include(stderr, "The batch stopped after 2 of 2 items failed")
     }), timeout)
 
-  it.live("a run on an existing output sends only what is missing", () =>
+  it.live("sends only the missing items of an existing output", () =>
     Effect.gen(function*() {
       const { cwd, ledger, run } = yield* setup()
       assert.strictEqual((yield* run([...basic, "--limit", "2"])).code, 0)
       assert.strictEqual(Command.readLines(cwd, "out.jsonl").length, 2)
       const { code, stderr } = yield* run([...basic, "--ordered"])
       assert.strictEqual(code, 0)
-      assert.include(stderr, "3 done, 0 failed, 2 done before")
+      assert.include(stderr, "3 succeeded, 0 failed, 2 skipped (already done)")
       assert.deepStrictEqual(ids(Command.readLines(cwd, "out.jsonl")), ["0", "1", "2", "3", "4"])
       assert.strictEqual((yield* ledger).requests, 5)
     }), timeout)
 
-  it.live("a changed input or schema runs just the items again that it affects", () =>
+  it.live("runs only the items again that a changed input or schema affects", () =>
     Effect.gen(function*() {
       const { at, cwd, ledger, run } = yield* setup()
       yield* run(basic)
@@ -158,7 +158,7 @@ describe("run", () => {
       assert.strictEqual((yield* ledger).requests, 11)
     }), timeout)
 
-  it.live("does failed items again, unless told not to", () =>
+  it.live("runs failed items again, except with --no-retry-failures", () =>
     Effect.gen(function*() {
       let isOpen = false
       const { cwd, ledger, run } = yield* setup({}, {
@@ -172,7 +172,7 @@ describe("run", () => {
       assert.strictEqual(Command.readLines(cwd, "out.jsonl").length, 5)
     }), timeout)
 
-  it.live("refuses an output it knows nothing of, until told to start over", () =>
+  it.live("refuses an output that it did not write, except with --restart", () =>
     Effect.gen(function*() {
       const { at, cwd, ledger, run } = yield* setup({ "out.jsonl": "mine\n" })
       const { code, stderr } = yield* run(basic)
@@ -185,7 +185,7 @@ describe("run", () => {
       assert.strictEqual((yield* ledger).requests, 10)
     }), timeout)
 
-  it.live("names items by a field, and fails those whose id came before", () =>
+  it.live("takes ids from a field, and fails items whose id is not unique", () =>
     Effect.gen(function*() {
       const { cwd, run } = yield* setup({
         "in.jsonl": [
@@ -218,16 +218,20 @@ describe("run", () => {
       assert.sameMembers(fs.readdirSync(cwd), ["node_modules", "package.json", "person.ts", "texts.txt"])
     }), timeout)
 
-  it.live("over a journal, the standard output gets what was done before as well", () =>
-    Effect.gen(function*() {
-      const { ledger, run } = yield* setup()
-      const args = ["--schema", "person.ts", "--input", "texts.txt", "--output", "-", "--journal", "j", "--ordered"]
-      const first = yield* run(args)
-      const second = yield* run(args)
-      assert.strictEqual(second.stdout, first.stdout)
-      assert.strictEqual(Command.parseLines(first.stdout).length, 5)
-      assert.strictEqual((yield* ledger).requests, 5)
-    }), timeout)
+  it.live(
+    "prints the results of earlier runs to the standard output, too, if there is a journal",
+    () =>
+      Effect.gen(function*() {
+        const { ledger, run } = yield* setup()
+        const args = ["--schema", "person.ts", "--input", "texts.txt", "--output", "-", "--journal", "j", "--ordered"]
+        const first = yield* run(args)
+        const second = yield* run(args)
+        assert.strictEqual(second.stdout, first.stdout)
+        assert.strictEqual(Command.parseLines(first.stdout).length, 5)
+        assert.strictEqual((yield* ledger).requests, 5)
+      }),
+    timeout
+  )
 
   it.live("reads CSV with quotes, commas and lines in its cells", () =>
     Effect.gen(function*() {
@@ -244,14 +248,14 @@ describe("run", () => {
         [
           ["1", `Ada, "the first"`],
           ["2", "Alan\nTuring"],
-          ["2", "Line 6 has 3 cells, and the header 2"],
+          ["2", "Line 6 has 3 cells, but the header has 2"],
           ["3", "Line 7 is not CSV: the quote that opens here is not closed"],
           ["5", "Linus"]
         ]
       )
     }), timeout)
 
-  it.live("a bad line is one failed item that names it", () =>
+  it.live("fails one item for each invalid line, and names the line", () =>
     Effect.gen(function*() {
       const { cwd, run } = yield* setup({
         "in.jsonl": Buffer.concat([
@@ -266,8 +270,8 @@ describe("run", () => {
       assert.deepStrictEqual(lines.map(({ error, value }) => value?.name ?? error!.message.split(":")[0]), [
         "Ada",
         "Line 2 is not JSON",
-        `Line 4 has no field "text". It has other`,
-        `Line 5 has no string in its field "text". It has text`,
+        `Line 4 has no field "text". Its fields are other`,
+        `Line 5 has something other than a string in its field "text". Its fields are text`,
         "Line 6 is neither a JSON object nor a JSON string",
         "The text in line 7 is empty",
         "Line 8 is not valid UTF-8",

@@ -46,19 +46,19 @@ const isDistinct = (lines: ReadonlyArray<Command.OutputLine>) =>
 describe("stopping", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it.live(
-      `at ${signal} what is in flight is finished and kept, and the exit code is 130`,
+      `finishes the items in flight after ${signal}, and exits with 130`,
       () =>
         Effect.gen(function*() {
           const { cwd, ledger, run, start, waitForRequests } = yield* setup(50, { latency: "700 millis" })
           const { child, ended } = yield* start("--concurrency", "4")
           yield* waitForRequests(6)
           child.kill(signal)
-          // Its echo, as npx passes it on.
+          // npx passes on a second one.
           yield* Effect.sleep("50 millis")
           child.kill(signal)
           const { code, stderr } = yield* ended
           assert.strictEqual(code, 130)
-          assert.include(stderr, "run the same again to go on")
+          assert.include(stderr, "run the same command again to resume")
           const { aborted, requests } = yield* ledger
           assert.strictEqual(aborted, 0)
           const lines = Command.readLines(cwd, "out.jsonl")
@@ -76,7 +76,7 @@ describe("stopping", () => {
     )
   }
 
-  it.live("what is not done within the grace is left for the next run", () =>
+  it.live("leaves items that take longer than --grace to the next run", () =>
     Effect.gen(function*() {
       const { cwd, ledger, start, waitForRequests } = yield* setup(10, { latency: "60 seconds" })
       const { child, ended } = yield* start("--concurrency", "4", "--grace", "100ms")
@@ -87,7 +87,7 @@ describe("stopping", () => {
       assert.deepStrictEqual(Command.readLines(cwd, "out.jsonl"), [])
     }), timeout)
 
-  it.live("a second signal ends it at once", () =>
+  it.live("stops at once after a second signal", () =>
     Effect.gen(function*() {
       const { child, ended, waitForRequests } = yield* Effect.gen(function*() {
         const it = yield* setup(10, { latency: "60 seconds" })
@@ -101,7 +101,7 @@ describe("stopping", () => {
       assert.strictEqual((yield* ended).code, 130)
     }), timeout)
 
-  it.live("after kill -9 and torn tails it goes on, and loses nothing it had recorded", () =>
+  it.live("resumes after kill -9 and torn last lines, and loses no recorded item", () =>
     Effect.gen(function*() {
       const { at, cwd, ledger, run, start, waitForRequests } = yield* setup(60, { latency: "100 millis" })
       let before = 0
@@ -120,7 +120,7 @@ describe("stopping", () => {
       assert.isAtMost((yield* ledger).requests, 60 + 3 * 4)
     }), timeout)
 
-  it.live("a second process on the same output is refused", () =>
+  it.live("refuses an output that another process uses", () =>
     Effect.gen(function*() {
       const { run, start, waitForRequests } = yield* setup(10, { latency: "60 seconds" })
       yield* start()
@@ -132,7 +132,7 @@ describe("stopping", () => {
       }
     }), timeout)
 
-  it.live("a reader that has seen enough ends it quietly", () =>
+  it.live("exits quietly with 141 when its reader closes the pipe", () =>
     Effect.gen(function*() {
       const { cwd } = yield* setup(5, {})
       const { baseUrl } = yield* OpenAiSimulator.make({ answer: Command.answerPerson, latency: "20 millis" })
@@ -150,17 +150,17 @@ describe("stopping", () => {
       assert.strictEqual(code, 141)
     }), timeout)
 
-  it.live("a full disk ends it with a sentence, and the next run goes on", (context) =>
+  it.live("reports a full disk, and resumes when there is room", (context) =>
     Effect.gen(function*() {
       const { cwd, ledger, run } = yield* setup(200, {})
       const small = path.join(cwd, "small")
       fs.mkdirSync(small)
       const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", small])
-      if (mounted.status !== 0) return context.skip("skipped: no tmpfs may be mounted here")
+      if (mounted.status !== 0) return context.skip("skipped: no tmpfs can be mounted here")
       yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("umount", [small])))
       const full = yield* run("--output", "small/out.jsonl")
       assert.strictEqual(full.code, 4)
-      assert.match(full.stderr, /could not be written: .*(no space|ENOSPC)/i)
+      assert.match(full.stderr, /Cannot write the output .*: ENOSPC.* Run the same command again to resume/)
       const before = (yield* ledger).requests
       assert.isBelow(before, 200)
       assert.strictEqual(spawnSync("mount", ["-o", "remount,size=4m", small]).status, 0)

@@ -27,43 +27,55 @@ const files: Readonly<Record<string, string | Uint8Array>> = {
   "instructions.txt": "Who is it?"
 }
 
-/** What is wrong, and the sentence that says so. Nothing is sent or written. */
+/** Usage errors and their messages. Nothing is sent or written. */
 const wrong: ReadonlyArray<readonly [name: string, args: string, sentence: string]> = [
-  ["a missing schema", "--schema nowhere.ts", "The schema nowhere.ts cannot be read: there is no such file"],
-  ["a schema of another kind", "--schema texts.txt", "name a .ts or .js module, or a JSON Schema in a .json file"],
+  ["a missing schema", "--schema nowhere.ts", "Cannot read the schema nowhere.ts: the file does not exist"],
+  [
+    "a schema of another kind",
+    "--schema texts.txt",
+    "Cannot read the schema texts.txt: use a .ts or .js module, or a JSON Schema in a .json file"
+  ],
   [
     "a missing export",
     "--schema two.ts#Town",
     "two.ts has no export Town. Its schemas and extractions are City, Person"
   ],
   ["an export that is neither", "--schema two.ts#n", "exports n, which is neither a Schema nor an Extraction"],
-  ["several exports", "--schema two.ts", "exports more than one schema. Say which with #: City, Person"],
+  ["several exports", "--schema two.ts", "two.ts exports several schemas. Name one of them with #: City, Person"],
   ["no schema among the exports", "--schema none.ts", "none.ts exports no Schema and no Extraction"],
-  ["a module that throws", "--schema throws.ts", "throws.ts cannot be loaded: TypeError: not today"],
-  ["a module with a syntax error", "--schema broken.ts", "The schema module broken.ts cannot be loaded"],
+  ["a module that throws", "--schema throws.ts", "Cannot load the schema module throws.ts: TypeError: not today"],
+  ["a module with a syntax error", "--schema broken.ts", "Cannot load the schema module broken.ts: SyntaxError"],
   ["a schema that cannot be sent", "--schema unsendable.ts", "The schema cannot be sent: at $.any"],
   ["a document that is not JSON", "--schema broken.json", "The schema broken.json is not JSON"],
   ["a document that is no JSON Schema", "--schema list.json", "it is not a JSON Schema document"],
-  ["a missing input", "--input nowhere.txt", "nowhere.txt cannot be read: there is no such file"],
-  ["a directory as input", "--input node_modules", "node_modules cannot be read: it is a directory"],
-  ["a binary input", "--input binary.txt", "binary.txt cannot be read: it is binary, or text that is not UTF-8"],
+  ["a missing input", "--input nowhere.txt", "Cannot read nowhere.txt: the file does not exist"],
+  ["a directory as input", "--input node_modules", "Cannot read node_modules: it is a directory"],
+  ["a binary input", "--input binary.txt", "Cannot read binary.txt: it is binary, or text that is not UTF-8"],
   ["an input in UTF-16", "--input utf16.txt", "it is binary, or text that is not UTF-8"],
-  ["an empty input", "--input empty.txt", "empty.txt is empty: there is nothing to do"],
-  ["an input of blank lines", "--input blank.jsonl", "blank.jsonl is empty: there is nothing to do"],
+  ["an empty input", "--input empty.txt", "empty.txt is empty"],
+  ["an input of blank lines", "--input blank.jsonl", "blank.jsonl is empty"],
   [
-    "a CSV of nothing but a header",
+    "a CSV with only a header",
     "--input header.csv --text-field bio",
-    "header.csv is empty: there is nothing to do"
+    "header.csv is empty"
   ],
-  ["a CSV without the column", "--input bios.csv", `bios.csv has no column "text" but name, bio`],
+  [
+    "a CSV without the column",
+    "--input bios.csv",
+    `bios.csv has no column "text". Its columns are name, bio. Select one with --text-field`
+  ],
   ["a CSV without the id", "--input bios.csv --text-field bio --id-field key", `bios.csv has no column "key"`],
-  ["an output in no directory", "--output no/where.jsonl", "The output no/where.jsonl cannot be written"],
-  ["an output that is a directory", "--output node_modules", "The output node_modules cannot be written"],
+  ["an output in no directory", "--output no/where.jsonl", "Cannot write the output no/where.jsonl: ENOENT"],
+  ["an output that is a directory", "--output node_modules", "Cannot write the output node_modules: EISDIR"],
   ["an output that is the input", "--output ./texts.txt", "The output ./texts.txt is the input itself"],
-  ["a journal that is none", "--journal texts.txt", "texts.txt is not a journal"],
-  ["missing instructions", "--instructions-file nowhere.txt", "The instructions nowhere.txt cannot be read"],
+  ["a file that is not a journal", "--journal texts.txt", "texts.txt is not a journal"],
+  [
+    "missing instructions",
+    "--instructions-file nowhere.txt",
+    "Cannot read the instructions nowhere.txt: the file does not exist"
+  ],
   ["instructions twice", "--instructions a --instructions-file instructions.txt", "not both"],
-  ["a time without a unit", "--timeout 60", "Expected a time such as 500ms, 60s, 2m or 1h"],
+  ["a time without a unit", "--timeout 60", "Expected a duration such as 500ms, 60s, 2m or 1h"],
   ["no concurrency", "--concurrency 0", "Expected a whole number above 0"],
   ["an unknown mode", "--mode xml", "xml"],
   ["a typo", "--shema person.ts", "--schema"]
@@ -76,37 +88,41 @@ const complete = (args: string): ReadonlyArray<string> => {
 }
 
 describe("usage", () => {
-  it.live("what is wrong ends in a sentence and 1, before anything is sent", () =>
-    Effect.gen(function*() {
-      const { baseUrl, ledger } = yield* OpenAiSimulator.make({ answer: Command.answerPerson })
-      const cwd = yield* Command.folder(files)
-      yield* Effect.forEach(wrong, ([name, args, sentence]) =>
-        Effect.gen(function*() {
-          const { code, stderr, stdout } = yield* Command.run(complete(args), {
-            cwd,
-            env: { OPENAI_BASE_URL: baseUrl }
-          })
-          assert.include(stderr, sentence, name)
-          assert.notMatch(stderr, /^\s+at /m, name)
-          assert.strictEqual(stdout, "", name)
-          assert.strictEqual(code, 1, name)
-        }), { concurrency: 2, discard: true })
-      assert.strictEqual((yield* ledger).requests, 0)
-      assert.strictEqual(fs.readFileSync(path.join(cwd, "texts.txt"), "utf8"), "Ada is 36\n")
-    }), timeout)
+  it.live(
+    "reports a usage error in a sentence, and exits with 1 before anything is sent",
+    () =>
+      Effect.gen(function*() {
+        const { baseUrl, ledger } = yield* OpenAiSimulator.make({ answer: Command.answerPerson })
+        const cwd = yield* Command.folder(files)
+        yield* Effect.forEach(wrong, ([name, args, sentence]) =>
+          Effect.gen(function*() {
+            const { code, stderr, stdout } = yield* Command.run(complete(args), {
+              cwd,
+              env: { OPENAI_BASE_URL: baseUrl }
+            })
+            assert.include(stderr, sentence, name)
+            assert.notMatch(stderr, /^\s+at /m, name)
+            assert.strictEqual(stdout, "", name)
+            assert.strictEqual(code, 1, name)
+          }), { concurrency: 2, discard: true })
+        assert.strictEqual((yield* ledger).requests, 0)
+        assert.strictEqual(fs.readFileSync(path.join(cwd, "texts.txt"), "utf8"), "Ada is 36\n")
+      }),
+    timeout
+  )
 
-  it.live("without a key and a base URL nothing is read or written", () =>
+  it.live("reads and writes nothing without a key or a base URL", () =>
     Effect.gen(function*() {
       const cwd = yield* Command.folder({})
       for (const args of [complete("--quiet"), ["extract", "--schema", "nowhere.ts", "text"]]) {
         const { code, stderr } = yield* Command.run(args, { cwd, env: { OPENAI_API_KEY: "" } })
-        assert.include(stderr, "There is no model to ask: set OPENAI_API_KEY")
+        assert.include(stderr, "No model is configured. Set OPENAI_API_KEY")
         assert.strictEqual(code, 1)
       }
       assert.sameMembers(fs.readdirSync(cwd), ["node_modules", "package.json"])
     }), timeout)
 
-  it.live("the key is sent, and appears nowhere else", () =>
+  it.live("sends the key, and shows it nowhere", () =>
     Effect.gen(function*() {
       const key = "sk-very-secret-key"
       const { baseUrl } = yield* OpenAiSimulator.make({ answer: Command.answerPerson, apiKey: "sk-another" })
@@ -120,7 +136,7 @@ describe("usage", () => {
       for (const text of [stderr, ...written]) assert.notInclude(text, key)
     }), timeout)
 
-  it.live("a schema of another copy of Effect is refused with a sentence", () =>
+  it.live("refuses a schema that uses another copy of Effect", () =>
     Effect.gen(function*() {
       const cwd = yield* Command.folder(files)
       fs.rmSync(path.join(cwd, "node_modules/effect"))
@@ -129,11 +145,11 @@ describe("usage", () => {
         filter: (file) => !/\/(src|ai-docs)$|\.map$|\.d\.ts$/.test(file)
       })
       const { code, stderr } = yield* Command.run(["schema", "--schema", "person.ts"], { cwd })
-      assert.include(stderr, "person.ts has another copy of the effect package than this command")
+      assert.include(stderr, "person.ts uses another copy of the effect package")
       assert.strictEqual(code, 1)
     }), timeout)
 
-  it.live("help, versions and completions go to the standard output", () =>
+  it.live("prints help, version and completions to the standard output", () =>
     Effect.gen(function*() {
       const cwd = yield* Command.folder({})
       const { version } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))

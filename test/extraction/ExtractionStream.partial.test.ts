@@ -66,7 +66,7 @@ describe("ExtractionStream.partial", () => {
           Stream.make([300, "{\"name\":"], [9, "\"A"], [11, "da\"}"]).pipe(
             Stream.rechunk(1),
             Stream.mapEffect(([seconds, delta]) =>
-              Effect.as(Effect.sleep(Number(seconds) * 1000), { _tag: "TextDelta" as const, delta: String(delta) })
+              Effect.as(Effect.sleep(seconds * 1000), { _tag: "TextDelta" as const, delta: delta })
             )
           )
       })

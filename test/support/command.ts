@@ -20,10 +20,10 @@ export interface Running {
   readonly stderr: () => string
 }
 
-/** What Node is told to run the command from its source. */
+/** The arguments with which Node runs the command from its source. */
 const nodeArguments = ["--conditions=effect-instructor/source", path.join(root, "src/cli/bin.ts")]
 
-/** Some hundred processes begin in these tests, each with the same modules. */
+/** The tests start about a hundred processes, which all load the same modules. */
 const compileCache = path.join(os.tmpdir(), "effect-instructor-tests")
 
 export interface Options {
@@ -32,7 +32,7 @@ export interface Options {
   readonly input?: string | undefined
 }
 
-/** Starts it; a test that is interrupted kills it. */
+/** Starts the command. An interrupted test kills it. */
 export const start = (args: ReadonlyArray<string>, { cwd, env, input }: Options) =>
   Effect.acquireRelease(
     Effect.sync((): Running => {
@@ -53,16 +53,16 @@ export const start = (args: ReadonlyArray<string>, { cwd, env, input }: Options)
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
-/** Runs it until it ends by itself. */
+/** Runs the command until it exits. */
 export const run = (args: ReadonlyArray<string>, options: Options) =>
   Effect.scoped(Effect.flatMap(start(args, { input: "", ...options }), ({ ended }) => ended))
 
-/** The same for a shell. */
+/** The command from its source, for a shell. */
 export const fromSource = [process.execPath, ...nodeArguments].join(" ")
 
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
-/** Runs it on a terminal of 100 columns, whose both streams are one. */
+/** Runs the command on a terminal of 100 columns, where both output streams are one. */
 export const runOnTerminal = (args: ReadonlyArray<string>, { cwd, env }: Options) =>
   Effect.callback<{ readonly code: number | null; readonly stdout: string }>((resume) => {
     const command = [process.execPath, ...nodeArguments, ...args].map(quoted).join(" ")
@@ -77,7 +77,7 @@ export const runOnTerminal = (args: ReadonlyArray<string>, { cwd, env }: Options
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-/** A folder that sees the project's packages, with the files given. */
+/** A folder with files, where the project's packages are installed. */
 export const folder = (files: Readonly<Record<string, string | Uint8Array>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -97,7 +97,7 @@ import { Schema } from "effect"
 export const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
 `
 
-/** `Name is 30` as a person; what says nothing of the kind as it stands. */
+/** Answers `Ada is 30` with a person, and other texts with an invalid one. */
 export const answerPerson: OpenAiSimulator.Answer = ({ text }) => {
   const match = /^([^]+) is (\d+)$/.exec(text)
   return match === null ? { name: text, age: "unknown" } : { name: match[1]!, age: Number(match[2]) }

@@ -38,7 +38,7 @@ const flags = {
     Flags.optional
   ),
   limit: Flags.count("limit").pipe(
-    Flag.withDescription("Process only the first inputs, this many"),
+    Flag.withDescription("Process only this many of the inputs"),
     Flags.optional
   ),
   ordered: Flags.enabled("ordered").pipe(

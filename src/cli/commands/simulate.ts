@@ -47,7 +47,7 @@ export const simulate = Command.make(
         (error) => usage(`The simulator cannot listen on port ${port}: ${String(error.cause)}`)
       )
       yield* Console.error(
-        `The simulator listens at ${baseUrl}\nUse it with OPENAI_BASE_URL=${baseUrl}. Press Ctrl-C to stop it`
+        `The simulator listens at ${baseUrl}\nUse it with OPENAI_BASE_URL=${baseUrl}\nPress Ctrl-C to stop it`
       )
       return yield* Effect.never
     }).pipe(Effect.scoped)

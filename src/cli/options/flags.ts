@@ -103,7 +103,7 @@ export const extraction = {
     optional
   ),
   maxAttempts: count("max-attempts").pipe(
-    Flag.withDescription("The most answers to ask for per item until one is valid (default 3)"),
+    Flag.withDescription("The most answers per item until one is valid (default 3)"),
     optional
   ),
   timeout: duration("timeout").pipe(

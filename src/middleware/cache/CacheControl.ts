@@ -11,6 +11,6 @@ export interface CacheControl {
 export const bypass: CacheControl = { enabled: false, onAnswer: () => {} }
 
 export const CurrentCacheControl: Context.Reference<CacheControl> = Context.Reference(
-  "effect-instructor/middleware/CacheControl",
+  "effect-instructor/middleware/cache/CacheControl",
   { defaultValue: (): CacheControl => ({ enabled: true, onAnswer: () => {} }) }
 )

@@ -236,11 +236,12 @@ const make = (provider: Llm["Service"], answers: Answers.Answers, counts: Counts
     send: Effect.Effect<SharedRequests.Answer, LlmError>
   ): Effect.Effect<SharedRequests.Answer, LlmError> =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(answers.fromStore(key)), (found) =>
-        found !== undefined
-          ? Effect.succeed(found)
-          // Once there is an answer, it is kept, whether or not anyone still waits for it.
-          : Effect.flatMap(Effect.andThen(sent, restore(send)), (answer) => keep(key, answer)))
+      Effect.filterOrElse(
+        restore(answers.fromStore(key)),
+        (found) => found !== undefined,
+        // Once there is an answer, it is kept, whether or not anyone still waits for it.
+        () => Effect.flatMap(Effect.andThen(sent, restore(send)), (answer) => keep(key, answer))
+      )
     )
 
   const shared = SharedRequests.make({

@@ -1,4 +1,4 @@
-/** The governor, and what people use instead. Each makes a `Llm` over a provider that does not retry. */
+/** The governor and common alternatives. Each makes an `Llm` over a provider that does not retry. */
 import { Duration, Effect, Layer, Semaphore } from "effect"
 import { Llm, LlmGovernor } from "effect-instructor"
 
@@ -15,9 +15,9 @@ const sdkRetries = (
 ): ReturnType<Llm.Llm["Service"]["complete"]> =>
   complete.pipe(Effect.catch((error) => {
     if (!error.isRetryable || retried >= 2) return Effect.fail(error)
-    const told = error.retryAfter === undefined ? undefined : Duration.toMillis(error.retryAfter)
-    const wait = told !== undefined && told <= 60_000
-      ? told
+    const asked = error.retryAfter === undefined ? undefined : Duration.toMillis(error.retryAfter)
+    const wait = asked !== undefined && asked <= 60_000
+      ? asked
       : Math.min(8, 0.5 * 2 ** retried) * 1000 * (1 - random() / 4)
     return Effect.andThen(Effect.sleep(Duration.millis(wait)), sdkRetries(complete, random, retried + 1))
   }))

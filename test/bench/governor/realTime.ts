@@ -1,4 +1,4 @@
-/** The whole way: the SDK, HTTP, the simulator with its limits, and the clock on the wall. */
+/** End to end: the provider, HTTP, the simulator with its limits, and real time. */
 import { Effect, Layer } from "effect"
 import { Llm } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
@@ -7,7 +7,7 @@ import { request } from "./virtualServer.ts"
 
 const requestsPerMinute = 1200
 const seconds = 60
-/** Until answers come as fast as requests go. */
+/** The time until answers arrive as fast as requests are sent. */
 const lead = 5
 
 export const runReal = Effect.gen(function*() {

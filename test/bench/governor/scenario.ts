@@ -1,4 +1,4 @@
-/** A backlog, worked off on a virtual clock. */
+/** A backlog of requests on a virtual clock. */
 import { Duration, Effect, Random } from "effect"
 import { Llm, type LlmRequest } from "effect-instructor"
 import type { Client } from "./clients.ts"
@@ -7,20 +7,20 @@ import * as VirtualTime from "./virtualTime.ts"
 
 export interface Scenario {
   readonly minutes: number
-  /** Requests that are wanted at once. */
+  /** How many requests are made at the same time. */
   readonly callers: number
   readonly server: VirtualServer.Options
   readonly request: (random: () => number) => LlmRequest.LlmRequest
-  /** How many there are in all. Without an end, by default. */
+  /** How many requests there are in all. Unlimited by default. */
   readonly items?: number | undefined
-  /** What happens to the server besides, as the seconds pass. */
+  /** What else happens to the server, as the seconds pass. */
   readonly besides?:
     | ((server: ReturnType<typeof VirtualServer.make>, second: number) => Effect.Effect<void>)
     | undefined
 }
 
 export interface Outcome {
-  /** CPU microseconds of the whole simulation, for each request the server saw. */
+  /** CPU time of the whole simulation per request that reached the server, in microseconds. */
   readonly cpuMicros: number
   readonly done: number
   readonly lost: number

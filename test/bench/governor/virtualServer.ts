@@ -18,13 +18,13 @@ export interface Options {
   /** Whether a quantised limit is reported per second, and not per minute. */
   readonly isPerSecond?: boolean | undefined
   readonly slots?: { readonly count: number; readonly queue: number } | undefined
-  /** What the server counts of a prompt, next to the four characters a token that clients guess. */
+  /** The tokens that the server counts for a prompt, relative to four characters a token. */
   readonly tokenRatio?: number | undefined
   readonly latencyMillis: () => number
   readonly outputTokens: () => number
 }
 
-/** What the server saw in one second. */
+/** The requests of one second. */
 export interface Second {
   granted: number
   tokens: number
@@ -101,7 +101,7 @@ export const make = (options: Options) => {
 
   const complete: Llm.Llm["Service"]["complete"] = (request) =>
     Effect.gen(function*() {
-      // The way to the server and the handshakes on it are not equally long for all.
+      // Requests do not take equally long to the server.
       yield* Effect.sleep(Duration.millis(5 + options.latencyMillis() / 100))
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
       const prompt = Math.ceil(promptTokens(request.messages) * (options.tokenRatio ?? 1))
@@ -180,7 +180,7 @@ const output: LlmRequest.OutputFormat = {
 const filler = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et "
   .repeat(400)
 
-/** A request of about so many tokens. */
+/** A request of about this many tokens. */
 export const request = (tokens: number, maxTokens: number | undefined): LlmRequest.LlmRequest => ({
   model: "virtual",
   messages: [{ role: "user", content: filler.slice(0, tokens * 4) }],

@@ -1,4 +1,4 @@
-/** Runs an Effect on a clock that jumps to the next thing that is due, so that ten minutes take as long as their work. */
+/** Runs an effect on a clock that jumps to the next timer, so that ten minutes take only as long as their work. */
 import { Clock, Duration, Effect, Scheduler } from "effect"
 
 interface Timer {
@@ -8,7 +8,7 @@ interface Timer {
   cancelled: boolean
 }
 
-/** A binary heap of what is due. */
+/** A binary heap of timers. */
 const makeTimers = () => {
   const heap: Array<Timer> = []
   const before = (a: Timer, b: Timer) => a.at < b.at || a.at === b.at && a.order < b.order

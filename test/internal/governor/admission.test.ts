@@ -25,7 +25,7 @@ const request = (model = "m"): LlmRequest.LlmRequest => ({
   parameters: { maxTokens: 100 }
 })
 
-/** A dispatcher whose random numbers are all the same, and the requests made with it. */
+/** A dispatcher with fixed random numbers, and the requests made with it. */
 const make = (options: Settings.Options = {}, random = 0) =>
   Effect.gen(function*() {
     const settings = Result.getOrThrow(Settings.make(options, { provider: "test", countText: () => 0 }))
@@ -106,6 +106,36 @@ describe("admission", () => {
         running = waiting[next]!.job
       }
       assert.sameMembers(order, [0, 1, 2, 3])
+    }))
+
+  it.effect("lets limits set the pace as soon as answers report them, and concurrency before", () =>
+    Effect.gen(function*() {
+      const { enter, self } = yield* make()
+      Admission.succeeded(self, enter().job, completion)
+      assert.strictEqual(self.window.size, 8)
+      const rateLimits = (limit: number, period: "minute" | "day") => [
+        { unit: "requests" as const, period, limit, remaining: limit, resetAfter: Duration.zero }
+      ]
+      Admission.succeeded(self, enter().job, { ...completion, rateLimits: rateLimits(1000, "day") })
+      assert.strictEqual(self.window.size, 8)
+      Admission.succeeded(self, enter().job, { ...completion, rateLimits: rateLimits(6000, "minute") })
+      assert.strictEqual(self.window.size, 4096)
+    }))
+
+  it.effect("does not overflow the stack when requests are answered as they are sent", () =>
+    Effect.gen(function*() {
+      const { enter, self } = yield* make({ concurrency: 1 })
+      const first = enter()
+      let answered = 0
+      for (let i = 0; i < 20_000; i++) {
+        const { job } = enter()
+        job.resume = () => {
+          answered++
+          Admission.succeeded(self, job, completion)
+        }
+      }
+      Admission.succeeded(self, first.job, completion)
+      assert.deepStrictEqual([answered, self.inFlight, self.queued], [20_000, 0, 0])
     }))
 
   it.effect("sends a waiting request when its time has come", () =>
@@ -213,7 +243,7 @@ describe("admission", () => {
       }))
   })
 
-  it.effect("interrupts all that wait when it is closed", () =>
+  it.effect("interrupts all that wait when it is closed, and all that would wait then", () =>
     Effect.gen(function*() {
       const { enter, self } = yield* make({ concurrency: 1 })
       enter()
@@ -221,5 +251,7 @@ describe("admission", () => {
       Admission.close(self)
       assert.deepStrictEqual(waiting.map(({ turn }) => turn()), ["failed", "failed"])
       assert.strictEqual(self.queued, 0)
+      const late = enter().job
+      assert.isTrue(Exit.hasInterrupts(yield* Effect.exit(Admission.turn(self, late))))
     }))
 })

@@ -69,7 +69,7 @@ describe("circuitBreaker", () => {
     const waits = Array.from({ length: 6 }, () => {
       const at = circuit.retryAt
       CircuitBreaker.passed(circuit, "probe", at)
-      CircuitBreaker.failed(circuit, "probe", error("still down"), at, 0)
+      assert.isFalse(CircuitBreaker.failed(circuit, "probe", error("still down"), at, 0))
       return circuit.retryAt - at
     })
     assert.deepStrictEqual(waits, [10_000, 20_000, 40_000, 60_000, 60_000, 60_000])
@@ -88,7 +88,7 @@ describe("circuitBreaker", () => {
   it("ignores failures of requests that were sent before it tripped, but keeps their error", () => {
     const { circuit } = failing(10)
     const { retryAt } = circuit
-    CircuitBreaker.failed(circuit, "old", error("late"), 3000, 0)
+    assert.isFalse(CircuitBreaker.failed(circuit, "old", error("late"), 3000, 0))
     assert.strictEqual(circuit.retryAt, retryAt)
     assert.strictEqual(circuit.trouble?.error.reason.message, error("late").reason.message)
   })

@@ -29,6 +29,7 @@ describe("quota", () => {
     const quota = day(100, 0, 60_000, 7, 0)
     assert.strictEqual(Quota.wait(quota, 1, 7, 59_999), 1)
     assert.strictEqual(Quota.wait(quota, 1, 7, 60_000), 0)
+    assert.strictEqual(Quota.left(quota, 7, 60_000), Infinity)
   })
 
   it("is tried every minute when its reset is unknown", () => {

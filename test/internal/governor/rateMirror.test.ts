@@ -111,6 +111,17 @@ describe("rateMirror", () => {
       assert.isAtLeast(RateMirror.remaining(mirror)!, 250)
     })
 
+    it("of an empty bucket hold up a request until it has refilled", () => {
+      const mirror = RateMirror.make({ unit: "tokens", period: "minute" })
+      hear(mirror, 0, [60_000, 0], [0, send(mirror, 0, 100)])
+      RateMirror.advance(mirror, 0, 1)
+      // One token a millisecond
+      assert.strictEqual(RateMirror.wait(mirror, 5000), 5000)
+      assert.strictEqual(RateMirror.wait(mirror, 100_000), 54_000)
+      RateMirror.advance(mirror, 5000, 1)
+      assert.strictEqual(RateMirror.wait(mirror, 5000), 0)
+    })
+
     it("of a high level in a bucket that is really as deep raise the pace", () => {
       const mirror = perMinute()
       hear(mirror, 0, [6000, 5999], [0, send(mirror, 0)])
@@ -130,6 +141,13 @@ describe("rateMirror", () => {
       const mirror = perMinute(600)
       hear(mirror, 0, [6000, 5999], [0, send(mirror, 0)])
       assert.isAtMost(sendAll(mirror, 0, 1000), 12)
+    })
+
+    it("of a lower limit raise the pace to the one that the user set at most", () => {
+      const mirror = perMinute(7200)
+      hear(mirror, 0, [6000, 5999], [0, send(mirror, 0)])
+      const count = sendAll(mirror, 0, 10_000)
+      assert.isTrue(count > 1050 && count <= 1230, String(count))
     })
 
     it("show what others use", () => {
@@ -228,6 +246,30 @@ describe("rateMirror", () => {
       assert.isTrue(RateMirror.isFast(mirror))
       const count = sendAll(mirror, 0, 60_000)
       assert.isTrue(count >= 58 && count <= 61, String(count))
+    })
+
+    it("fills up evenly until its reset, and not further", () => {
+      const mirror = perMinute()
+      hear(mirror, 0, [60, 30, 1000], [0, send(mirror, 0)])
+      const levels = [500, 1000, 5000].map((at) => {
+        RateMirror.advance(mirror, at, 1)
+        return RateMirror.remaining(mirror)
+      })
+      assert.deepStrictEqual(levels, [45, 60, 60])
+      const short = perMinute()
+      hear(short, 0, [6000, 3000, 100], [0, send(short, 0)])
+      RateMirror.advance(short, 50, 1)
+      assert.strictEqual(RateMirror.remaining(short), 4505)
+    })
+
+    it("is one that refills more than twice as fast as its limit", () => {
+      const isFast = (resetMillis: number) => {
+        const mirror = perMinute()
+        hear(mirror, 0, [60, 30, resetMillis], [0, send(mirror, 0)])
+        return RateMirror.isFast(mirror)
+      }
+      // 30 of 60 a minute take 30 seconds.
+      assert.deepStrictEqual([14_999, 15_000, 30_000, 0].map(isFast), [true, false, false, false])
     })
 
     it("is an ordinary one where the reset fits the limit", () => {

@@ -3,6 +3,7 @@ import { Clock, Context, Effect, Fiber, Layer, Logger, Ref } from "effect"
 import { Llm, LlmGovernor, Usage } from "effect-instructor"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
+import { completion, provider, window } from "./support.ts"
 
 const request = {
   model: "m",
@@ -70,6 +71,59 @@ describe("LlmGovernor.layerShared", () => {
       for (const count of counts) assert.isAtLeast(count, 0.4 * total)
       const all = sent.flat().toSorted((a, b) => a - b)
       for (let i = 20; i < all.length; i++) assert.isAtLeast(all[i]! - all[i - 20]!, 1000)
+    }))
+
+  it.effect("shares each limit of each model under a name of its own", () =>
+    Effect.gen(function*() {
+      const working = yield* memory
+      const keys = new Set<string>()
+      const store = RateLimiter.RateLimiterStore.of({
+        ...working,
+        tokenBucket: (options) => {
+          keys.add(options.key)
+          return working.tokenBucket(options)
+        }
+      })
+      const { llm: provided } = provider(() =>
+        Effect.succeed(completion({
+          rateLimits: [window("requests", 10, 9, 100, "second"), window("inputTokens", 6e6, 3e6)]
+        }))
+      )
+      const llm = yield* Layer.build(
+        LlmGovernor.layerShared({ requestsPerMinute, key: "team" }).pipe(
+          Layer.provide([provided, Layer.succeed(RateLimiter.RateLimiterStore, store)])
+        )
+      ).pipe(Effect.map(Context.get(Llm.Llm)))
+      const fiber = yield* many(llm, 5)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(Array.from(keys).toSorted(), [
+        "team:m:inputTokens",
+        "team:m:requests",
+        "team:m:requests:second"
+      ])
+    }))
+
+  it.effect("keeps to the concurrency while a store grants at once", () =>
+    Effect.gen(function*() {
+      const store = yield* memory
+      let inFlight = 0
+      let most = 0
+      const { llm: provided } = provider(() =>
+        Effect.suspend(() => {
+          most = Math.max(most, ++inFlight)
+          return Effect.ensuring(Effect.as(Effect.sleep("100 millis"), completion()), Effect.sync(() => inFlight--))
+        })
+      )
+      const llm = yield* Layer.build(
+        LlmGovernor.layerShared({ requestsPerMinute: 60_000, concurrency: 2 }).pipe(
+          Layer.provide([provided, Layer.succeed(RateLimiter.RateLimiterStore, store)])
+        )
+      ).pipe(Effect.map(Context.get(Llm.Llm)))
+      const fiber = yield* many(llm, 100)
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(most, 2)
     }))
 
   it.effect("keeps to the limits on its own while the store does not answer, and warns once", () =>

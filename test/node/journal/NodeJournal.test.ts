@@ -172,7 +172,7 @@ describe("NodeJournal", () => {
   it.effect("refuses a pipe and a device instead of reading from them", () =>
     Effect.gen(function*() {
       const path = yield* file
-      assert.strictEqual(spawnSync("mkfifo", [path]).status, 0)
+      assert.strictEqual(spawnSync("sh", ["-c", `mkfifo ${path}`]).status, 0)
       for (const special of [path, "/dev/null"]) {
         for (const use of [run(special, ["text 1"]), NodeJournal.remove({ path: special })]) {
           const error = yield* Effect.flip(use)
@@ -257,6 +257,28 @@ describe("NodeJournal", () => {
         }
       }).pipe(Effect.provide(llm))
     }))
+
+  it.live("sends nothing on a full disk, and recovers when there is room", (context) =>
+    Effect.gen(function*() {
+      const small = path.join(yield* temporary, "small")
+      fs.mkdirSync(small)
+      const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=128k", "tmpfs", small])
+      if (mounted.status !== 0) return context.skip("skipped: no tmpfs can be mounted here")
+      yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("umount", [small])))
+      const journal = path.join(small, "batch.journal")
+      yield* run(journal, texts(1))
+      const filler = path.join(small, "filler")
+      // Something is left, but not enough for the answers in flight.
+      fs.writeFileSync(filler, new Uint8Array(100 * 1024))
+      for (const _ of [1, 2]) {
+        const error = yield* Effect.flip(run(journal, texts(50)))
+        assert.isTrue(error._tag === "BatchError" && error.reason._tag === "JournalFailure")
+        assert.include(error.message, "could not be written: ENOSPC")
+      }
+      assert.strictEqual((yield* MockLlm.requests).length, 1)
+      fs.rmSync(filler)
+      assert.strictEqual((yield* run(journal, texts(50))).sent, 49)
+    }).pipe(Effect.provide(mock)))
 
   describe("remove", () => {
     it.effect("removes a journal of any version, so that the next run starts anew", () =>

@@ -78,6 +78,7 @@ export const enter = (self: Dispatch.Dispatch, job: Job.Job): boolean => {
 /** Waits for the turn of a request that could not be sent at once. */
 export const turn = (self: Dispatch.Dispatch, job: Job.Job): Effect.Effect<void, LlmError> =>
   Effect.callback<void, LlmError>((resume) => {
+    if (self.isClosed) return resume(Effect.interrupt)
     // It may have come already.
     if (job.state !== "waiting") return resume(job.expired === undefined ? Effect.void : Effect.fail(job.expired))
     job.resume = resume
@@ -124,6 +125,7 @@ export const left = (self: Dispatch.Dispatch, job: Job.Job): void => {
 
 /** Ends the wait of all requests when the governor is closed: no turn would come. */
 export const close = (self: Dispatch.Dispatch): void => {
+  self.isClosed = true
   for (const lane of self.laneList) {
     for (const job of Array.from(FairQueue.entries(lane.queue))) {
       Dispatch.dequeue(self, job)
@@ -150,8 +152,9 @@ const learn = (self: Dispatch.Dispatch, job: Job.Job, error: LlmError, at: numbe
     case "RateLimitError":
       CircuitBreaker.succeeded(circuit)
       return refused(self, job, error, at)
-    // These say nothing about the provider: nothing was sent.
+    // These say nothing about the provider: no request reached it.
     case "BudgetExceededError":
+    case "UnreachableError":
       return CircuitBreaker.released(circuit, job)
     case "NetworkError":
       if (!error.isRetryable) return CircuitBreaker.released(circuit, job)

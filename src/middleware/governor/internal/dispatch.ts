@@ -45,7 +45,9 @@ export interface Dispatch extends Services {
   isPumping: boolean
   pumpAgain: boolean
   alarm: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined
+  /** When requests that have waited too long were last looked for. */
   expiredAt: number
+  isClosed: boolean
 }
 
 /** Limits move while requests wait for them, so they are looked at again after this time at the latest. */
@@ -68,7 +70,8 @@ export const make = (settings: Settings, services: Services): Dispatch => {
     isPumping: false,
     pumpAgain: false,
     alarm: undefined,
-    expiredAt: 0
+    expiredAt: 0,
+    isClosed: false
   }
   if (settings.requestsPerMinute !== undefined || settings.tokensPerMinute !== undefined) {
     ConcurrencyWindow.widen(self.window)
@@ -305,7 +308,7 @@ const expireDue = (self: Dispatch, at: number): void => {
   if (at - self.expiredAt < expiryMillis(self.settings)) return
   self.expiredAt = at
   for (const lane of self.laneList) {
-    if (lane.queue.size === 0) continue
+    if (lane.queue.size === 0 || troubleOf(self, lane) === undefined) continue
     for (const job of Array.from(FairQueue.entries(lane.queue))) {
       const error = overdue(self, job, at)
       if (error !== undefined) expire(self, job, error)
@@ -314,9 +317,13 @@ const expireDue = (self: Dispatch, at: number): void => {
 }
 
 /** The error of a request that was held up for too long by a provider that answers none, if it was. */
-export const overdue = ({ circuit, settings }: Dispatch, job: Job.Job, at: number): LlmError | undefined => {
-  const trouble = circuit.trouble ?? job.lane.trouble
-  return trouble !== undefined && at - Math.max(trouble.since, job.createdAt) >= settings.giveUpAfterMillis
-    ? GaveUp.noAnswer(trouble.error, settings)
+export const overdue = (self: Dispatch, job: Job.Job, at: number): LlmError | undefined => {
+  const trouble = troubleOf(self, job.lane)
+  return trouble !== undefined && at - Math.max(trouble.since, job.createdAt) >= self.settings.giveUpAfterMillis
+    ? GaveUp.noAnswer(trouble.error, self.settings)
     : undefined
 }
+
+/** Since when the provider has answered no request of the lane, and its last error. */
+const troubleOf = ({ circuit }: Dispatch, lane: Lane.Lane<Job.Job>): Lane.Lane<Job.Job>["trouble"] =>
+  circuit.trouble ?? lane.trouble

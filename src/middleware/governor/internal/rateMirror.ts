@@ -144,7 +144,8 @@ const paceAt = (mirror: RateMirror): number => {
   // A bucket that stays fuller than that also shows that the server counts less than we do.
   const idle = isDeep && reported <= configured ? Math.max(0, server - idleShare * reported) / idleMillis : 0
   const restoring = (server - reserve * reported) / restoreMillis
-  return Math.min(perMilli + idle, Math.max(leastShare * perMilli, gain + restoring))
+  const pace = Math.min(perMilli + idle, Math.max(leastShare * perMilli, gain + restoring))
+  return reported < configured ? Math.min(pace, configured / 60_000) : pace
 }
 
 /** Moves the mirror on to this time. `share` is the part of the pace that is used. */

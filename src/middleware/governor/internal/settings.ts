@@ -14,7 +14,8 @@ import type { CountText } from "../../../llm/TokenCount.ts"
  */
 export interface Options {
   /**
-   * The most requests per minute, for each model. A lower limit that the provider reports takes precedence.
+   * The most requests per minute, for each model. A lower limit that the provider reports takes precedence. Where the
+   * provider reports the same limit, it is used as the provider counts it: a full bucket is used up faster at first.
    *
    * @default the limit that the provider reports
    */

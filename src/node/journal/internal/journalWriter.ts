@@ -13,6 +13,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { JournalRecord } from "../../../batch/Journal.ts"
 import { InvalidRecord, JournalError } from "../../../batch/JournalError.ts"
 import { errorStatus, type JournalIndex, okStatus } from "./journalIndex.ts"
@@ -57,6 +58,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   let pending: Array<Pending> = []
   let hasFailed = false
   const tail = makeTail(file, options.length)
+  // The file has one position, which a write sets before it uses it.
+  const oneAtATime = Semaphore.makeUnsafe(1)
   const syncing = yield* makeSyncing(file, failure("synced to the disk"))
 
   // After retries have failed once, the other items do not wait for theirs.
@@ -89,7 +92,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       arrived.closeUnsafe()
       const group = pending
       pending = []
-      const exit = yield* Effect.exit(writeGroup(group))
+      const exit = yield* Effect.exit(oneAtATime.withPermit(writeGroup(group)))
       hasFailed = Exit.isFailure(exit)
       for (const { resume } of group) resume(exit)
     }
@@ -99,7 +102,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   yield* Effect.forkScoped(loop)
 
   return {
-    reserve: Effect.mapError(Effect.andThen(tail.reserve, file.sync), failure("written")),
+    reserve: oneAtATime.withPermit(
+      Effect.mapError(Effect.andThen(tail.reserve, file.sync), failure("written"))
+    ),
     write: (key, record) => {
       const line = JournalLine.format(key, record)
       return Result.isSuccess(line)

@@ -15,7 +15,7 @@ import { completionParts } from "./completionParts.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
-import { metered } from "./RequestMeter.ts"
+import * as RequestMeter from "./RequestMeter.ts"
 
 export {
   /** @since 0.1.0 */
@@ -134,36 +134,31 @@ export interface Options {
  * @since 0.1.0
  */
 export const make = (options: Options): Llm["Service"] => {
-  const { stream } = options
+  const { complete, stream } = options
   const pricing = options.pricing ?? Pricing.empty
-
-  const complete: Llm["Service"]["complete"] = (request) =>
-    Effect.withFiber((fiber) => {
-      const current = fiber.getRef(Pricing.CurrentPricing)
-      return Effect.map(
-        options.complete(request),
-        (completion) => Pricing.price([current, pricing], request, completion)
-      )
-    })
-
-  return metered(Llm.of({
+  return Llm.of({
     provider: options.provider,
     origin: options.origin ?? "",
     model: options.model,
     dialect: toDialect(options.dialect ?? "plain"),
     pricing,
-    complete,
-    stream: stream === undefined
-      ? (request) => Stream.fromIterableEffect(Effect.map(complete(request), completionParts))
-      : (request) =>
-        Stream.unwrap(
-          Effect.map(Pricing.CurrentPricing, (current) =>
-            Stream.map(stream(request), (part) =>
-              part._tag === "Finish"
-                ? { ...part, completion: Pricing.price([current, pricing], request, part.completion) }
-                : part))
-        )
-  }))
+    ...RequestMeter.make({
+      complete: (request, fiber) => {
+        const tables = [fiber.getRef(Pricing.CurrentPricing), pricing]
+        return Effect.map(complete(request), (completion) => Pricing.price(tables, request, completion))
+      },
+      stream: (request, fiber) => {
+        const tables = [fiber.getRef(Pricing.CurrentPricing), pricing]
+        const parts = stream === undefined
+          ? Stream.fromIterableEffect(Effect.map(complete(request), completionParts))
+          : stream(request)
+        return Stream.map(parts, (part) =>
+          part._tag === "Finish"
+            ? { ...part, completion: Pricing.price(tables, request, part.completion) }
+            : part)
+      }
+    })
+  })
 }
 
 /**

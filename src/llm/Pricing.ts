@@ -200,7 +200,8 @@ const tierFactor = ({ batch, priority }: Price, serviceTier: string | undefined)
 export const price = (tables: ReadonlyArray<Pricing>, request: LlmRequest, completion: Completion): Completion => {
   const { usage } = completion
   if (usage.usd > 0 || usage.unpriced > 0 || totalTokens(usage) === 0) return completion
-  const found = priceOf(tables, completion.model) ?? priceOf(tables, request.model)
+  const found = priceOf(tables, completion.model) ??
+    (request.model === completion.model ? undefined : priceOf(tables, request.model))
   const usd = found === undefined
     ? undefined
     : costOf(found, usage, completion.serviceTier ?? request.parameters.serviceTier)

@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Completion, CompletionPart } from "./Completion.ts"
@@ -39,24 +40,38 @@ const TypeId = "~effect-instructor/llm/RequestMeter"
 
 export const isMetered = (llm: Sending): boolean => Predicate.hasProperty(llm, TypeId)
 
-/** Lets the requests of a provider pass through the meter of the fiber that sends them. */
-export const metered = <A extends Sending>(provider: A): A => ({
-  ...provider,
+/**
+ * Makes methods whose requests pass through the meter of the fiber that sends them. `send` gets the context of the fiber,
+ * so that a provider needs to look it up only once.
+ */
+export const make = (send: {
+  readonly complete: (request: LlmRequest, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<Completion, LlmError>
+  readonly stream: (
+    request: LlmRequest,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) => Stream.Stream<CompletionPart, LlmError>
+}): Sending & { readonly [TypeId]: typeof TypeId } => ({
   [TypeId]: TypeId,
   complete: (request) =>
     Effect.withFiber((fiber) => {
       const meter = fiber.getRef(CurrentRequestMeter)
-      const send = provider.complete(request)
-      return meter === undefined ? send : meter.complete(request, unmetered(send))
+      const sent = send.complete(request, fiber)
+      return meter === undefined ? sent : meter.complete(request, unmetered(sent))
     }),
   stream: (request) =>
-    Stream.unwrap(Effect.map(CurrentRequestMeter, (meter) => {
-      const send = provider.stream(request)
-      return meter === undefined
-        ? send
-        : meter.stream(request, Stream.provideService(send, CurrentRequestMeter, undefined))
+    Stream.unwrap(Effect.withFiber((fiber) => {
+      const meter = fiber.getRef(CurrentRequestMeter)
+      const sent = send.stream(request, fiber)
+      return Effect.succeed(
+        meter === undefined
+          ? sent
+          : meter.stream(request, Stream.provideService(sent, CurrentRequestMeter, undefined))
+      )
     }))
 })
+
+/** Lets the requests of a provider that was not made by `Llm.make` pass through the meter. */
+export const metered = <A extends Sending>(provider: A): A => ({ ...provider, ...make(provider) })
 
 // A provider may itself be made of others, whose requests are part of this one.
 const unmetered = <A, E>(send: Effect.Effect<A, E>): Effect.Effect<A, E> =>

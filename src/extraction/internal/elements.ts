@@ -50,6 +50,8 @@ interface Arguments<A, Input, R> {
 interface State<A, R> {
   readonly spent: Telemetry.Spent
   attempt: Attempt | undefined
+  /** Waits for an element or the end of the current answer. */
+  advance: Effect.Effect<void, LlmError | Reason | Cause.Done, R>
   /** The outcome for telemetry. */
   outcome: string | undefined
   /** The end of the stream, once there is nothing more to read. */
@@ -80,7 +82,7 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
 ): Effect.fn.Return<ElementsPull<A, R>> {
   const { maxAttempts, name, timeout } = compiled.extraction
   const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
-  const state: State<A, R> = { spent, attempt: undefined, outcome: undefined, end: undefined }
+  const state: State<A, R> = { spent, attempt: undefined, advance: Effect.never, outcome: undefined, end: undefined }
   const streaming: Streaming<A, Input, R> = {
     compiled,
     llm,
@@ -106,38 +108,40 @@ const next = <A, Input, R>(streaming: Streaming<A, Input, R>): ElementsPull<A, R
     const { out } = list
     if (Arr.isArrayNonEmpty(out)) {
       list.out = []
-      return Effect.succeed(Arr.map(out, ({ index, result, text }) => ({
-        index,
-        text,
-        result: Result.mapError(result, (reason) => failure(streaming, reason))
-      })))
+      return Effect.succeed(Arr.map(out, toElement))
     }
-    if (state.end !== undefined) return state.end
-    return Pull.matchEffect(idle.over(advance(streaming, state.attempt!)), {
-      onSuccess: () => pull,
-      onFailure: (cause): ElementsPull<A, R> => {
-        const error = Cause.findError(cause)
-        if (Result.isFailure(error)) return Effect.failCause(error.failure)
-        breakOff(streaming, error.success)
-        return pull
-      },
-      onDone: () => {
-        breakOff(streaming, unfinished(llm))
-        return pull
-      }
-    })
+    return state.end ?? Pull.matchEffect(idle.over(state.advance), advanced)
   })
+  const toElement = ({ index, result, text }: ListAssembly.Decoded<A>): Element<A> => ({
+    index,
+    text,
+    result: Result.isSuccess(result)
+      ? Result.succeed(result.success)
+      : Result.fail(failure(streaming, result.failure))
+  })
+  const advanced = {
+    onSuccess: () => pull,
+    onFailure: (cause: Cause.Cause<LlmError | Reason>): ElementsPull<A, R> => {
+      const error = Cause.findError(cause)
+      if (Result.isFailure(error)) return Effect.failCause(error.failure)
+      breakOff(streaming, error.success)
+      return pull
+    },
+    onDone: () => {
+      breakOff(streaming, unfinished(llm))
+      return pull
+    }
+  }
   return pull
 }
 
-/** Waits for an element or the end of the answer. */
-const advance = <A, Input, R>(
+const makeAdvance = <A, Input, R>(
   streaming: Streaming<A, Input, R>,
   attempt: Attempt
-): Effect.Effect<void, LlmError | Reason | Cause.Done, R> => {
+): State<A, R>["advance"] => {
   const { idle, list } = streaming
   const { pull, reading } = attempt
-  const onParts = (parts: ReadonlyArray<CompletionPart>): ReturnType<typeof advance<A, Input, R>> => {
+  const onParts = (parts: ReadonlyArray<CompletionPart>): State<A, R>["advance"] => {
     idle.stop()
     ListAssembly.read(list, reading, parts)
     return ListAssembly.isDue(reading) ? settle(streaming, attempt) : waiting
@@ -217,26 +221,29 @@ const failure = <A, Input, R>(
 
 /** Sends a request, in its own span if the list has one. */
 const begin = Effect.fnUntraced(function*<A, Input, R>(
-  { compiled: { extraction, response }, limits, llm, scope: outer, span, state }: Streaming<A, Input, R>,
+  streaming: Streaming<A, Input, R>,
   request: LlmRequest,
   asked: ReadonlyArray<ListAssembly.Invalid>
 ) {
-  const scope = yield* Scope.fork(outer)
-  const attempt = state.spent.attempts + 1
+  const { compiled: { extraction, response }, limits, llm, span, state } = streaming
+  const scope = yield* Scope.fork(streaming.scope)
+  const number = state.spent.attempts + 1
   const traced = span === undefined
     ? undefined
-    : yield* Scope.provide(Telemetry.streamedAttempt(llm, request, attempt, span), scope)
+    : yield* Scope.provide(Telemetry.streamedAttempt(llm, request, number, span), scope)
   let parts = llm.stream(request)
   if (!extraction.cache) parts = Stream.provideService(parts, CurrentCacheControl, bypass)
   // A reask goes before new requests, so that started lists finish first.
-  if (attempt > 1) parts = Stream.provideService(parts, CurrentPriority, "high")
+  if (number > 1) parts = Stream.provideService(parts, CurrentPriority, "high")
   const pull = yield* Scope.provide(Stream.toPull(parts), scope)
-  state.attempt = {
+  const attempt: Attempt = {
     scope,
     pull: traced === undefined ? pull : Effect.withParentSpan(pull, traced.span),
     onCompletion: traced?.onCompletion ?? (() => {}),
     reading: ListAssembly.makeReading(response.wrapper!, limits, asked)
   }
+  state.attempt = attempt
+  state.advance = makeAdvance(streaming, attempt)
 })
 
 /** The error of a stream that ends without a `Finish` part. */

@@ -59,11 +59,11 @@ const make = <A, Input, In, R, Out>(
   if (journal === undefined && feed === undefined) {
     return (item, control) => {
       const start = clock.currentTimeMillisUnsafe()
-      const end = (detailed: Result.Result<Detailed<A>, ExtractionError>) =>
-        conclude(run, item, detailed, clock.currentTimeMillisUnsafe() - start, control, output)
+      const latency = (): number => clock.currentTimeMillisUnsafe() - start
       return Effect.matchEffect(ask(run, item), {
-        onSuccess: (detailed) => end(Result.succeed(detailed)),
-        onFailure: (error) => end(Result.fail(error))
+        onSuccess: (detailed) =>
+          conclude(run, item, Result.succeed(detailed.value), detailed, latency(), control, output),
+        onFailure: (error) => conclude(run, item, Result.fail(error), error, latency(), control, output)
       })
     }
   }
@@ -96,24 +96,26 @@ const ask = <A, Input, In, R>(
 const conclude = <A, Input, In, R, Out>(
   { failurePolicy, feed }: Run<A, Input, In, R>,
   item: Planned<In>,
-  detailed: Result.Result<Detailed<A>, ExtractionError>,
+  result: Result.Result<A, ExtractionError>,
+  { attempts, usage }: Spent,
   latencyMillis: number,
   { stop }: Pool.Control<Out, BatchError>,
   { emit, emitsUnrecoverable }: Output<A, In, Out>
 ): Effect.Effect<Out | undefined, BatchError> => {
-  const { attempts, usage } = Result.merge(detailed)
-  const outcome = { result: Result.map(detailed, valueOf), attempts, usage, latencyMillis, restored: false }
-  if (Result.isFailure(detailed) && detailed.failure.isUnrecoverable) {
-    const error = unrecoverable(detailed.failure)
+  const outcome = { result, attempts, usage, latencyMillis, restored: false }
+  if (Result.isFailure(result) && result.failure.isUnrecoverable) {
+    const error = unrecoverable(result.failure)
     if (!emitsUnrecoverable) return error
     stop(error)
   } else {
-    const tooMany = failurePolicy(outcome.result)
+    const tooMany = failurePolicy(result)
     if (tooMany !== undefined) stop(tooMany)
     feed?.finished(finished(item, outcome))
   }
   return Effect.succeed(emit(item, outcome))
 }
+
+type Spent = Pick<ExtractionError, "attempts" | "usage">
 
 const valueOf = <A>({ value }: Detailed<A>): A => value
 
@@ -145,14 +147,12 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
     // The run stops, but the item is finished and emitted.
     if (Result.isFailure(committed)) control.stop(journalFailure(committed.failure))
   }
-  return yield* conclude(run, item, detailed, latencyMillis, control, output)
+  const result = Result.map(detailed, valueOf)
+  return yield* conclude(run, item, result, Result.merge(detailed), latencyMillis, control, output)
 })
 
 /** The failure of an item whose answer no record can hold. Other items can still be recorded. */
-const unrecordable = (
-  extraction: string,
-  { attempts, usage }: Pick<ExtractionError, "attempts" | "usage">
-): ExtractionError =>
+const unrecordable = (extraction: string, { attempts, usage }: Spent): ExtractionError =>
   new ExtractionError({ extraction, reason: new LimitExceeded({ limit: "maxDepth", maximum: 500 }), attempts, usage })
 
 /** The outcome that an earlier run recorded, or `undefined` if the record cannot be used any more. */

@@ -68,6 +68,8 @@ export class ListReader {
   #keyTaken = false
   #elements = 0
   #length = 0
+  /** Whether nothing has followed the end of a bare list yet. */
+  #afterList = false
   /** Whether an object broke off. A list in its rest may be any of its members. */
   #broken = false
   #found: "nothing" | "text" | "no list" = "nothing"
@@ -155,6 +157,11 @@ export class ListReader {
       }
       if (c === LF) this.#line = ""
       else if (this.#line.length < maxLineStart) this.#line += text[i]!
+      if (this.#afterList && !isSpace(c)) {
+        this.#afterList = false
+        // The list was a member of an object whose start is missing.
+        if (c === COMMA || c === COLON_SIGN) this.#problem = brokenAfter
+      }
       if (c === RBRACE) {
         this.#broken = true
         if (this.#lists > 0) this.#problem = brokenAfter
@@ -218,14 +225,21 @@ export class ListReader {
         }
         if (c === RBRACKET) {
           if (this.#inObject) this.#state = AFTER_MEMBER
-          else this.#toProse(i)
+          else {
+            this.#toProse(i)
+            this.#afterList = true
+          }
           return i + 1
         }
         if (c === COMMA || c === COLON_SIGN || c === RBRACE) {
           this.#problem = `Expected element ${this.#elements} of the list, got ${JSON.stringify(text[i])}`
           return i
         }
-        // A missing comma, or one too many at the end, does not affect the elements.
+        // A missing comma between strings, objects or lists does not affect them. Next to a number it may have been a digit.
+        if (this.#state === AFTER_ELEMENT && (this.#scalar || c !== QUOTE && c !== LBRACE && c !== LBRACKET)) {
+          this.#problem = `Expected a comma after element ${this.#elements - 1} of the list`
+          return i
+        }
         return this.#begin(IN_ELEMENT, text, i)
     }
   }

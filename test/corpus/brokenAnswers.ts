@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 
 /** A schema, and a value as a model would write it. */
-export interface Subject {
+interface Subject {
   readonly name: string
   readonly schema: Schema.ConstraintDecoder<unknown>
   readonly json: Schema.JsonObject
@@ -194,7 +194,7 @@ const python = (json: unknown): string => {
   if (Array.isArray(json)) return `[${json.map(python).join(", ")}]`
   return typeof json === "object"
     ? `{${Object.entries(json).map(([key, value]) => `'${key}': ${python(value)}`).join(", ")}}`
-    : String(json)
+    : JSON.stringify(json)
 }
 
 const combined: ReadonlyArray<Case> = subjects.flatMap((subject) => {

@@ -62,13 +62,16 @@ const read = (shape: Shape.Shape, json: unknown, reading: Reading): unknown => {
 
 /** A literal in another case, in quotes, or written as text: the only one that it can be. */
 const readLiteral = ({ values }: Shape.Literals, json: unknown, reading: Reading): unknown => {
-  if (!reading.coerces || typeof json === "object") return json
+  if (!reading.coerces || !isScalar(json)) return json
   const text = foldLiteral(String(json))
   const matching = values.filter((value) => foldLiteral(String(value)) === text)
   if (matching.length !== 1) return json
   coerced(reading, "literal")
   return matching[0]
 }
+
+const isScalar = (json: unknown): json is string | number | boolean =>
+  typeof json === "string" || typeof json === "number" || typeof json === "boolean"
 
 const foldLiteral = (text: string): string => text.trim().replace(/^(["'`])(.*)\1$/s, "$2").trim().toLowerCase()
 

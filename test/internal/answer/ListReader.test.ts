@@ -30,11 +30,10 @@ describe("ListReader", () => {
       ["reads a bare list that begins with a word", "[true]", ["true"]],
       ["reads a bare list of numbers in a fenced block", "```json [1, 2]```", ["1", "2"]],
       ["reads a bare empty list at the start of a line", "None found:\n[]", []],
-      ["reads elements without commas between them", "{\"items\":[1 2 \"a\"{\"b\":3}]}", [
-        "1",
-        "2",
+      ["reads strings and objects without commas between them", "{\"items\":[\"a\" {\"b\":3}{\"b\":4}]}", [
         "\"a\"",
-        "{\"b\":3}"
+        "{\"b\":3}",
+        "{\"b\":4}"
       ]],
       ["reads a list after an empty one", "{\"items\":[]}\n{\"items\":[1]}", ["1"]],
       ["skips an object without the key before the list", "{\"thought\":{\"items\":[0]}} {\"items\":[1]}", ["1"]]
@@ -53,6 +52,17 @@ describe("ListReader", () => {
     for (const text of ["tems\": [\n[1]\n]}", "\"a\": [{\"b\": 1}]}"]) {
       assert.deepStrictEqual(readAll(text), { texts: [], problem: "The answer contains no list" })
     }
+  })
+
+  it("stops at a missing comma next to a number", () => {
+    for (const text of ["{\"items\":[{} 1]}", "{\"items\":[{}null]}"]) {
+      assert.deepStrictEqual(readAll(text), { texts: ["{}"], problem: "Expected a comma after element 0 of the list" })
+    }
+  })
+
+  it("reports an answer that goes on after a bare list", () => {
+    assert.deepStrictEqual(readAll("[\",\"\n], \"items\": []").problem, "The answer is broken after its list")
+    assert.deepStrictEqual(readAll("[\"a\"] is the list.").problem, undefined)
   })
 
   it("reports only problems that the rest of the list would not solve as contradictory", () => {

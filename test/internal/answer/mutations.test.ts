@@ -17,5 +17,5 @@ describe("recorded answers", () => {
     // Most changes are inside of texts, and leave valid JSON.
     assert.isAbove(counts.whole, 400)
     assert.isAbove(counts.refused, 10_000)
-  })
+  }, 60_000)
 })

@@ -26,7 +26,7 @@ export {
 } from "./internal/decodable.ts"
 
 /** An answer in the ordinary form of its schema, ready to be decoded. */
-export interface Read {
+interface Read {
   readonly json: unknown
   /** What was changed in it to read it. */
   readonly coercions: ReadonlyArray<Coercion>

@@ -50,7 +50,7 @@ export interface Tuple {
   readonly rest: (() => Shape) | undefined
 }
 
-export interface Property {
+interface Property {
   readonly name: string
   readonly shape: () => Shape
   readonly isOptional: boolean

@@ -69,7 +69,7 @@ const order = {
   lines: [{ sku: "x", amount: 2, tags: [] }, { sku: "y-1", amount: 10, tags: ["red", "large"] }]
 }
 
-export const subjects: ReadonlyArray<Subject> = [
+const subjects: ReadonlyArray<Subject> = [
   { name: "a person", schema: Person, json: { name: "Ada", age: 36 } },
   { name: "a name with quotes", schema: Person, json: { name: "Dwayne \"The Rock\" Johnson", age: 52 } },
   { name: "a name with an apostrophe", schema: Person, json: { name: "Peter O'Toole", age: 81 } },

@@ -63,7 +63,7 @@ const compile = (project: string, files: ReadonlyArray<string>, options: Readonl
 }
 
 const manifest = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))
-const dependencies = Object.keys(manifest.dependencies)
+const dependencies = Object.keys(manifest.dependencies ?? {})
 
 // 1. The package holds the sources, what is built from them, and nothing else.
 const secret = /\bsk-(?:proj-)?[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|PRIVATE KEY-----/

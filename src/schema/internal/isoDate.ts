@@ -16,7 +16,7 @@ export const isExpected = (ast: SchemaAST.AST): boolean => expectations.has(Stri
 const pattern =
   /^(\d{4}|[+-]\d{6})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?)?)?$/
 
-export const isIsoDate = (text: string): boolean => {
+const isIsoDate = (text: string): boolean => {
   const match = pattern.exec(text)
   if (match === null) return false
   const [year, month = 1, day = 1, hour = 0, minute = 0, second = 0] = match.slice(1).map((part) =>

@@ -249,7 +249,7 @@ const readUnion = ({ byKind, members }: Shape.Union, json: unknown, reading: Rea
 }
 
 /** The member that uses most of a value; the first of equal ones. */
-export const bestOf = (members: ReadonlyArray<Shape.Shape>, json: unknown): Shape.Shape | undefined => {
+const bestOf = (members: ReadonlyArray<Shape.Shape>, json: unknown): Shape.Shape | undefined => {
   let best: Shape.Shape | undefined
   let most = -1
   for (const member of members) {

@@ -11,7 +11,7 @@ export interface Answer {
   readonly end: number
 }
 
-export const toAnswer = (text: string): Answer | undefined => {
+const toAnswer = (text: string): Answer | undefined => {
   const [value] = JsonText.candidates(text)
   if (value === undefined) return undefined
   for (const [open, close] of [["{", "}"], ["[", "]"]] as const) {

@@ -52,9 +52,9 @@ const expected: Readonly<Record<string, string>> = {
   "cached-batch": "John, Maria, Alex, Alex: 3 sent, 1 from the cache\n" +
     "John, Maria, Alex, Alex: 0 sent, 4 from the cache\n",
   "budgeted-batch": [
-    "5 requests will cost about $0.0008",
+    "5 requests will cost about $0.0009",
     "With $0.001: BudgetExceeded",
-    "With $1: done, 122 input tokens",
+    "With $1: done, 230 input tokens",
     ""
   ].join("\n"),
   "streaming-people": [

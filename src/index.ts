@@ -26,6 +26,8 @@ export * as ExtractionStream from "./extraction/ExtractionStream.ts"
 export * as Completion from "./llm/Completion.ts"
 /** The service that completes requests. */
 export * as Llm from "./llm/Llm.ts"
+/** The service that answers many requests later, at a lower price. */
+export * as LlmBatch from "./llm/LlmBatch.ts"
 /** Errors of a provider. */
 export * as LlmError from "./llm/LlmError.ts"
 /** A request as data. */

@@ -53,6 +53,30 @@ export {
   restore
 } from "./internal/restore.ts"
 
+export {
+  /** @since 0.1.0 */
+  cancel,
+  /** @since 0.1.0 */
+  collect,
+  /** @since 0.1.0 */
+  type Collected,
+  /** @since 0.1.0 */
+  list,
+  /** @since 0.1.0 */
+  offline,
+  /** @since 0.1.0 */
+  status,
+  /** @since 0.1.0 */
+  submit
+} from "./internal/offline.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Finish,
+  /** @since 0.1.0 */
+  OfflineOptions
+} from "./internal/engines/offline/options.ts"
+
 export type {
   /** @since 0.1.0 */
   Inputs,

@@ -6,6 +6,7 @@ import * as Prompt from "effect/ai/Prompt"
 import type * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Result from "effect/Result"
+import type { Completion } from "../llm/Completion.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
 import * as Messages from "../prompt/Messages.ts"
@@ -16,8 +17,11 @@ import * as Attempts from "./internal/attempts.ts"
 import type { Extraction, PromptInput } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import * as Failure from "./internal/failure.ts"
+import * as Step from "./internal/step.ts"
 
+export type { Before } from "./internal/attempts.ts"
 export { resolve } from "./internal/definition.ts"
+export type { InvalidAttempts, Step } from "./internal/step.ts"
 
 export interface Compiled<out A, in Input, out R> {
   readonly extraction: Extraction<A, Input, R>
@@ -114,9 +118,18 @@ export const response = <A, Input, R>(
 ): Result.Result<ResponseSchema.ResponseSchema<A, R>, ExtractionError> =>
   Result.mapError(ResponseSchema.make(schema), (unsupported) => unsupportedSchema(name, unsupported))
 
-/** Sends requests until an answer is valid or the extraction fails. */
+/** Sends requests until an answer is valid or the extraction fails. It may go on after attempts of another engine. */
 export const run: <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Llm["Service"],
-  request: LlmRequest
+  request: LlmRequest,
+  before?: Attempts.Before
 ) => Effect.Effect<Detailed<A>, ExtractionError, R> = Attempts.run
+
+/** What a completion means: a value, the next request, or the reason of a failure. */
+export const step: <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  invalid: Step.InvalidAttempts
+) => Effect.Effect<Step.Step<A>, never, R> = Step.make

@@ -3,18 +3,31 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { fingerprint } from "../../llm/fingerprint.ts"
+import type { Llm } from "../../llm/Llm.ts"
+import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { BatchError } from "../BatchError.ts"
 import type { Claim, Journal, JournalItem } from "../Journal.ts"
 import type { JournalError } from "../JournalError.ts"
 import { journalFailure } from "./errors.ts"
+import type { Feed } from "./feed.ts"
 import { notSent, type Planned } from "./item.ts"
-import type { Run } from "./run.ts"
+import type { Options } from "./options.ts"
 import { chunkSize } from "./source.ts"
 
-export const claim = <A, Input, In, E, R, R2>(
+/** The part of a run that claims need. An engine may ask another service than an `Llm`. */
+export interface Claiming<In> {
+  readonly compiled: { readonly extraction: { readonly name: string } }
+  readonly llm: Pick<Llm["Service"], "origin" | "provider">
+  readonly options: Options<In>
+  readonly feed: Feed | undefined
+  readonly toRequest: (item: Planned<In>) => Result.Result<LlmRequest, ExtractionError>
+}
+
+export const claim = <In, E, R2>(
   planned: Stream.Stream<Planned<In>, E, R2>,
-  run: Run<A, Input, In, R>,
+  run: Claiming<In>,
   journal: Journal["Service"]
 ): Stream.Stream<Planned<In>, E | BatchError, R2> => {
   const claimChunk = Effect.fnUntraced(function*(chunk: ReadonlyArray<Planned<In>>) {
@@ -42,13 +55,13 @@ export const claim = <A, Input, In, E, R, R2>(
   )
 }
 
-const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
+const contentOf = <In>(run: Claiming<In>, item: Planned<In>): string => {
   const request = run.toRequest(item)
   return Result.isSuccess(request) ? fingerprint(run.llm, request.success) : `not sent: ${request.failure.message}`
 }
 
-const toPending = <A, Input, In, R>(
-  { feed, options: { emitRestored = true, retryFailures = true } }: Run<A, Input, In, R>,
+const toPending = <In>(
+  { feed, options: { emitRestored = true, retryFailures = true } }: Claiming<In>,
   item: Planned<In>,
   claim: Claim
 ): Planned<In> | undefined => {

@@ -4,8 +4,8 @@
  */
 import * as Result from "effect/Result"
 import * as Zlib from "node:zlib"
-import type { JournalRecord } from "../../../batch/Journal.ts"
-import { errorStatus, type Key, okStatus } from "./journalIndex.ts"
+import type { JournalRecord, Note } from "../../../batch/Journal.ts"
+import { errorStatus, type Key, noteStatus, okStatus } from "./journalIndex.ts"
 
 export const header = `{"journal":"effect-instructor","version":2}\n`
 
@@ -42,11 +42,19 @@ const maxLength = 64 * 1024 * 1024
  * The line of a record, without its checksum, or the reason why it cannot be written. `key` is the key and the
  * fingerprint in hexadecimal.
  */
-export const format = (key: string, { index, status, ...rest }: JournalRecord): Result.Result<string, string> => {
-  if (!isWithin(rest.answer, maxDepth) || !isWithin(rest.error, maxDepth)) {
-    return Result.fail(`it is nested deeper than ${maxDepth} levels`)
-  }
-  return Result.try({
+export const format = (key: string, { index, status, ...rest }: JournalRecord): Result.Result<string, string> =>
+  isWithin(rest.answer, maxDepth) && isWithin(rest.error, maxDepth)
+    ? toLine(key, index, status, rest)
+    : Result.fail(tooDeep)
+
+/** The line of a note, in the same way. */
+export const formatNote = (key: string, note: Note): Result.Result<string, string> =>
+  isWithin(note.value, maxDepth) ? toLine(key, 0, "note", note) : Result.fail(tooDeep)
+
+const tooDeep = `it is nested deeper than ${maxDepth} levels`
+
+const toLine = (key: string, index: number, status: string, rest: object): Result.Result<string, string> =>
+  Result.try({
     try: () =>
       `${beforeSum}${noSum}${beforeKey}${key.slice(0, keyLength)}${beforePrint}${key.slice(keyLength)}` +
       `${beforeIndex}${index}${beforeStatus}${status}",${JSON.stringify(rest).slice(1)}\n`,
@@ -54,7 +62,6 @@ export const format = (key: string, { index, status, ...rest }: JournalRecord): 
   }).pipe(
     Result.filterOrFail(({ length }) => length <= maxLength, () => `it is longer than ${maxLength} characters`)
   )
-}
 
 /** Adds its checksum to a line. */
 export const seal = (bytes: Uint8Array, start: number, end: number): void => {
@@ -102,10 +109,11 @@ export const parsePrefix = (bytes: Uint8Array, start: number, end: number): Pref
 }
 
 const statusOf = (letter: number): number | undefined =>
-  letter === letterO ? okStatus : letter === letterE ? errorStatus : undefined
+  letter === letterO ? okStatus : letter === letterE ? errorStatus : letter === letterN ? noteStatus : undefined
 
 const letterO = "o".charCodeAt(0)
 const letterE = "e".charCodeAt(0)
+const letterN = "n".charCodeAt(0)
 const zero = "0".charCodeAt(0)
 
 const matches = (bytes: Uint8Array, at: number, text: string): boolean => {

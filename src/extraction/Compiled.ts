@@ -19,9 +19,7 @@ import type { Detailed } from "./internal/detailed.ts"
 import * as Failure from "./internal/failure.ts"
 import * as Step from "./internal/step.ts"
 
-export type { Before } from "./internal/attempts.ts"
 export { resolve } from "./internal/definition.ts"
-export type { InvalidAttempts, Step } from "./internal/step.ts"
 
 export interface Compiled<out A, in Input, out R> {
   readonly extraction: Extraction<A, Input, R>

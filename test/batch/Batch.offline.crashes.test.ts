@@ -76,7 +76,7 @@ const check = Effect.fnUntraced(function*(
   )
   assert.isDefined(items, "the second run ends")
   assert.deepStrictEqual(
-    items!.toSorted((a, b) => a.index - b.index).map(({ result }) => Result.isSuccess(result) && result.success.text),
+    items.toSorted((a, b) => a.index - b.index).map(({ result }) => Result.isSuccess(result) && result.success.text),
     texts
   )
   const counts = submissions(yield* Context.get(mock, MockLlmBatch.MockLlmBatch).batches)

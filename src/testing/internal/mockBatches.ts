@@ -64,90 +64,16 @@ const defaultLimits: LlmBatch.Limits = { maxRequests: 50_000, maxBytes: 200 * 10
 type MakeOptions = Omit<Options, "duration"> & { readonly duration: Duration.Duration }
 
 export const make = (script: Script, options: MakeOptions) => {
-  const handler = toHandler(script)
+  const answer = makeAnswer(script)
   const batches: Array<Kept> = []
   const calls: Array<Operation> = []
-  let requests = 0
-
-  const failure = (reason: LlmError.Reason): LlmError.LlmError => new LlmError.LlmError({ provider, reason })
-  const unknown = (id: string) => failure(new LlmError.NotFoundError({ description: `No batch ${id}` }))
-
-  /** Runs an operation with its fault. */
-  const operate = <A, E>(
-    operation: Operation,
-    run: (ending: Kept["ending"], now: number) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E | LlmError.LlmError> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const call = calls.filter((name) => name === operation).length
-      calls.push(operation)
-      const fault = options.fault?.(operation, call)
-      switch (fault?._tag) {
-        case undefined:
-          return run(undefined, now)
-        case "Fail":
-          return Effect.fail(toError(fault.error))
-        case "LoseResponse":
-          return Effect.andThen(run(undefined, now), Effect.fail(toError(fault.error)))
-        case "Hang":
-          return Effect.never
-        case "HangAfter":
-          return Effect.andThen(run(undefined, now), Effect.never)
-        default:
-          return run(fault, now)
-      }
-    })
+  const operate = makeOperate(calls, options)
 
   const known = (reference: LlmBatch.Reference): Effect.Effect<Kept, LlmError.LlmError> => {
     const found = batches.find(({ reference: { id } }) => id === reference.id)
     return found === undefined || found.ending?._tag === "Vanishes"
       ? Effect.fail(unknown(reference.id))
       : Effect.succeed(found)
-  }
-
-  const answer = ({ id, request }: Line): Effect.Effect<ReadonlyArray<LlmBatch.BatchResult>> => {
-    const call = requests++
-    const given = handler(request, call)
-    const effect: Effect.Effect<Reply.Input | Row, LlmError.Reason | LlmError.LlmError> = Effect.isEffect(given)
-      ? given as Effect.Effect<Reply.Input | Row, LlmError.Reason | LlmError.LlmError>
-      : Effect.succeed(given as Reply.Input | Row)
-    return Effect.match(effect, {
-      onFailure: (error) => [{ _tag: "Failed", id, error: toError(error) }],
-      onSuccess: (input): ReadonlyArray<LlmBatch.BatchResult> => {
-        const completed = (reply: Reply.Input): LlmBatch.BatchResult => ({
-          _tag: "Completed",
-          id,
-          completion: toCompletion(Reply.fromInput(reply), request, call)
-        })
-        if (!isRow(input)) return [completed(input)]
-        switch (input[TypeId]) {
-          case "Expired":
-            return [{ _tag: "Expired", id }]
-          case "Cancelled":
-            return [{ _tag: "Cancelled", id }]
-          case "Lost":
-            return []
-          case "Twice":
-            return [completed(input.reply!), completed(input.reply!)]
-        }
-      }
-    })
-  }
-
-  /** Moves a batch on to the present. */
-  const advance = (batch: Kept, now: number): void => {
-    if (isOver(batch)) return
-    if (now < batch.endsAt) {
-      batch.status = batch.status === "cancelling" ? "cancelling" : "in_progress"
-      return
-    }
-    if (batch.status === "cancelling") {
-      batch.status = "cancelled"
-      return
-    }
-    const ending = batch.ending?._tag === "Ends" ? batch.ending : undefined
-    batch.status = ending?.status ?? "completed"
-    batch.answered = ending?.answered ?? (ending?.status === "failed" ? 0 : batch.lines.length)
-    batch.error = ending?.error ?? batch.error
   }
 
   const enqueued = (now: number): number =>
@@ -257,6 +183,80 @@ export const make = (script: Script, options: MakeOptions) => {
   }
 }
 
+const makeAnswer = (script: Script): (line: Line) => Effect.Effect<ReadonlyArray<LlmBatch.BatchResult>> => {
+  const handler = toHandler<Reply.Input | Row>(script)
+  let requests = 0
+  return ({ id, request }) => {
+    const call = requests++
+    const given = handler(request, call)
+    const effect = Effect.isEffect(given) ? given : Effect.succeed(given)
+    return Effect.match(effect, {
+      onFailure: (error) => [{ _tag: "Failed", id, error: toError(error) }],
+      onSuccess: (input): ReadonlyArray<LlmBatch.BatchResult> => {
+        const completed = (reply: Reply.Input): LlmBatch.BatchResult => ({
+          _tag: "Completed",
+          id,
+          completion: toCompletion(Reply.fromInput(reply), request, call)
+        })
+        if (!isRow(input)) return [completed(input)]
+        switch (input[TypeId]) {
+          case "Expired":
+            return [{ _tag: "Expired", id }]
+          case "Cancelled":
+            return [{ _tag: "Cancelled", id }]
+          case "Lost":
+            return []
+          case "Twice":
+            return [completed(input.reply!), completed(input.reply!)]
+        }
+      }
+    })
+  }
+}
+
+/** Runs an operation with its fault. */
+const makeOperate = (calls: Array<Operation>, { fault: faultOf }: MakeOptions) =>
+<A, E>(
+  operation: Operation,
+  run: (ending: Kept["ending"], now: number) => Effect.Effect<A, E>
+): Effect.Effect<A, E | LlmError.LlmError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const call = calls.filter((name) => name === operation).length
+    calls.push(operation)
+    const fault = faultOf?.(operation, call)
+    switch (fault?._tag) {
+      case undefined:
+        return run(undefined, now)
+      case "Fail":
+        return Effect.fail(toError(fault.error))
+      case "LoseResponse":
+        return Effect.andThen(run(undefined, now), Effect.fail(toError(fault.error)))
+      case "Hang":
+        return Effect.never
+      case "HangAfter":
+        return Effect.andThen(run(undefined, now), Effect.never)
+      default:
+        return run(fault, now)
+    }
+  })
+
+/** Moves a batch on to the present. */
+const advance = (batch: Kept, now: number): void => {
+  if (isOver(batch)) return
+  if (now < batch.endsAt) {
+    batch.status = batch.status === "cancelling" ? "cancelling" : "in_progress"
+    return
+  }
+  if (batch.status === "cancelling") {
+    batch.status = "cancelled"
+    return
+  }
+  const ending = batch.ending?._tag === "Ends" ? batch.ending : undefined
+  batch.status = ending?.status ?? "completed"
+  batch.answered = ending?.answered ?? (ending?.status === "failed" ? 0 : batch.lines.length)
+  batch.error = ending?.error ?? batch.error
+}
+
 const isOver = ({ status }: Kept): boolean =>
   status === "completed" || status === "failed" || status === "expired" || status === "cancelled"
 
@@ -273,6 +273,9 @@ const toStatus = (batch: Kept): LlmBatch.BatchStatus => ({
   endedAt: isOver(batch) ? batch.endsAt : null,
   error: batch.error ?? null
 })
+
+const unknown = (id: string): LlmError.LlmError =>
+  new LlmError.LlmError({ provider, reason: new LlmError.NotFoundError({ description: `No batch ${id}` }) })
 
 const tooManyTokens = new LlmError.LlmError({
   provider,

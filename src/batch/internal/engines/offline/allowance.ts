@@ -22,10 +22,11 @@ export const make = (known: number): Allowance => {
   let most = Infinity
   let taken = 0
   let batches = 0
+  const fits = (tokens: number): boolean => batches === 0 || taken + tokens <= limit
   return {
     take: (tokens) =>
       Effect.gen(function*() {
-        while (batches > 0 && taken + tokens > limit) {
+        while (!fits(tokens)) {
           changed.closeUnsafe()
           yield* changed.await
         }

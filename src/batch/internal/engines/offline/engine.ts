@@ -257,5 +257,5 @@ const turnOnline = Effect.fnUntraced(function*<A, Input, In, R>(
   }
   state.isLate = true
   context.late.openUnsafe()
-  yield* Effect.catch(parts.flush, (error) => Effect.sync(() => context.stop(error)))
+  yield* Effect.matchEager(parts.flush, { onFailure: context.stop, onSuccess: () => {} })
 })

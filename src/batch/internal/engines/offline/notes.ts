@@ -94,12 +94,3 @@ export const read = Effect.fnUntraced(function*(
   }
   return known
 })
-
-/** The batches of a journal, without their items. */
-export const states = (journal: JournalService): Effect.Effect<ReadonlyArray<State>, BatchError> =>
-  Stream.runCollect(journal.notes).pipe(
-    Effect.mapError(journalFailure),
-    Effect.map((notes) =>
-      notes.flatMap(({ name, value }) => name.startsWith(statePrefix) ? Option.toArray(decodeState(value)) : [])
-    )
-  )

@@ -13,6 +13,7 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
   const go = (ast: SchemaAST.AST): SchemaAST.AST => {
     const known = done.get(ast)
     if (known !== undefined) return known
+    if (SchemaAST.isLiteral(ast) && isBare(ast)) return ast
     const out = described(step(ast), ast)
     done.set(ast, out)
     return out
@@ -67,6 +68,9 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
 
   return go(codec)
 }
+
+const isBare = ({ annotations, checks, context, encoding }: SchemaAST.AST): boolean =>
+  annotations === undefined && checks === undefined && context === undefined && encoding === undefined
 
 const isLongEnum = (types: ReadonlyArray<SchemaAST.AST>): types is ReadonlyArray<SchemaAST.Literal> =>
   types.length > 100 && types.every((type) =>

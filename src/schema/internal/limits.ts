@@ -39,8 +39,11 @@ const visit = (state: Measuring, node: unknown, path: string, depth: number): Un
   if (!isNode(node)) return undefined
   return literals(state, node, path) ??
     object(state, node, path, depth) ??
-    first(branches, (key) =>
-      Array.isArray(node[key]) ? first(node[key], (one, i) => visit(state, one, `${path}(${i})`, depth)) : undefined) ??
+    first(
+      branches,
+      (key) =>
+        Array.isArray(node[key]) ? first(node[key], (one, i) => visit(state, one, `${path}(${i})`, depth)) : undefined
+    ) ??
     first(
       Array.isArray(node["prefixItems"]) ? node["prefixItems"] : [],
       (one, i) => visit(state, one, `${path}[${i}]`, depth)
@@ -62,9 +65,8 @@ const literals = (state: Measuring, node: Node, path: string): Unsupported | und
   if (largeEnum !== undefined && values.length > largeEnum.values && characters > largeEnum.characters) {
     return {
       path,
-      description: `it lists more than ${largeEnum.values} literal values with more than ${
-        largeEnum.characters
-      } characters together`
+      description:
+        `it lists more than ${largeEnum.values} literal values with more than ${largeEnum.characters} characters together`
     }
   }
   return counted(state, path, characters)

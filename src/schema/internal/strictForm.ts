@@ -82,7 +82,8 @@ const impossible = (state: Rewriting, path: string, description: string): Node =
 }
 
 const isNever = (node: Node): boolean =>
-  isNode(node["not"]) && Object.keys(node["not"]).length === 0 || Array.isArray(node["enum"]) && node["enum"].length === 0 ||
+  isNode(node["not"]) && Object.keys(node["not"]).length === 0 ||
+  Array.isArray(node["enum"]) && node["enum"].length === 0 ||
   Array.isArray(node["anyOf"]) && node["anyOf"].length === 0
 
 const withoutStrictForm = ["not", "if", "then", "else", "dependentSchemas", "dependentRequired"]
@@ -125,8 +126,7 @@ const rewrite = (state: Rewriting, node: Node, path: string): Node => {
   }
 }
 
-const child = (state: Rewriting, node: unknown, path: string): Node =>
-  rewrite(state, isNode(node) ? node : {}, path)
+const child = (state: Rewriting, node: unknown, path: string): Node => rewrite(state, isNode(node) ? node : {}, path)
 
 const union = (
   state: Rewriting,

@@ -73,9 +73,8 @@ const isBare = ({ annotations, checks, context, encoding }: SchemaAST.AST): bool
   annotations === undefined && checks === undefined && context === undefined && encoding === undefined
 
 const isLongEnum = (types: ReadonlyArray<SchemaAST.AST>): types is ReadonlyArray<SchemaAST.Literal> =>
-  types.length > 100 && types.every((type) =>
-    SchemaAST.isLiteral(type) && Predicate.isString(type.literal) && type.annotations === undefined
-  )
+  types.length > 100 &&
+  types.every((type) => SchemaAST.isLiteral(type) && Predicate.isString(type.literal) && type.annotations === undefined)
 
 /** Effect takes time that grows with the square of an enum's length. */
 const enumOf = (ast: SchemaAST.Union, types: ReadonlyArray<SchemaAST.Literal>): SchemaAST.AST => {
@@ -95,7 +94,9 @@ const withTail = ({ checks, elements, rest }: SchemaAST.Arrays): SchemaAST.Check
     ...(checks ?? []),
     length,
     Schema.makeFilter(() => true, {
-      description: `the last ${tail === 1 ? "element has" : `${tail} elements have, in this order,`} the last of the kinds`,
+      description: `the last ${
+        tail === 1 ? "element has" : `${tail} elements have, in this order,`
+      } the last of the kinds`,
       toJsonSchema: () => ({})
     })
   ] as unknown as SchemaAST.Checks

@@ -5,7 +5,7 @@
  * Rules and limits: OpenAI's guide to structured outputs, as of 2026-02.
  */
 import type { Dialect } from "../Dialect.ts"
-import * as Limits from "../internal/limits.ts"
+import type * as Limits from "../internal/limits.ts"
 import * as StrictForm from "../internal/strictForm.ts"
 
 const limits: Limits.Limits = {

@@ -182,8 +182,7 @@ const makeClaims = () => {
   const table = JournalIndex.make(1024)
   /** The number of claims with equal content, where there are several. */
   const occurrences = new Map<string, number>()
-  const slotOf = (key: string): number =>
-    table.slotOf({ high: word(key, 0), middle: word(key, 8), low: word(key, 16) })
+  const slotOf = (key: string): number => table.slotOf({ high: word(key, 0), middle: word(key, 8), low: word(key, 16) })
 
   const isTaken = (key: string, taken: ReadonlySet<string>): boolean => taken.has(key) || table.isClaimed(slotOf(key))
 

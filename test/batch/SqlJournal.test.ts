@@ -183,7 +183,12 @@ for (const { isSql, make, name, skip } of journals) {
             yield* journal.begin
             claimed.push((yield* journal.claim([{ index: 0, id: "a", content: "text" }]))[0]!)
           }
-          assert.deepStrictEqual(claimed.map(({ status }) => status), ["new", "new", "new"])
+          assert.deepStrictEqual(
+            claimed.map(({ status }) =>
+              status
+            ),
+            ["new", "new", "new"]
+          )
           yield* three.commit(claimed[2]!, { ...record(0, null), status: "error", error: "no" })
           yield* one.commit(claimed[0]!, record(0, "first"))
           yield* two.commit(claimed[1]!, record(0, "late"))
@@ -198,7 +203,9 @@ for (const { isSql, make, name, skip } of journals) {
       withOpen((open) =>
         Effect.gen(function*() {
           yield* Effect.forEach([0, 1, 2, 3], (part) =>
-            run(open, texts(400).slice(part * 100, part * 100 + 100), { concurrency: 50 }), { concurrency: "unbounded" })
+            run(open, texts(400).slice(part * 100, part * 100 + 100), { concurrency: 50 }), {
+            concurrency: "unbounded"
+          })
           const { items, sent } = yield* run(open, texts(400))
           assert.strictEqual(sent, 0)
           assert.strictEqual(items.length, 400)

@@ -97,7 +97,9 @@ if (part === undefined) {
   const seconds = (performance.now() - begun) / 1000
   process.stdout.write(
     part === "open"
-      ? `${Math.round(first)} ms until the first item, peak RSS ${Math.round(process.resourceUsage().maxRSS / 1000)} MB\n`
+      ? `${Math.round(first)} ms until the first item, peak RSS ${
+        Math.round(process.resourceUsage().maxRSS / 1000)
+      } MB\n`
       : `${micros} us of CPU an item, ${Math.round(count / seconds)} items/s, peak RSS ${
         Math.round(process.resourceUsage().maxRSS / 1000)
       } MB\n`

@@ -1,7 +1,7 @@
 /** The servers that tests use where they run: PostgreSQL, Redis and NATS. */
 import { PgClient } from "@effect/sql-pg"
-import { NodeSqlite } from "effect-instructor/node"
 import { Effect, Layer, Redacted } from "effect"
+import { NodeSqlite } from "effect-instructor/node"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"

@@ -70,8 +70,7 @@ const makeConnection = (database: DatabaseSync): Connection => {
     transformRows === undefined ? rows(sql, params) : Effect.map(rows(sql, params), (found) => transformRows(found))
   return {
     execute,
-    executeRaw: (sql, params) =>
-      whenUnlocked(attempt("execute", () => prepare(sql).run(...params.map(toInput)))),
+    executeRaw: (sql, params) => whenUnlocked(attempt("execute", () => prepare(sql).run(...params.map(toInput)))),
     executeValues: values,
     executeValuesUnprepared: values,
     executeUnprepared: execute,

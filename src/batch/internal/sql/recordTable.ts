@@ -46,7 +46,10 @@ export interface RecordTable {
   readonly dialect: Dialect
   /** The number of a journal, which is created if there is none of this name. */
   readonly journal: (name: string) => Effect.Effect<number, JournalError>
-  readonly find: (journal: number, keys: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Found>, JournalError>
+  readonly find: (
+    journal: number,
+    keys: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, Found>, JournalError>
   readonly read: (journal: number, keys: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Stored>, JournalError>
   /** Reads one record, together with others that are read at the same time. */
   readonly readOne: (row: Pick<Row, "journal" | "key">) => Effect.Effect<Stored | undefined, JournalError>
@@ -112,7 +115,8 @@ export const make = Effect.fnUntraced(function*(
     linger: lingerMillis,
     lanes: dialect === "pg" ? 2 : 1,
     keyOf: ({ journal, key }) => `${journal} ${key}`,
-    run: (rows) => Effect.as(run("written", dialect === "pg" ? insertPostgres(sql, rows) : insertSqlite(sql, rows)), done)
+    run: (rows) =>
+      Effect.as(run("written", dialect === "pg" ? insertPostgres(sql, rows) : insertSqlite(sql, rows)), done)
   })
 
   return {
@@ -157,12 +161,12 @@ const paged = (sql: SqlClient.SqlClient, journal: number): Stream.Stream<Stored,
   Stream.paginate(0, (after: number) =>
     sql`SELECT seq, key, print, idx, status, record FROM effect_instructor_record
       WHERE seq > ${after} AND journal = ${journal} ORDER BY seq LIMIT ${pageSize}`.pipe(
-        Effect.mapError(failure("read")),
-        Effect.map((rows) => [
-          rows.map(toStored),
-          rows.length < pageSize ? Option.none() : Option.some(Number(rows.at(-1)!["seq"]))
-        ])
-      ))
+      Effect.mapError(failure("read")),
+      Effect.map((rows) => [
+        rows.map(toStored),
+        rows.length < pageSize ? Option.none() : Option.some(Number(rows.at(-1)!["seq"]))
+      ])
+    ))
 
 type AnyRow = { readonly [column: string]: unknown }
 

@@ -229,7 +229,7 @@ describe("SqlJournal", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(NodeSqlite.layer({ filename: "/none/at/all.sqlite" })))
       assert.strictEqual(error._tag, "SqlError")
-      assert.include(String((error.reason.cause as Error).message), "/none/at/all.sqlite")
+      assert.include((error.reason.cause as Error).message, "/none/at/all.sqlite")
     }))
 })
 

@@ -92,7 +92,7 @@ if (part === undefined) {
     ),
     Effect.provide([constant, journal()])
   )
-  await Effect.runPromise(program as Effect.Effect<void, unknown>)
+  await Effect.runPromise(program)
   const micros = ((cpu() - before) / count).toFixed(1)
   const seconds = (performance.now() - begun) / 1000
   process.stdout.write(

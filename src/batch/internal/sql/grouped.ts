@@ -45,7 +45,7 @@ export const make = Effect.fnUntraced(function*<In, Out, E>(
     ? Effect.yieldNow
     : Effect.suspend(() =>
       waiting.length >= size ? Effect.void : Effect.provideService(
-        Effect.raceFirst(Effect.sleep(linger), full.await),
+        Effect.timeoutOption(full.await, linger),
         Clock.Clock,
         realTime
       )

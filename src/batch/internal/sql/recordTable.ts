@@ -126,8 +126,8 @@ export const make = Effect.fnUntraced(function*(
         "opened",
         Effect.andThen(
           sql`INSERT INTO effect_instructor_journal (name) VALUES (${name}) ON CONFLICT (name) DO NOTHING`,
-          sql<{ readonly id: number }>`SELECT id FROM effect_instructor_journal WHERE name = ${name}`
-        ).pipe(Effect.map(([row]) => Number(row!.id)))
+          sql`SELECT id FROM effect_instructor_journal WHERE name = ${name}`
+        ).pipe(Effect.map(([row]) => Number(row!["id"])))
       ),
     find: (journal, keys) =>
       Effect.map(

@@ -12,7 +12,9 @@ const maxDepth = 500
 /** Clients of PostgreSQL accept messages of 16 MiB by default, and a character may take three bytes. */
 const maxLength = 5 * 1024 * 1024
 
-export const encode = ({ index, status: _, ...rest }: JournalRecord): Result.Result<string, JournalError> => {
+export const encode = (record: JournalRecord): Result.Result<string, JournalError> => {
+  const { index } = record
+  const rest = { ...record, index: undefined, status: undefined }
   const invalid = (description: string): JournalError =>
     new JournalError({ reason: new InvalidRecord({ index, description }) })
   if (!isWithin(rest.answer, maxDepth) || !isWithin(rest.error, maxDepth)) {

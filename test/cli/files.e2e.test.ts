@@ -73,10 +73,12 @@ describe("files of a run", () => {
   it.live("removes no file that is not a journal, to start over", () =>
     Effect.gen(function*() {
       const { read, requests, run } = yield* setup({ "mine.txt": "mine\n" })
-      for (const [journal, sentence] of [
-        ["mine.txt", "mine.txt is not a journal"],
-        ["texts.txt", "The journal texts.txt is the input itself"]
-      ] as const) {
+      for (
+        const [journal, sentence] of [
+          ["mine.txt", "mine.txt is not a journal"],
+          ["texts.txt", "The journal texts.txt is the input itself"]
+        ] as const
+      ) {
         const { code, stderr } = yield* run([...basic, "--journal", journal, "--restart"])
         assert.include(stderr, sentence)
         assert.strictEqual(code, 1)
@@ -86,22 +88,26 @@ describe("files of a run", () => {
       assert.strictEqual(yield* requests, 0)
     }), timeout)
 
-  it.live("leaves files beside its output alone, and keeps the permissions of the output", () =>
-    Effect.gen(function*() {
-      const { at, cwd, read, run } = yield* setup({ "victim": "mine\n", "out.jsonl.sorted": "mine, too\n" })
-      fs.symlinkSync("victim", at("out.jsonl.new"))
-      assert.strictEqual((yield* run([...basic, "--limit", "2"])).code, 0)
-      assert.strictEqual(modeOf(at("out.jsonl")), 0o600)
-      assert.strictEqual(modeOf(at("out.jsonl.journal")), 0o600)
-      fs.chmodSync(at("out.jsonl"), 0o640)
-      assert.strictEqual((yield* run([...basic, "--ordered"])).code, 0)
-      assert.deepStrictEqual(names(Command.readLines(cwd, "out.jsonl")), everyone)
-      assert.strictEqual(modeOf(at("out.jsonl")), 0o640)
-      assert.strictEqual(read("victim"), "mine\n")
-      assert.strictEqual(read("out.jsonl.sorted"), "mine, too\n")
-      assert.isTrue(fs.lstatSync(at("out.jsonl.new")).isSymbolicLink())
-      assert.isFalse(fs.readdirSync(cwd).some((name) => name.startsWith(".effect-instructor")))
-    }), timeout)
+  it.live(
+    "leaves files beside its output alone, and keeps the permissions of the output",
+    () =>
+      Effect.gen(function*() {
+        const { at, cwd, read, run } = yield* setup({ "victim": "mine\n", "out.jsonl.sorted": "mine, too\n" })
+        fs.symlinkSync("victim", at("out.jsonl.new"))
+        assert.strictEqual((yield* run([...basic, "--limit", "2"])).code, 0)
+        assert.strictEqual(modeOf(at("out.jsonl")), 0o600)
+        assert.strictEqual(modeOf(at("out.jsonl.journal")), 0o600)
+        fs.chmodSync(at("out.jsonl"), 0o640)
+        assert.strictEqual((yield* run([...basic, "--ordered"])).code, 0)
+        assert.deepStrictEqual(names(Command.readLines(cwd, "out.jsonl")), everyone)
+        assert.strictEqual(modeOf(at("out.jsonl")), 0o640)
+        assert.strictEqual(read("victim"), "mine\n")
+        assert.strictEqual(read("out.jsonl.sorted"), "mine, too\n")
+        assert.isTrue(fs.lstatSync(at("out.jsonl.new")).isSymbolicLink())
+        assert.isFalse(fs.readdirSync(cwd).some((name) => name.startsWith(".effect-instructor")))
+      }),
+    timeout
+  )
 
   it.live("drops nothing with --limit that is done", () =>
     Effect.gen(function*() {
@@ -112,27 +118,31 @@ describe("files of a run", () => {
       assert.strictEqual(yield* requests, 5)
     }), timeout)
 
-  it.live("keeps lines of the output whose records are damaged, until their items have run again", () =>
-    Effect.gen(function*() {
-      const { at, cwd, read, requests, run } = yield* setup()
-      assert.strictEqual((yield* run([...basic, "--ordered"])).code, 0)
-      // A bit of the answer in each of the last three records.
-      const journal = fs.readFileSync(at("out.jsonl.journal"))
-      for (const i of [2, 3, 4]) journal[journal.indexOf(`Person ${i}`) + 2]! ^= 4
-      fs.writeFileSync(at("out.jsonl.journal"), journal)
-      fs.appendFileSync(at("out.jsonl"), `{"note":"mine"}\n{"index":9,"id":"9","sta`)
-      const partial = yield* run([...basic, "--limit", "2"])
-      assert.include(partial.stderr, "3 lines of out.jsonl.journal are damaged")
-      assert.deepStrictEqual(
-        read("out.jsonl").split("\n").filter((line) => !line.includes("note") && line !== "").length,
-        5
-      )
-      assert.include(read("out.jsonl"), `{"note":"mine"}\n`)
-      assert.strictEqual(yield* requests, 5)
-      assert.strictEqual((yield* run([...basic, "--ordered"])).code, 0)
-      assert.strictEqual(yield* requests, 8)
-      const lines = Command.readLines(cwd, "out.jsonl")
-      assert.deepStrictEqual(names(lines.slice(0, 5)), everyone)
-      assert.deepStrictEqual(lines.slice(5) as unknown, [{ note: "mine" }])
-    }), timeout)
+  it.live(
+    "keeps lines of the output whose records are damaged, until their items have run again",
+    () =>
+      Effect.gen(function*() {
+        const { at, cwd, read, requests, run } = yield* setup()
+        assert.strictEqual((yield* run([...basic, "--ordered"])).code, 0)
+        // A bit of the answer in each of the last three records.
+        const journal = fs.readFileSync(at("out.jsonl.journal"))
+        for (const i of [2, 3, 4]) journal[journal.indexOf(`Person ${i}`) + 2]! ^= 4
+        fs.writeFileSync(at("out.jsonl.journal"), journal)
+        fs.appendFileSync(at("out.jsonl"), `{"note":"mine"}\n{"index":9,"id":"9","sta`)
+        const partial = yield* run([...basic, "--limit", "2"])
+        assert.include(partial.stderr, "3 lines of out.jsonl.journal are damaged")
+        assert.deepStrictEqual(
+          read("out.jsonl").split("\n").filter((line) => !line.includes("note") && line !== "").length,
+          5
+        )
+        assert.include(read("out.jsonl"), `{"note":"mine"}\n`)
+        assert.strictEqual(yield* requests, 5)
+        assert.strictEqual((yield* run([...basic, "--ordered"])).code, 0)
+        assert.strictEqual(yield* requests, 8)
+        const lines = Command.readLines(cwd, "out.jsonl")
+        assert.deepStrictEqual(names(lines.slice(0, 5)), everyone)
+        assert.deepStrictEqual(lines.slice(5) as unknown, [{ note: "mine" }])
+      }),
+    timeout
+  )
 })

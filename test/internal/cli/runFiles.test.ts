@@ -16,19 +16,21 @@ describe("runFiles", () => {
       const files = { input: at("in.txt"), output: at("out"), schema: `${at("schema.ts")}#A`, journal: undefined }
       yield* RunFiles.check(files)
       yield* RunFiles.check({ ...files, output: "/dev/null", input: "/dev/null", cache: at("cache") })
-      for (const [more, sentence] of [
-        [{ output: at("./in.txt") }, `The output ${at("./in.txt")} is the input itself`],
-        [{ output: at("hard") }, `The output ${at("hard")} is the input itself`],
-        [{ journal: at("link") }, `The journal ${at("link")} is the input itself`],
-        [{ journal: at("nowhere") }, `The journal ${at("nowhere")} is the output itself`],
-        [{ journal: `${folder}/../${folder.split("/").at(-1)}/out` }, `is the output itself`],
-        [{ journal: at("schema.ts") }, `The journal ${at("schema.ts")} is the schema itself`],
-        [{ cache: at("out") }, `The cache ${at("out")} is the output itself`],
-        [{ cache: at("out.journal") }, `The cache ${at("out.journal")} is the journal itself`],
-        [{ cache: at("out.journal.lock") }, "is the lock file of the journal itself"],
-        [{ cache: at("a"), output: at("a-wal") }, "is the output itself"],
-        [{ instructionsFile: at("who.txt"), output: at("who.txt") }, "is the instructions file itself"]
-      ] as const) {
+      for (
+        const [more, sentence] of [
+          [{ output: at("./in.txt") }, `The output ${at("./in.txt")} is the input itself`],
+          [{ output: at("hard") }, `The output ${at("hard")} is the input itself`],
+          [{ journal: at("link") }, `The journal ${at("link")} is the input itself`],
+          [{ journal: at("nowhere") }, `The journal ${at("nowhere")} is the output itself`],
+          [{ journal: `${folder}/../${folder.split("/").at(-1)}/out` }, `is the output itself`],
+          [{ journal: at("schema.ts") }, `The journal ${at("schema.ts")} is the schema itself`],
+          [{ cache: at("out") }, `The cache ${at("out")} is the output itself`],
+          [{ cache: at("out.journal") }, `The cache ${at("out.journal")} is the journal itself`],
+          [{ cache: at("out.journal.lock") }, "is the lock file of the journal itself"],
+          [{ cache: at("a"), output: at("a-wal") }, "is the output itself"],
+          [{ instructionsFile: at("who.txt"), output: at("who.txt") }, "is the instructions file itself"]
+        ] as const
+      ) {
         const exit = yield* Effect.exit(RunFiles.check({ ...files, ...more }))
         assert.include(String(Exit.isFailure(exit) ? exit.cause : ""), sentence)
       }

@@ -15,7 +15,7 @@ const files: Readonly<Record<string, string | Uint8Array>> = {
   "none.ts": "export const n = 1",
   "throws.ts": `throw new TypeError("not today")`,
   "broken.ts": "export const = 1",
-  "unsendable.ts": `import { Schema } from "effect"\nexport const Any = Schema.Struct({ any: Schema.Unknown })`,
+  "unsendable.ts": `import { Schema } from "effect"\nexport const Any = Schema.Struct({ any: Schema.Never })`,
   "broken.json": "{",
   "list.json": "[]",
   "binary.txt": new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0, 0, 0]),

@@ -5,7 +5,7 @@
 import * as Result from "effect/Result"
 import * as Zlib from "node:zlib"
 import type { JournalRecord, Note } from "../../../batch/Journal.ts"
-import { errorStatus, type Key, noteStatus, okStatus } from "./journalIndex.ts"
+import { errorStatus, type Key, noteStatus, okStatus } from "../../../internal/journalIndex.ts"
 
 export const header = `{"journal":"effect-instructor","version":2}\n`
 

@@ -23,6 +23,8 @@ export { resolve } from "./internal/definition.ts"
 export interface Compiled<out A, in Input, out R> {
   readonly extraction: Extraction<A, Input, R>
   readonly output: JsonFormat
+  /** Whether the system message shows the schema, if not as the mode says. */
+  readonly shown: boolean | undefined
   readonly response: ResponseSchema.ResponseSchema<A, R>
   /** The extraction whose request stands for this one, if it is made of others. */
   readonly base: Compiled<unknown, Input, R> | undefined
@@ -43,14 +45,15 @@ const compile = memoize((dialect: Dialect) =>
     const { derivation } = extraction
     if (derivation !== undefined) {
       return Result.flatMap(make(derivation.base, dialect), (base) =>
-        Result.map(response(extraction), (response) => ({ extraction, response, output: base.output, base })))
+        Result.map(response(extraction), (response) => ({ ...base, extraction, response, base })))
     }
     return Result.flatMap(
       response(extraction),
       (response) =>
-        Result.map(acceptedIn(extraction.mode, response, dialect), ({ jsonSchema, strict }) => ({
+        Result.map(acceptedIn(extraction.mode, response, dialect), ({ jsonSchema, shown, strict }) => ({
           extraction,
           response,
+          shown,
           output: toFormat(extraction, jsonSchema as JsonFormat["jsonSchema"], strict),
           base: undefined
         })).pipe(Result.mapError((unsupported) => unsupportedSchema(extraction.name, unsupported)))
@@ -63,7 +66,10 @@ const acceptedIn = (
   mode: OutputMode,
   response: ResponseSchema.ResponseSchema<unknown, unknown>,
   dialect: Dialect
-): Result.Result<{ readonly jsonSchema: object; readonly strict: boolean | undefined }, Unsupported> =>
+): Result.Result<
+  { readonly jsonSchema: object; readonly strict: boolean | undefined; readonly shown?: boolean | undefined },
+  Unsupported
+> =>
   mode === "json_schema" || mode === "tools"
     ? response.accepted(dialect)
     : Result.succeed({ jsonSchema: response.jsonSchema, strict: undefined })
@@ -85,7 +91,7 @@ export const unsupportedSchema = (extraction: string, unsupported: Unsupported):
 
 /** Builds the request for an input. Every request is built here. */
 export const toRequest = <A, Input, R>(
-  { base, extraction, output }: Compiled<A, Input, R>,
+  { base, extraction, output, shown }: Compiled<A, Input, R>,
   input: Input,
   defaultModel: string
 ): Result.Result<LlmRequest, ExtractionError> => {
@@ -95,7 +101,7 @@ export const toRequest = <A, Input, R>(
     promptOf(extraction, input),
     (prompt) =>
       Result.try({
-        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions, output }),
+        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions, output, shown }),
         catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
       })
   )

@@ -56,7 +56,9 @@ const compile = memoize((dialect: Dialect) =>
           shown,
           output: toFormat(extraction, jsonSchema as JsonFormat["jsonSchema"], strict),
           base: undefined
-        })).pipe(Result.mapError((unsupported) => unsupportedSchema(extraction.name, unsupported)))
+        })).pipe(Result.mapError((unsupported) =>
+          unsupportedSchema(extraction.name, unsupported)
+        ))
     )
   })
 )

@@ -33,13 +33,7 @@ import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
 import * as Compiled from "./Compiled.ts"
 import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
-import {
-  type Extraction,
-  make,
-  type Options,
-  type PromptInput,
-  resolve
-} from "./internal/definition.ts"
+import { type Extraction, make, type Options, type PromptInput, resolve } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import { notSent } from "./internal/failure.ts"
 import * as Telemetry from "./internal/telemetry.ts"
@@ -81,9 +75,9 @@ export type {
 
 export {
   /** @since 0.1.0 */
-  grounded,
-  /** @since 0.1.0 */
   type Grounded,
+  /** @since 0.1.0 */
+  grounded,
   /** @since 0.1.0 */
   type GroundedOptions,
   /** @since 0.1.0 */

@@ -106,7 +106,8 @@ const listOf = memoize((extraction: Extraction<unknown, never, unknown>) =>
   make({ ...extraction, schema: Schema.Array(extraction.schema), name: `${extraction.name}List` })
 )
 
-const notStreamed = "An extraction with checks, or made of others, cannot be streamed: its value is not known before its end"
+const notStreamed =
+  "An extraction with checks, or made of others, cannot be streamed: its value is not known before its end"
 
 const compile = Effect.fnUntraced(function*<A, Input, R>(
   extraction: Extraction<A, Input, R>,

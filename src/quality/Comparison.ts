@@ -3,8 +3,8 @@ import type * as Schema from "effect/Schema"
 import { canonicalJson } from "../internal/canonicalJson.ts"
 import { assign } from "./internal/assignment.ts"
 import { distance } from "./internal/fuzzy.ts"
-import { fieldOf, isList, isRecord, type Path, type Scalar } from "./Leaves.ts"
 import { isEmpty, plainText, scalarKey } from "./internal/scalarKey.ts"
+import { fieldOf, isList, isRecord, type Path, type Scalar } from "./Leaves.ts"
 
 export interface Options {
   /** Whether two leaves of a field are the same. `undefined` leaves it to the normalised comparison. */
@@ -173,7 +173,7 @@ export const compare = (a: Schema.Json, b: Schema.Json, options: Options = {}): 
   ): void => {
     if (json === undefined) return
     if (isList(json)) json.forEach((element, i) => alone(element, [...path, i], side))
-    else if (isRecord(json)) for (const key of Object.keys(json)) alone(json[key], [...path, key], side)
+    else if (isRecord(json)) { for (const key of Object.keys(json)) alone(json[key], [...path, key], side) }
     else if (!isEmpty(json as Scalar)) {
       pairs.push({ field: fieldOf(path), path, ...side(json as Scalar), isSame: false })
     }

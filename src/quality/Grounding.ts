@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 import * as Dates from "./internal/dates.ts"
 import * as Folded from "./internal/folded.ts"
 import * as Fuzzy from "./internal/fuzzy.ts"
-import { leavesOf, type Path, type Scalar } from "./Leaves.ts"
 import * as Numbers from "./internal/numbers.ts"
+import { leavesOf, type Path, type Scalar } from "./Leaves.ts"
 
 /**
  * The schema of `Span`.

@@ -22,7 +22,7 @@ export const leavesOf = (json: Schema.Json): ReadonlyArray<Leaf> => {
   const leaves: Array<Leaf> = []
   const walk = (at: Schema.Json, path: Path): void => {
     if (isList(at)) at.forEach((element, i) => walk(element, [...path, i]))
-    else if (isRecord(at)) for (const key of Object.keys(at)) walk(at[key]!, [...path, key])
+    else if (isRecord(at)) { for (const key of Object.keys(at)) walk(at[key]!, [...path, key]) }
     else leaves.push({ path, value: at as Scalar })
   }
   walk(json, [])

@@ -55,7 +55,9 @@ describe("check", () => {
       assert.deepStrictEqual(error.reason.issues, [{ path: ["name"], message: "no such customer" }])
       assert.strictEqual(error.attempts, 3)
     }).pipe(Effect.provide([
-      MockLlm.layer(() => ada),
+      MockLlm.layer(() =>
+        ada
+      ),
       Layer.succeed(Customers, { has: () => Effect.succeed(false) })
     ])))
 

@@ -29,9 +29,12 @@ describe("grounded", () => {
     Effect.gen(function*() {
       const prompted = Extraction.make({ schema: Person, prompt: (text: string) => `Read this: ${text}` })
       const ofRow = Extraction.mapInput(prompted, (row: { readonly bio: string }) => row.bio)
-      const both = [Extraction.grounded(ofRow), Extraction.mapInput(Extraction.grounded(prompted), (row: {
-        readonly bio: string
-      }) => row.bio)]
+      const both = [
+        Extraction.grounded(ofRow),
+        Extraction.mapInput(Extraction.grounded(prompted), (row: {
+          readonly bio: string
+        }) => row.bio)
+      ]
       for (const extraction of both) {
         const { leaves } = yield* Extraction.extract(extraction, { bio: "Ada" })
         assert.strictEqual(leaves[0]!.span?.start, 0)

@@ -29,9 +29,10 @@ describe("locate", () => {
 
   it("finds numbers in every notation", () => {
     for (const written of ["1,234.50", "1.234,50", "1 234,50", "1'234.50", "1234.5", "$1,234.50"]) {
-      assert.strictEqual(quote(`Total ${written} due`, 1234.5), `${written === "1234.5" ? "exact" : "normalised"}: ${
-        written.replace("$", "")
-      }`)
+      assert.strictEqual(
+        quote(`Total ${written} due`, 1234.5),
+        `${written === "1234.5" ? "exact" : "normalised"}: ${written.replace("$", "")}`
+      )
       assert.isDefined(quote(`Total ${written} due`, "1234.50"), written)
     }
     assert.strictEqual(quote("a loss of (500)", -500), "normalised: (500")
@@ -116,11 +117,15 @@ describe("ground", () => {
     assert.strictEqual(leaves.length, 100)
   })
 
-  it.effect.prop("never throws, and quotes what it says it quotes", [Schema.String, Schema.Json], ([text, value]) =>
-    Effect.sync(() => {
-      const source = `${text} ${JSON.stringify(value)}`
-      for (const { span } of Grounding.ground(source, value)) {
-        if (span !== null) assert.strictEqual(source.slice(span.start, span.end), span.quote)
-      }
-    }))
+  it.effect.prop(
+    "never throws, and quotes what it says it quotes",
+    [Schema.String, Schema.Json],
+    ([text, value]) =>
+      Effect.sync(() => {
+        const source = `${text} ${JSON.stringify(value)}`
+        for (const { span } of Grounding.ground(source, value)) {
+          if (span !== null) assert.strictEqual(source.slice(span.start, span.end), span.quote)
+        }
+      })
+  )
 })

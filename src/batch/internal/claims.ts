@@ -46,7 +46,9 @@ export const claim = <A, Input, In, E, R, R2>(
 
 const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
   const request = run.toRequest(item)
-  return Result.isSuccess(request) ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled) : `not sent: ${request.failure.message}`
+  return Result.isSuccess(request)
+    ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled)
+    : `not sent: ${request.failure.message}`
 }
 
 const toPending = <A, Input, In, R>(

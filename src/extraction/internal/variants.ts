@@ -90,15 +90,17 @@ export const mapInput: {
   f: (input: Input2) => Input | Result.Result<Input, string>
 ): Extraction<A, Input2, R, Encoded> => {
   if (self.derivation !== undefined) return mapDerived(self, f)
-  return make<A, R, Input2, Encoded>({
-    ...self,
-    source: (input: Input2) => mappedSource(self, f(input)),
-    prompt: (input) => {
-      const mapped = f(input)
-      if (!Result.isResult(mapped)) return self.prompt(mapped)
-      return Result.isFailure(mapped) ? Result.fail(mapped.failure) : self.prompt(mapped.success)
-    }
-  } as Parameters<typeof make<A, R, Input2, Encoded>>[0])
+  return make<A, R, Input2, Encoded>(
+    {
+      ...self,
+      source: (input: Input2) => mappedSource(self, f(input)),
+      prompt: (input) => {
+        const mapped = f(input)
+        if (!Result.isResult(mapped)) return self.prompt(mapped)
+        return Result.isFailure(mapped) ? Result.fail(mapped.failure) : self.prompt(mapped.success)
+      }
+    } as Parameters<typeof make<A, R, Input2, Encoded>>[0]
+  )
 })
 
 type Mapped<Input> = Input | Result.Result<Input, string>

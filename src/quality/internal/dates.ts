@@ -49,7 +49,13 @@ const scan = (source: string, visit: Visit): void => {
     end: match.index + match[0].trimEnd().replace(/[,\s-]+$/, "").length
   })
   for (const match of source.matchAll(yearFirst)) {
-    visitDate(visit, rangeOf(match), Number(match[1]), Number(match[2]), match[3] === undefined ? undefined : Number(match[3]))
+    visitDate(
+      visit,
+      rangeOf(match),
+      Number(match[1]),
+      Number(match[2]),
+      match[3] === undefined ? undefined : Number(match[3])
+    )
   }
   for (const match of source.matchAll(dayFirst)) {
     for (const year of years(match[3]!)) {
@@ -61,7 +67,13 @@ const scan = (source: string, visit: Visit): void => {
     if (match[4] === undefined) continue
     const day = match[1] ?? match[3]
     for (const year of years(match[4])) {
-      visitDate(visit, rangeOf(match), year, monthOf.get(match[2]!.toLowerCase())!, day === undefined ? undefined : Number(day))
+      visitDate(
+        visit,
+        rangeOf(match),
+        year,
+        monthOf.get(match[2]!.toLowerCase())!,
+        day === undefined ? undefined : Number(day)
+      )
     }
   }
 }

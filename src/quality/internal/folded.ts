@@ -98,7 +98,8 @@ const grow = (array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
 }
 
 /** A character of a script that writes words without spaces between them. */
-export const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Khmer}\p{Script=Lao}]/u
+export const unspaced =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Khmer}\p{Script=Lao}]/u
 
 /** Where a folded text occurs in another as whole words, up to `limit` times. */
 export const occurrences = (hay: string, needle: string, limit: number): ReadonlyArray<number> => {

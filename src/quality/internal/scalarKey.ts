@@ -1,6 +1,6 @@
 /** What a leaf means, as text: the same for values that differ only in how they are written. */
-import * as Dates from "./dates.ts"
 import type { Scalar } from "../Leaves.ts"
+import * as Dates from "./dates.ts"
 import * as Numbers from "./numbers.ts"
 
 /** A text without differences of case, spaces, kinds of quotes and dashes, and punctuation around it. */

@@ -10,11 +10,10 @@ export interface Leaf {
   readonly value: Scalar
 }
 
-export const isScalar = (json: Schema.Json): json is Scalar => typeof json !== "object" || json === null
 
-export const isList = (json: Schema.Json | undefined): json is ReadonlyArray<Schema.Json> => Array.isArray(json)
+const isList = (json: Schema.Json | undefined): json is ReadonlyArray<Schema.Json> => Array.isArray(json)
 
-export const isRecord = (json: Schema.Json | undefined): json is Schema.JsonObject =>
+const isRecord = (json: Schema.Json | undefined): json is Schema.JsonObject =>
   typeof json === "object" && json !== null && !Array.isArray(json)
 
 /** The leaves in document order. Empty lists and objects have none. */
@@ -23,14 +22,14 @@ export const leavesOf = (json: Schema.Json): ReadonlyArray<Leaf> => {
   const walk = (at: Schema.Json, path: Path): void => {
     if (isList(at)) at.forEach((element, i) => walk(element, [...path, i]))
     else if (isRecord(at)) { for (const key of Object.keys(at)) walk(at[key]!, [...path, key]) }
-    else leaves.push({ path, value: at as Scalar })
+    else leaves.push({ path, value: at })
   }
   walk(json, [])
   return leaves
 }
 
 /** A path as text, with `[]` for the positions in lists: the field that a leaf belongs to. */
-export const fieldOf = (path: Path): string =>
+const fieldOf = (path: Path): string =>
   path.reduce<string>(
     (field, key) => typeof key === "number" ? `${field}[]` : field === "" ? key : `${field}.${key}`,
     ""

@@ -17,7 +17,7 @@ describe("check", () => {
       const adult = Extraction.check(person, ({ age }) => age >= 18, { path: ["age"], message: "is a child's" })
       assert.deepStrictEqual(yield* Extraction.extract(adult, "x"), ada)
       const [, second] = yield* MockLlm.requests
-      assert.include(String(second!.messages.at(-1)!.content), "age: is a child's")
+      assert.include(second!.messages.at(-1)!.content as string, "age: is a child's")
     }).pipe(Effect.provide(MockLlm.layer([{ name: "Ada", age: 3 }, ada]))))
 
   it.effect("takes every kind of output", () =>

@@ -85,7 +85,7 @@ describe("requireGrounding", () => {
       assert.deepStrictEqual(value, { name: "Augusta", city: null })
       assert.strictEqual(attempts, 2)
       const [, second] = yield* MockLlm.requests
-      assert.include(String(second!.messages.at(-1)!.content), "city: The text does not contain \"Paris\"")
+      assert.include(second!.messages.at(-1)!.content as string, "city: The text does not contain \"Paris\"")
     }).pipe(Effect.provide(MockLlm.layer([{ name: "Augusta", city: "Paris" }, { name: "Augusta", city: null }]))))
 
   it.effect("fails with InvalidOutput when the model insists", () =>

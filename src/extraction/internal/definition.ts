@@ -68,11 +68,11 @@ export interface Derivation<out A, in Input, out R> {
 }
 
 /** A change that any part of a derivation may be given. */
-export type Change = <A, Input, R, Encoded>(
+type Change = <A, Input, R, Encoded>(
   part: Extraction<A, Input, R, Encoded>
 ) => Extraction<A, Input, R, Encoded>
 
-export interface DerivationContext<out Input> {
+interface DerivationContext<out Input> {
   readonly llm: Llm["Service"]
   readonly input: Input
   /** The request of `base` for this input. */

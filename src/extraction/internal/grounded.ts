@@ -99,10 +99,10 @@ const ground = <A, Input, R>(
         const source = Grounding.make(options.source?.(input) ?? Compiled.sourceOf(base, input))
         const json = Compiled.jsonOf(base, detailed.answer)
         const { quotes, value, valueJson } = options.quotes === true
-          ? readQuoted<A>(detailed.value, json)
-          : { quotes: [], value: detailed.value as A, valueJson: json }
+          ? readQuoted(detailed.value, json)
+          : { quotes: [], value: detailed.value, valueJson: json }
         const leaves = withQuotes(Grounding.ground(source, valueJson, options), quotes, source)
-        return { ...detailed, value: { value, leaves }, answer: { value: valueJson, leaves } as unknown as Schema.Json }
+        return { ...detailed, value: { value: value as A, leaves }, answer: { value: valueJson, leaves } }
       })
   })
 }
@@ -110,10 +110,7 @@ const ground = <A, Input, R>(
 const groundedSchema = <A, R>(
   schema: Schema.ConstraintDecoder<A, R>
 ): Schema.ConstraintDecoder<Grounded<A>, R> =>
-  Schema.Struct({ value: schema, leaves: Schema.Array(Grounding.Leaf) }) as unknown as Schema.ConstraintDecoder<
-    Grounded<A>,
-    R
-  >
+  Schema.Struct({ value: schema, leaves: Schema.Array(Grounding.Leaf) })
 
 interface Quote {
   readonly path: string
@@ -132,10 +129,10 @@ const quoting = <A, Input, R>(self: Extraction<A, Input, R>): Extraction<unknown
     checks: []
   } as unknown as Extraction<unknown, Input, R>)
 
-const readQuoted = <A>(decoded: unknown, json: Schema.Json) => {
-  const { quotes, value } = decoded as { readonly value: A; readonly quotes: ReadonlyArray<Quote> }
-  return { quotes, value, valueJson: (json as { readonly value: Schema.Json }).value }
-}
+const readQuoted = (decoded: unknown, json: Schema.Json) => ({
+  ...decoded as { readonly value: unknown; readonly quotes: ReadonlyArray<Quote> },
+  valueJson: (json as { readonly value: Schema.Json }).value
+})
 
 /** Gives leaves without a place the place of their quote, if the source contains it. */
 const withQuotes = (

@@ -73,6 +73,3 @@ export const valuesOf = (text: string): ReadonlyArray<number> => {
   const values = readings(match[2]!).filter((value) => !Number.isNaN(value))
   return /[-−(]/.test(match[1]!) ? values.map((value) => -value) : values
 }
-
-/** Whether two scalars are the same number. */
-export const isSame = (a: number, b: number): boolean => a === b || keyOf(a) === keyOf(b)

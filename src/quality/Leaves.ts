@@ -10,7 +10,6 @@ export interface Leaf {
   readonly value: Scalar
 }
 
-
 const isList = (json: Schema.Json | undefined): json is ReadonlyArray<Schema.Json> => Array.isArray(json)
 
 const isRecord = (json: Schema.Json | undefined): json is Schema.JsonObject =>

@@ -109,8 +109,7 @@ const ground = <A, Input, R>(
 
 const groundedSchema = <A, R>(
   schema: Schema.ConstraintDecoder<A, R>
-): Schema.ConstraintDecoder<Grounded<A>, R> =>
-  Schema.Struct({ value: schema, leaves: Schema.Array(Grounding.Leaf) })
+): Schema.ConstraintDecoder<Grounded<A>, R> => Schema.Struct({ value: schema, leaves: Schema.Array(Grounding.Leaf) })
 
 interface Quote {
   readonly path: string

@@ -3,6 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Compiled from "../../extraction/Compiled.ts"
 import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { fingerprint } from "../../llm/fingerprint.ts"
 import type { Llm } from "../../llm/Llm.ts"
@@ -18,7 +19,7 @@ import { chunkSize } from "./source.ts"
 
 /** The part of a run that claims need. An engine may ask another service than an `Llm`. */
 export interface Claiming<In> {
-  readonly compiled: { readonly extraction: { readonly name: string } }
+  readonly compiled: Pick<Compiled.Compiled<unknown, never, unknown>, "extraction">
   readonly llm: Pick<Llm["Service"], "origin" | "provider">
   readonly options: Options<In>
   readonly feed: Feed | undefined
@@ -58,7 +59,9 @@ export const claim = <In, E, R2>(
 
 const contentOf = <In>(run: Claiming<In>, item: Planned<In>): string => {
   const request = run.toRequest(item)
-  return Result.isSuccess(request) ? fingerprint(run.llm, request.success) : `not sent: ${request.failure.message}`
+  return Result.isSuccess(request)
+    ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled)
+    : `not sent: ${request.failure.message}`
 }
 
 const toPending = <In>(

@@ -252,14 +252,16 @@ const meaning = <A, Input, R>(
     case "Completed": {
       const { completion } = result
       const first: LlmRequest = { model, messages: [], output: compiled.output, parameters }
-      return Effect.map(Compiled.step(compiled, first, completion, []), (step) => {
+      const spent = { attempts: 1, usage: completion.usage }
+      const step = Compiled.step(compiled, first, completion, { invalid: [], source: () => "", spent })
+      return Effect.map(step, (step) => {
         switch (step._tag) {
           case "Valid":
-            return { result: Result.succeed(step.value), attempts: 1, usage: completion.usage }
+            return { result: Result.succeed(step.value), ...spent }
           case "Failed":
-            return fail(step.reason, 1, completion.usage)
+            return fail(step.reason, 1, spent.usage)
           case "Reask":
-            return fail(new InvalidOutput({ attempts: step.invalid }), 1, completion.usage)
+            return fail(new InvalidOutput({ attempts: step.invalid }), 1, spent.usage)
         }
       })
     }

@@ -25,16 +25,21 @@ export const run = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Telemetry.Completer<LlmError | Reason>,
   request: LlmRequest,
+  source?: () => string,
   before?: Before
 ): Effect.Effect<Detailed<A>, ExtractionError, R> =>
   Effect.suspend(() => {
     const { cache, name, timeout } = compiled.extraction
     const spent: Telemetry.Spent = { attempts: before?.attempts ?? 0, usage: before?.usage ?? Usage.zero }
     const answers: Array<Effect.Effect<void>> = []
-    const asked = Effect.provideService(ask(compiled, llm, request, spent, answers, before), CurrentCacheControl, {
-      enabled: cache,
-      onAnswer: (forget) => answers.push(forget)
-    })
+    const asked = Effect.provideService(
+      ask(compiled, llm, request, spent, answers, source, before),
+      CurrentCacheControl,
+      {
+        enabled: cache,
+        onAnswer: (forget) => answers.push(forget)
+      }
+    )
     return Telemetry.extraction(
       name,
       spent,
@@ -57,6 +62,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   first: LlmRequest,
   spent: Telemetry.Spent,
   answers: ReadonlyArray<Effect.Effect<void>>,
+  source: (() => string) | undefined,
   before: Before | undefined
 ): Effect.fn.Return<Detailed<A>, ExtractionError, R> {
   let request = before?.request ?? first
@@ -69,7 +75,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
     )
     spent.attempts++
     spent.usage = Usage.add(spent.usage, completion.usage)
-    const step = yield* Step.make(compiled, first, completion, invalid)
+    const step = yield* Step.make(compiled, first, completion, invalid, { spent, source })
     switch (step._tag) {
       case "Valid": {
         const { answer, coercions, value } = step

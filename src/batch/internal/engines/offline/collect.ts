@@ -178,7 +178,11 @@ const completed = Effect.fnUntraced(function*<A, Input, In, R>(
   if (Result.isFailure(first)) {
     return yield* settle(context, row, Result.fail(failed(name, first.failure.reason, spent)))
   }
-  const step = yield* Compiled.step(compiled, first.success, completion, row.carried.invalid)
+  const step = yield* Compiled.step(compiled, first.success, completion, {
+    invalid: row.carried.invalid,
+    source: () => context.sourceOf(row.item),
+    spent
+  })
   switch (step._tag) {
     case "Valid": {
       const { answer, coercions, value } = step

@@ -21,7 +21,7 @@ import { commit } from "../../journaled.ts"
 import type { Allowance } from "./allowance.ts"
 import * as Notes from "./notes.ts"
 import type { Finish, OfflineOptions } from "./options.ts"
-import type { Origin, Row } from "./rows.ts"
+import type { Carried, Origin, Row } from "./rows.ts"
 
 export interface Context<A, Input, in out In, R> {
   readonly compiled: Compiled<A, Input, R>
@@ -35,6 +35,15 @@ export interface Context<A, Input, in out In, R> {
   readonly feed: Feed | undefined
   readonly failurePolicy: FailurePolicy
   readonly toRequest: (item: Planned<In>) => Result.Result<LlmRequest, ExtractionError>
+  /** The text of an input that checks compare a value with. */
+  readonly sourceOf: (item: Planned<In>) => string
+  /** Extracts online, after attempts of batches. */
+  readonly extract: (
+    item: Planned<In>,
+    llm: Llm["Service"],
+    request: LlmRequest,
+    before: Carried & { readonly request: LlmRequest }
+  ) => Effect.Effect<Detailed<A>, ExtractionError, R>
   readonly allowance: Allowance
   readonly emit: (item: Item<A, In>) => Effect.Effect<void>
   /** Ends the run with the first error, once the results that have arrived are recorded. */

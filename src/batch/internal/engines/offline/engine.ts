@@ -32,7 +32,7 @@ import * as Allowance from "./allowance.ts"
 import * as Collect from "./collect.ts"
 import { type Context, leave, type State } from "./context.ts"
 import * as Online from "./online.ts"
-import { enqueuedTokensOf, finishOf, type OfflineOptions, sizeOf } from "./options.ts"
+import { enqueuedTokensOf, finishOf, notDerived, type OfflineOptions, sizeOf } from "./options.ts"
 import * as Ordering from "./ordering.ts"
 import * as Parts from "./parts.ts"
 import * as Recovery from "./recovery.ts"
@@ -78,6 +78,7 @@ const makeContext = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   const journal = Option.isSome(found) ? found.value : yield* memoryJournal
   const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self, service.dialect)), unrecoverable)
   const finish = finishOf(options)
+  if (Compiled.isDerived(compiled)) return yield* unrecoverable(notSent(self.name, notDerived))
   if (llm === undefined && (finish === "online" || options.deadline !== undefined)) {
     return yield* unrecoverable(
       notSent(self.name, "To finish online, an offline batch needs an `Llm`. Provide one, or set `finish` to \"batch\"")
@@ -103,6 +104,8 @@ const makeContext = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
     failurePolicy: makeFailurePolicy(options),
     toRequest: ({ error, input }) =>
       error === undefined ? Compiled.toRequest(compiled, input, service.model) : Result.fail(error),
+    sourceOf: ({ input }) => Compiled.sourceOf(self, input),
+    extract: ({ input }, llm, request, before) => Compiled.run(compiled, llm, request, input, before),
     allowance: Allowance.make(enqueuedTokensOf(options, service.limits)),
     emit,
     stop: (error) => {

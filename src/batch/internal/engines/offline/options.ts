@@ -86,3 +86,6 @@ export const sizeOf = (options: OfflineOptions, limits: Limits): Size => ({
 
 export const enqueuedTokensOf = (options: OfflineOptions, limits: Limits): number =>
   options.enqueuedTokens ?? limits.enqueuedTokens ?? Infinity
+
+export const notDerived =
+  "A batch has one request for each input, and this extraction sends several that depend on each other. Run it online"

@@ -9,8 +9,9 @@ import { LlmBatch, type Reference } from "../../../../llm/LlmBatch.ts"
 import { isLlmError, type LlmError } from "../../../../llm/LlmError.ts"
 import { zero } from "../../../../llm/Usage.ts"
 import type { BatchError } from "../../../BatchError.ts"
+import { notSent } from "../../item.ts"
 import { arrayChunkSize, refuseText, toStream } from "../../source.ts"
-import { type OfflineOptions, sizeOf } from "./options.ts"
+import { notDerived, type OfflineOptions, sizeOf } from "./options.ts"
 import { byteLength, newName } from "./parts.ts"
 import * as Remote from "./remote.ts"
 import { idOf } from "./rows.ts"
@@ -34,6 +35,7 @@ export const submitAll = <A, Input, R, In extends Input, E, R2>(
     if (refused !== undefined) return yield* refused
     const service = yield* LlmBatch
     const compiled = yield* Effect.fromResult(Compiled.make(self, service.dialect))
+    if (Compiled.isDerived(compiled)) return yield* notSent(self.name, notDerived)
     const size = sizeOf(options, service.limits)
     const openSpool = yield* Spool.make
     const references: Array<Reference> = []

@@ -18,6 +18,8 @@ export * as BatchReport from "./batch/BatchReport.ts"
 export * as BatchSummary from "./batch/BatchSummary.ts"
 /** The record of finished items that a batch resumes from. */
 export * as Journal from "./batch/Journal.ts"
+/** A journal in a SQL database. */
+export * as SqlJournal from "./batch/SqlJournal.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */

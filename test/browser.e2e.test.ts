@@ -11,6 +11,7 @@ const observe = `addEventListener("DOMContentLoaded", () => {
   new MutationObserver(note).observe(document.body, { childList: true, subtree: true })
 })`
 
+// oxlint-disable-next-line vitest/valid-title
 describe(Browser.named("a page in a browser"), () => {
   it.live.skipIf(!Browser.isHere)("shows people one by one, as the model writes them", () =>
     Effect.gen(function*() {

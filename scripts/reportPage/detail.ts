@@ -7,7 +7,7 @@ const searched = 500_000
 const colors = 6
 
 /** The leaves of a value that are in the text as they are. A run that records provenance has better marks. */
-export const findMarks = (text: string, value: unknown): ReadonlyArray<Mark> => {
+const findMarks = (text: string, value: unknown): ReadonlyArray<Mark> => {
   const lower = text.slice(0, searched).toLowerCase()
   const marks: Array<Mark> = []
   for (const { path, value: leaf } of leavesOf(value).slice(0, 200)) {

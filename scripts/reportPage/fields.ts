@@ -37,7 +37,7 @@ export const collect = (items: ReadonlyArray<Item>): ReadonlyArray<Field> => {
       if (value === null) field.nulls++
       else if (typeof value === "number") field.numbers.push(value)
       else {
-        const text = String(value).slice(0, longest)
+        const text = (typeof value === "string" ? value : JSON.stringify(value)).slice(0, longest)
         const known = field.texts.get(text)
         if (known !== undefined || field.texts.size < maxTexts) field.texts.set(text, (known ?? 0) + 1)
         else field.isCut = true

@@ -10,7 +10,7 @@ interface Verdict {
   readonly value?: unknown
 }
 
-export interface Review {
+interface Review {
   readonly element: HTMLElement
   readonly setItems: (items: ReadonlyArray<Item>) => void
 }
@@ -42,7 +42,7 @@ const save = (name: string, text: string): void => {
   setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
 
-export const proof = (size: number, errors: number): string =>
+const proof = (size: number, errors: number): string =>
   size === 0
     ? "Nothing is reviewed yet."
     : `${count(errors)} of ${count(size)} reviewed values ${

@@ -51,7 +51,7 @@ export {
 export {
   /** @since 0.1.0 */
   report
-} from "./internal/report/report.ts"
+} from "./internal/toReport.ts"
 
 export {
   /** @since 0.1.0 */

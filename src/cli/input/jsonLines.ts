@@ -23,18 +23,18 @@ export const read = (path: string): Stream.Stream<JsonLine, CommandFailure, File
       Stream.splitLines,
       // The last line is known to be the last one when there is no other.
       Stream.zipWithNext,
-      Stream.mapEffect(([text, next]) => {
+      Stream.mapEffect(([text, next]): Effect.Effect<JsonLine | undefined, CommandFailure> => {
         line++
-        if (text.trim() === "") return Effect.succeed(undefined)
+        if (text.trim() === "") return Effect.undefined
         const parsed = Result.try((): unknown => JSON.parse(text))
         if (Result.isFailure(parsed)) {
           return next._tag === "None" && line > 1
-            ? Effect.succeed(undefined)
+            ? Effect.undefined
             : usage(`Line ${line} of ${path} is not JSON: ${String(parsed.failure)}`)
         }
         const value = parsed.success
         return Predicate.isObject(value)
-          ? Effect.succeed({ line, value: value as Readonly<Record<string, unknown>> })
+          ? Effect.succeed({ line, value })
           : usage(`Line ${line} of ${path} is not a JSON object`)
       }),
       Stream.filter(Predicate.isNotUndefined)

@@ -1,12 +1,12 @@
 /** The file of a report: the page, and the items as blocks of JSON that the browser does not run. */
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Usage from "../../../llm/Usage.ts"
-import type { Options, ReportEntry } from "../../BatchReport.ts"
+import type * as Usage from "../../../llm/Usage.ts"
+import type { Options, ReportEntry } from "./entry.ts"
 import { script, scriptHash, style, styleHash } from "./page.ts"
 
 /** Nothing from a run can end the block that it is in. */
-export const embedded = (value: unknown): string => JSON.stringify(value).replace(/</g, "\\u003c")
+const embedded = (value: unknown): string => JSON.stringify(value).replace(/</g, "\\u003c")
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`)
 
@@ -62,7 +62,7 @@ export const render = <E, R>(
   )
 
 /** An entry as an array. `scripts/reportPage/items.ts` reads it. */
-export const toRow = (entry: ReportEntry): ReadonlyArray<Schema.Json> => {
+const toRow = (entry: ReportEntry): ReadonlyArray<Schema.Json> => {
   const { attempts, confidence, error, finishedAt, gold, id, index, latencyMillis, provenance, text, usage } = entry
   return [
     index,

@@ -3,8 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Stream from "effect/Stream"
-import * as BatchReport from "../../BatchReport.ts"
-import type { Item } from "../item.ts"
+import * as BatchReport from "../BatchReport.ts"
+import type { Item } from "./item.ts"
 
 /**
  * The report of a batch as one HTML file: counts, failures by reason, charts over time, the distribution of the values, a

@@ -40,11 +40,15 @@ const maxLength = 64 * 1024 * 1024
 
 /**
  * The line of a record, without its checksum, or the reason why it cannot be written. `key` is the key and the
- * fingerprint in hexadecimal.
+ * fingerprint in hexadecimal, and `at` the time in milliseconds, which reports show.
  */
-export const format = (key: string, { index, status, ...rest }: JournalRecord): Result.Result<string, string> =>
+export const format = (
+  key: string,
+  { index, status, ...rest }: JournalRecord,
+  at?: number
+): Result.Result<string, string> =>
   isWithin(rest.answer, maxDepth) && isWithin(rest.error, maxDepth)
-    ? toLine(key, index, status, rest)
+    ? toLine(key, index, status, at === undefined ? rest : { ...rest, at })
     : Result.fail(tooDeep)
 
 /** The line of a note, in the same way. */

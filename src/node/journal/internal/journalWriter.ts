@@ -5,6 +5,7 @@
  * this room cannot be extended, while there is still place for the answers of the requests in flight. The room is filled
  * with spaces. They are cut off when the journal is closed, and overwritten when it was not.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
@@ -56,6 +57,7 @@ const retries = Schedule.max([Schedule.exponential("200 millis"), Schedule.recur
 
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<JournalWriter, never, Scope.Scope> {
   const { failure, file, index } = options
+  const clock = yield* Clock.Clock
   const arrived = Latch.makeUnsafe(false)
   let pending: Array<Pending> = []
   let hasFailed = false
@@ -121,7 +123,12 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       Effect.mapError(Effect.andThen(tail.reserve, file.sync), failure("written"))
     ),
     write: (key, record) =>
-      append(key, record.status === "ok" ? okStatus : errorStatus, record.index, JournalLine.format(key, record)),
+      append(
+        key,
+        record.status === "ok" ? okStatus : errorStatus,
+        record.index,
+        JournalLine.format(key, record, clock.currentTimeMillisUnsafe())
+      ),
     writeNote: (key, note) => append(key, noteStatus, 0, JournalLine.formatNote(key, note))
   }
 })

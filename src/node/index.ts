@@ -8,5 +8,7 @@
 export * as NodeJournal from "./journal/NodeJournal.ts"
 /** A store for a cache in a SQLite file. */
 export * as NodeLlmCache from "./NodeLlmCache.ts"
+/** A client of `effect/sql` for SQLite files. */
+export * as NodeSqlite from "./NodeSqlite.ts"
 /** The transport of Node, with options. */
 export * as NodeTransport from "./NodeTransport.ts"

@@ -1,7 +1,16 @@
 import { NodeRedis } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Logger, Result, Stream } from "effect"
-import { Batch, BatchProgress, BatchQueue, BatchWorker, Extraction, Journal, type Llm, SqlJournal } from "effect-instructor"
+import {
+  Batch,
+  BatchProgress,
+  BatchQueue,
+  BatchWorker,
+  Extraction,
+  Journal,
+  type Llm,
+  SqlJournal
+} from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError, Prompt } from "effect/ai"
 import { PersistedQueue } from "effect/persistence"

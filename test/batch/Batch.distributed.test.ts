@@ -146,6 +146,31 @@ describe("Batch.distributed", () => {
       })
     ).pipe(provide))
 
+  it.live("takes extractions with checks and derived ones, and fails inputs of these that have no JSON form", () =>
+    inJob((job) =>
+      Effect.gen(function*() {
+        const checked = Extraction.check(echo, (value, { source }) => value.echo.includes(source) || `not in ${source}`)
+        const worker = (extraction: Extraction.Extraction<unknown, never>) =>
+          Effect.forkChild(BatchWorker.run([extraction], { concurrency: 4 }))
+        const both = <A>(extraction: Extraction.Extraction<A, string>, inputs: ReadonlyArray<string>) =>
+          Effect.gen(function*() {
+            const fiber = yield* worker(extraction)
+            const expected = yield* Stream.runCollect(Batch.stream(extraction, inputs, { ordered: true }))
+            const distributed = Batch.distributed(extraction, inputs, { ...fast, job, ordered: true })
+            const actual = yield* Stream.runCollect(distributed)
+            assert.deepStrictEqual(actual.map(comparable), expected.map(comparable))
+            assert.isTrue(actual.some(({ result }) => Result.isSuccess(result)))
+            yield* Fiber.interrupt(fiber)
+          })
+        yield* both(Extraction.mapInput(checked, (text: string) => text), texts(3))
+        const grounded = Extraction.grounded(echo)
+        yield* both(grounded, texts(3))
+        const ofDates = Extraction.mapInput(grounded, (date: Date) => String(date.getTime()))
+        const items = yield* Stream.runCollect(Batch.distributed(ofDates, [new Date(0)], { ...fast, job }))
+        assert.isTrue(Result.isFailure(items[0]!.result) && items[0]!.result.failure.reason._tag === "InvalidInput")
+      })
+    ).pipe(provide))
+
   it.live("runs only the items again that have changed", () =>
     inJob((job) =>
       Effect.gen(function*() {

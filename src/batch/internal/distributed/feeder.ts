@@ -122,15 +122,16 @@ const feedChunk = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   const chunk = self.chunks++
   self.items += planned.length
   const errors = new Map<number, ExtractionError>()
-  const rows: Array<readonly [number, string | null, Schema.Json]> = []
+  const rows: Array<Message.AnyRow> = []
   for (const item of planned) {
-    const prompt = Message.toPrompt(extraction, item)
-    if (Result.isFailure(prompt)) errors.set(item.index, prompt.failure)
-    else rows.push([item.index, item.id ?? null, prompt.success])
+    const row = Message.toRow(extraction, item)
+    if (Result.isFailure(row)) errors.set(item.index, row.failure)
+    else rows.push(row.success)
   }
   const prompts = Message.encodeRows(rows)
-  const print = (yield* Digest.sha256(prompts)).slice(0, 24)
+  const print = (yield* Digest.sha256(`${self.fingerprint} ${prompts}`)).slice(0, 24)
   const fed = { chunk, planned, errors, ended: undefined, isRestored: false }
+  if (rows.length === 0) return fed
   const [known] = yield* inTables(Tables.chunkStates(tables, job.id, [chunk]))
   const isSame = known?.print === print
   const runsFailuresAgain = isSame && known.state === Tables.state.done && known.failed > 0 && retryFailures

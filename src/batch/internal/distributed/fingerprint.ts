@@ -13,7 +13,19 @@ const version = 1
 /** 32 hexadecimal digits that are equal for extractions that ask in the same way. */
 export const make = <A, Input, R>(extraction: Extraction<A, Input, R>): Effect.Effect<string, ExtractionError> =>
   Effect.flatMap(Effect.fromResult(Compiled.response(extraction)), ({ jsonSchema }) => {
-    const { coerce, description, instructions, maxAttempts, mode, model, name, parameters, timeout } = extraction
+    const {
+      checks,
+      coerce,
+      derivation,
+      description,
+      instructions,
+      maxAttempts,
+      mode,
+      model,
+      name,
+      parameters,
+      timeout
+    } = extraction
     return Effect.map(
       Digest.sha256(canonicalJson({
         version,
@@ -25,6 +37,8 @@ export const make = <A, Input, R>(extraction: Extraction<A, Input, R>): Effect.E
         maxAttempts,
         coerce,
         parameters,
+        checks: checks.length,
+        derivation: derivation?.key,
         timeout: timeout === undefined ? undefined : Duration.toMillis(timeout),
         jsonSchema
       })),

@@ -13,7 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import * as Extraction from "../../../extraction/Extraction.ts"
+import type * as Extraction from "../../../extraction/Extraction.ts"
 import { ExtractionError } from "../../../extraction/ExtractionError.ts"
 import { totalTokens } from "../../../llm/Usage.ts"
 import type { BatchError } from "../../BatchError.ts"
@@ -74,7 +74,7 @@ export const run = (
     const prepared = yield* Effect.forEach(extractions, (extraction) =>
       Effect.map(
         Effect.mapError(Fingerprint.make(extraction), unrecoverable),
-        (fingerprint) => ({ name: extraction.name, fingerprint, extraction: ofRows(extraction) })
+        (fingerprint) => ({ name: extraction.name, fingerprint, extraction: Message.ofRows(extraction) })
       ))
     const concurrency = toLimit(options.concurrency)
     const self: Worker = {
@@ -110,10 +110,6 @@ export const run = (
       }
     )
   })).pipe(Effect.annotateLogs({ module: "effect-instructor/BatchWorker" }))
-
-/** The prompts of a chunk are made already. */
-const ofRows = (extraction: AnyExtraction): RowExtraction =>
-  Extraction.make<unknown, unknown, Message.Row>({ ...extraction, prompt: ({ prompt }) => prompt })
 
 const idle = (self: Worker): Effect.Effect<void> =>
   self.options.idleTimeout === undefined ? Effect.never : Effect.gen(function*() {
@@ -218,7 +214,7 @@ const runChunk = (
     const begun = yield* Tables.beginChunk(tables, reference, self.id, attempts)
     // Out of date, finished, or stopped.
     if (begun === undefined) return
-    const rows = Message.rowsOf(begun.prompts)
+    const rows = Message.rowsOf(prepared.extraction, begun.prompts)
     if (Option.isNone(rows)) return yield* Tables.giveUpChunk(tables, reference, "The prompts of the chunk are damaged")
     yield* runRows(self, prepared, reference, { rows: rows.value, pass: begun.pass }, pass)
   }).pipe(

@@ -14,6 +14,8 @@ export * as BatchEstimate from "./batch/BatchEstimate.ts"
 export * as BatchQueue from "./batch/BatchQueue.ts"
 /** The progress of a batch while it runs. */
 export * as BatchProgress from "./batch/BatchProgress.ts"
+/** Reports of a batch as HTML. */
+export * as BatchReport from "./batch/BatchReport.ts"
 /** The figures of a batch at its end. */
 export * as BatchSummary from "./batch/BatchSummary.ts"
 /** Workers of distributed batches. */

@@ -24,6 +24,8 @@ export * as BatchWorker from "./batch/BatchWorker.ts"
 export * as Journal from "./batch/Journal.ts"
 /** A journal in a SQL database. */
 export * as SqlJournal from "./batch/SqlJournal.ts"
+/** The steps of offline batches, one by one. */
+export * as OfflineBatch from "./batch/OfflineBatch.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */

@@ -77,19 +77,7 @@ export {
 
 export {
   /** @since 0.1.0 */
-  cancel,
-  /** @since 0.1.0 */
-  collect,
-  /** @since 0.1.0 */
-  type Collected,
-  /** @since 0.1.0 */
-  list,
-  /** @since 0.1.0 */
-  offline,
-  /** @since 0.1.0 */
-  status,
-  /** @since 0.1.0 */
-  submit
+  offline
 } from "./internal/offline.ts"
 
 export type {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Result, Schedule, Schema, Stream } from "effect"
-import { Batch, BatchProgress, Extraction, LlmBatch, LlmError, Pricing } from "effect-instructor"
+import { Batch, BatchProgress, Extraction, LlmBatch, LlmError, OfflineBatch, Pricing } from "effect-instructor"
 import { MockLlm, MockLlmBatch, Reply } from "effect-instructor/testing"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
@@ -345,24 +345,24 @@ describe("Batch.offline", () => {
   describe("the steps", () => {
     it.effect("submit, status, collect and list", () =>
       Effect.gen(function*() {
-        const references = yield* Batch.submit(echo, texts(5), { maxRequests: 2 })
+        const references = yield* OfflineBatch.submit(echo, texts(5), { maxRequests: 2 })
         assert.deepStrictEqual(references.map(({ requests }) => requests), [2, 2, 1])
         const stored = Schema.decodeSync(Schema.fromJsonString(Schema.Array(LlmBatch.Reference)))(
           JSON.stringify(references)
         )
-        assert.strictEqual((yield* Batch.status(stored[0]!)).status, "completed")
-        const items = yield* Stream.runCollect(Batch.collect(echo, stored))
+        assert.strictEqual((yield* OfflineBatch.status(stored[0]!)).status, "completed")
+        const items = yield* Stream.runCollect(OfflineBatch.collect(echo, stored))
         assert.deepStrictEqual(
           items.toSorted((a, b) => a.index - b.index).map(({ result }) => Result.getOrThrow(result)),
           texts(5).map((text) => ({ text }))
         )
-        assert.strictEqual((yield* Stream.runCollect(Batch.list)).length, 3)
+        assert.strictEqual((yield* Stream.runCollect(OfflineBatch.list)).length, 3)
       }).pipe(Effect.provide(MockLlmBatch.layer(answer))))
 
     it.effect("collect has a result for every input, whatever happened", () =>
       Effect.gen(function*() {
-        const references = yield* Batch.submit(echo, ["a", "b", "c", "d"])
-        const items = yield* Stream.runCollect(Batch.collect(echo, references))
+        const references = yield* OfflineBatch.submit(echo, ["a", "b", "c", "d"])
+        const items = yield* Stream.runCollect(OfflineBatch.collect(echo, references))
         assert.deepStrictEqual(
           items.toSorted((a, b) => a.index - b.index).map(({ result }) =>
             Result.isSuccess(result) ? "ok" : result.failure.reason._tag
@@ -375,9 +375,9 @@ describe("Batch.offline", () => {
 
     it.effect("cancel", () =>
       Effect.gen(function*() {
-        const [reference] = yield* Batch.submit(echo, ["a"])
-        yield* Batch.cancel(reference!)
-        assert.include((yield* Batch.status(reference!)).status, "cancel")
+        const [reference] = yield* OfflineBatch.submit(echo, ["a"])
+        yield* OfflineBatch.cancel(reference!)
+        assert.include((yield* OfflineBatch.status(reference!)).status, "cancel")
       }).pipe(Effect.provide(MockLlmBatch.layer(answer, { duration: "1 hour" }))))
   })
 })

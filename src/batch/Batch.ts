@@ -50,6 +50,13 @@ export {
 
 export {
   /** @since 0.1.0 */
+  type Preview,
+  /** @since 0.1.0 */
+  preview
+} from "./internal/preview.ts"
+
+export {
+  /** @since 0.1.0 */
   restore
 } from "./internal/restore.ts"
 

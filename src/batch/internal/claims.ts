@@ -3,6 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Compiled from "../../extraction/Compiled.ts"
 import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { fingerprint } from "../../llm/fingerprint.ts"
 import type { Llm } from "../../llm/Llm.ts"
@@ -30,7 +31,7 @@ export const claim = <A, Input, In, E, R, R2>(
         some.map((item): JournalItem => ({
           index: item.index,
           id: item.id,
-          content: contentOf(run.llm, run.toRequest(item))
+          content: contentOf(run, run.toRequest(item))
         }))
       )
       for (let i = 0; i < some.length; i++) {
@@ -51,8 +52,16 @@ export const claim = <A, Input, In, E, R, R2>(
 }
 
 /** The content by which a journal tells whether an item is still the same. */
-export const contentOf = (llm: Llm["Service"], request: Result.Result<LlmRequest, ExtractionError>): string =>
-  Result.isSuccess(request) ? fingerprint(llm, request.success) : `not sent: ${request.failure.message}`
+export const contentOf = <A, Input, R>(
+  { compiled, llm }: {
+    readonly compiled: Compiled.Compiled<A, Input, R>
+    readonly llm: Llm["Service"]
+  },
+  request: Result.Result<LlmRequest, ExtractionError>
+): string =>
+  Result.isSuccess(request)
+    ? fingerprint(llm, request.success) + Compiled.keyOf(compiled)
+    : `not sent: ${request.failure.message}`
 
 const toPending = <A, Input, In, R>(
   { feed, options: { emitRestored = true, retryFailures = true } }: Run<A, Input, In, R>,

@@ -85,7 +85,7 @@ export const preview: {
     index,
     id,
     content: contentOf(
-      llm,
+      { compiled, llm },
       error === undefined ? Compiled.toRequest(compiled, input, llm.model) : Result.fail(error)
     )
   })

@@ -36,9 +36,9 @@ export interface Options {
   readonly path: string
   readonly fields: Fields
   readonly limit: number | undefined
-  readonly format: Format | undefined
+  readonly format?: Format | undefined
   /** The name of a character, or the character. */
-  readonly delimiter: string | undefined
+  readonly delimiter?: string | undefined
 }
 
 /** The flags that describe an input. */

@@ -28,7 +28,9 @@ const unsupportedPattern = /\(\?[=!<]|\\[1-9]|\\k</
 const rules: StrictForm.Rules = {
   maxDepth: limits.depth,
   hasFormat: (format) => formats.has(format),
-  hasPattern: (pattern) => !unsupportedPattern.test(pattern)
+  hasPattern: (pattern) => !unsupportedPattern.test(pattern),
+  hasBounds: true,
+  optional: () => "nullable"
 }
 
 export const openAi: Dialect = {

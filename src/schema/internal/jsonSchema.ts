@@ -174,6 +174,10 @@ const inlined = (root: Node, definitions: SchemaDocument["definitions"]): Schema
   return { schema, definitions: Object.fromEntries(kept) }
 }
 
+/** Whether a definition contains a reference to itself. */
+export const isRecursive = (definitions: SchemaDocument["definitions"]): boolean =>
+  Object.keys(definitions).some((name) => reaches(definitions, name, name))
+
 const reaches = (definitions: SchemaDocument["definitions"], from: string, to: string): boolean => {
   const seen = new Set<string>()
   let found = false

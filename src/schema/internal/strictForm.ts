@@ -24,6 +24,10 @@ export interface Rules {
   readonly maxDepth: number
   readonly hasFormat: (format: string) => boolean
   readonly hasPattern: (pattern: string) => boolean
+  /** Whether bounds of numbers and lists are keywords. The description states them in any case. */
+  readonly hasBounds: boolean
+  /** The form of an optional property: one that is required and may be `null`, or one that may be left out. */
+  readonly optional: (value: Node) => "nullable" | "absent"
 }
 
 /** The size of a schema, which providers limit. */
@@ -152,7 +156,8 @@ const object = (state: Rewriting, node: Node, path: string, depth: number): Node
   return annotated(
     closed(properties.map(([name, property]) => {
       const value = child(state, property, member(path, name), depth)
-      return [name, required.has(name) ? value : nullable(value)]
+      if (required.has(name)) return [name, value]
+      return state.rules.optional(value) === "nullable" ? [name, nullable(value)] : [name, present(value), "absent"]
     })),
     node
   )
@@ -191,12 +196,16 @@ const array = (state: Rewriting, node: Node, path: string, depth: number): Node 
   if (!isNode(items)) {
     return fail(state, `${path}[]`, `it accepts elements of any kind, and strict output needs a type`)
   }
-  return annotated({
-    type: "array",
-    items: rewrite(state, items, `${path}[]`, depth),
-    ...(minItems !== undefined && { minItems }),
-    ...(maxItems !== undefined && { maxItems })
-  }, node)
+  const { hasBounds } = state.rules
+  return annotated(
+    {
+      type: "array",
+      items: rewrite(state, items, `${path}[]`, depth),
+      ...(minItems !== undefined && (hasBounds || minItems === 1) && { minItems }),
+      ...(maxItems !== undefined && hasBounds && { maxItems })
+    },
+    node
+  )
 }
 
 const positions = (
@@ -226,7 +235,7 @@ const positions = (
 
 /** Keeps the keywords that strict output supports for scalars. The decoder checks the others. */
 const scalar = (rules: Rules, node: Node, type: string): Node => {
-  const numeric = type === "number" || type === "integer"
+  const numeric = rules.hasBounds && (type === "number" || type === "integer")
   const { exclusiveMaximum, exclusiveMinimum, format, maximum, minimum, multipleOf, pattern } = node
   const named = type === "string" && Predicate.isString(format) ? format : undefined
   const hasFormat = named !== undefined && rules.hasFormat(named)
@@ -249,10 +258,10 @@ const scalar = (rules: Rules, node: Node, type: string): Node => {
 const member = (path: string, name: string): string =>
   /^[A-Za-z_$][\w$]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`
 
-const closed = (properties: ReadonlyArray<readonly [string, Node]>): Node => ({
+const closed = (properties: ReadonlyArray<readonly [string, Node, "absent"?]>): Node => ({
   type: "object",
-  properties: Object.fromEntries(properties),
-  required: properties.map(([name]) => name),
+  properties: Object.fromEntries(properties.map(([name, node]) => [name, node])),
+  required: properties.flatMap(([name, , absent]) => absent === undefined ? [name] : []),
   additionalProperties: false
 })
 
@@ -263,6 +272,26 @@ const anyOf = (members: ReadonlyArray<Node>): Node => {
   const unique = Array.from(new Map(flat.map((node) => [JSON.stringify(node), node])).values())
   return unique.length === 1 ? unique[0]! : { anyOf: unique }
 }
+
+const isNull = (member: unknown): boolean => isNode(member) && member["type"] === "null"
+
+/** Whether a value may be `null`. */
+export const hasNull = ({ anyOf, type }: Node): boolean =>
+  Array.isArray(anyOf) && anyOf.some(isNull) || Array.isArray(type) && type.includes("null")
+
+/** A value without `null`, which an optional property does not need. */
+export const present = (node: Node): Node => {
+  if (!hasNull(node)) return node
+  const { anyOf, type, ...rest } = node
+  const members = Array.isArray(anyOf) ? anyOf.filter((member) => !isNull(member)) : []
+  const types = Array.isArray(type) ? type.filter((type) => type !== "null") : []
+  if (members.length + types.length === 0) return node
+  if (types.length > 0) return { ...rest, type: types.length === 1 ? types[0] : types }
+  return members.length === 1 ? withNotes(members[0], rest) : { ...rest, anyOf: members }
+}
+
+/** A reference must stand alone. */
+const withNotes = (node: Node, notes: Node): Node => node["$ref"] === undefined ? annotated(node, notes) : node
 
 const nullable = (node: Node): Node => {
   if (node["type"] === "null") return node

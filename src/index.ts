@@ -16,6 +16,8 @@ export * as BatchProgress from "./batch/BatchProgress.ts"
 export * as BatchSummary from "./batch/BatchSummary.ts"
 /** The record of finished items that a batch resumes from. */
 export * as Journal from "./batch/Journal.ts"
+/** A journal in a SQL database. */
+export * as SqlJournal from "./batch/SqlJournal.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */

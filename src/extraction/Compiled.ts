@@ -22,6 +22,8 @@ export { resolve } from "./internal/definition.ts"
 export interface Compiled<out A, in Input, out R> {
   readonly extraction: Extraction<A, Input, R>
   readonly output: JsonFormat
+  /** Whether the system message shows the schema, if not as the mode says. */
+  readonly shown: boolean | undefined
   readonly response: ResponseSchema.ResponseSchema<A, R>
 }
 
@@ -40,9 +42,10 @@ const compile = memoize((dialect: Dialect) =>
     Result.flatMap(
       response(extraction),
       (response) =>
-        Result.map(acceptedIn(extraction.mode, response, dialect), ({ jsonSchema, strict }) => ({
+        Result.map(acceptedIn(extraction.mode, response, dialect), ({ jsonSchema, shown, strict }) => ({
           extraction,
           response,
+          shown,
           output: toFormat(extraction, jsonSchema as JsonFormat["jsonSchema"], strict)
         })).pipe(Result.mapError((unsupported) => unsupportedSchema(extraction.name, unsupported)))
     )
@@ -54,7 +57,10 @@ const acceptedIn = (
   mode: OutputMode,
   response: ResponseSchema.ResponseSchema<unknown, unknown>,
   dialect: Dialect
-): Result.Result<{ readonly jsonSchema: object; readonly strict: boolean | undefined }, Unsupported> =>
+): Result.Result<
+  { readonly jsonSchema: object; readonly strict: boolean | undefined; readonly shown?: boolean | undefined },
+  Unsupported
+> =>
   mode === "json_schema" || mode === "tools"
     ? response.accepted(dialect)
     : Result.succeed({ jsonSchema: response.jsonSchema, strict: undefined })
@@ -76,7 +82,7 @@ export const unsupportedSchema = (extraction: string, unsupported: Unsupported):
 
 /** Builds the request for an input. Every request is built here. */
 export const toRequest = <A, Input, R>(
-  { extraction, output }: Compiled<A, Input, R>,
+  { extraction, output, shown }: Compiled<A, Input, R>,
   input: Input,
   defaultModel: string
 ): Result.Result<LlmRequest, ExtractionError> => {
@@ -85,7 +91,7 @@ export const toRequest = <A, Input, R>(
     promptOf(extraction, input),
     (prompt) =>
       Result.try({
-        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions, output }),
+        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions, output, shown }),
         catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
       })
   )

@@ -245,10 +245,10 @@ export const toRequest = <A, Input, R>(
  * import { Result, Schema } from "effect"
  * import { Extraction } from "effect-instructor"
  *
- * const loose = Extraction.make({ schema: Schema.Struct({ facts: Schema.Unknown }) })
+ * const codes = Extraction.make({ schema: Schema.Literals(Array.from({ length: 2000 }, (_, i) => `code ${i}`)) })
  *
- * Result.isSuccess(Extraction.jsonSchema(loose, "openai")) // => false
- * Result.isSuccess(Extraction.jsonSchema(loose, "plain")) // => true
+ * Result.isSuccess(Extraction.jsonSchema(codes, "openai")) // => false
+ * Result.isSuccess(Extraction.jsonSchema(codes, "plain")) // => true
  * ```
  *
  * @category converting

@@ -18,6 +18,12 @@ const defaultInstructions =
 export const fromPrompt = (prompt: Prompt.Prompt, options: {
   readonly instructions: string | undefined
   readonly output: JsonFormat
+  /**
+   * Whether the schema is shown.
+   *
+   * @default in the modes that have no other place for it
+   */
+  readonly shown?: boolean | undefined
 }): ReadonlyArray<Message> => {
   const system: Array<string> = []
   const rest: Array<Message> = []
@@ -26,21 +32,25 @@ export const fromPrompt = (prompt: Prompt.Prompt, options: {
     else rest.push(...toMessages(message))
   }
   const instructions = options.instructions ?? (system.length === 0 ? defaultInstructions : "")
-  const content = [instructions, ...system, formatInstructions(options.output)]
+  const content = [instructions, ...system, formatInstructions(options.output, options.shown)]
     .filter((text) => text !== "")
     .join("\n\n")
   return content === "" ? rest : [{ role: "system", content }, ...rest]
 }
 
-const formatInstructions = ({ jsonSchema, mode }: JsonFormat): string => {
+const formatInstructions = (
+  { jsonSchema, mode, name }: JsonFormat,
+  shown = mode === "json" || mode === "markdown"
+): string => {
+  if (!shown) return ""
   switch (mode) {
     case "json_schema":
-    case "tools":
-      return ""
     case "json":
       return `Answer with one JSON object that is an instance of this JSON Schema, and with nothing else:\n${
         JSON.stringify(jsonSchema)
       }`
+    case "tools":
+      return `The arguments of ${name} must be an instance of this JSON Schema:\n${JSON.stringify(jsonSchema)}`
     case "markdown":
       return "Answer with one fenced code block, ```json … ```, that contains an instance of this JSON Schema:\n" +
         JSON.stringify(jsonSchema)

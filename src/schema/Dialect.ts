@@ -27,6 +27,12 @@ export interface AcceptedSchema {
   readonly jsonSchema: JsonSchema.JsonSchema
   /** Whether the provider can enforce the schema exactly. */
   readonly strict: boolean
+  /**
+   * Whether the system message shows the schema too, because the provider does not enforce it.
+   *
+   * @default false
+   */
+  readonly shown?: boolean | undefined
 }
 
 /**

@@ -83,7 +83,9 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
 /** Providers require an object at the root, so any other value is wrapped in one. */
 const wrapperOf = (codec: SchemaAST.AST): string | undefined => {
   const root = encodedRoot(codec)
-  if (SchemaAST.isObjects(root) && root.indexSignatures.length === 0) return undefined
+  if (SchemaAST.isObjects(root) && root.propertySignatures.length > 0 && root.indexSignatures.length === 0) {
+    return undefined
+  }
   return SchemaAST.isArrays(root) && root.elements.length === 0 ? "items" : "value"
 }
 

@@ -71,7 +71,7 @@ describe("Batch", () => {
 
     it.effect("fails before any request when the provider does not accept the schema", () =>
       Effect.gen(function*() {
-        const error = yield* Effect.flip(Batch.all(Schema.Struct({ a: Schema.Unknown }), texts(3)))
+        const error = yield* Effect.flip(Batch.all(Schema.Struct({ a: Schema.Never }), texts(3)))
         assert.strictEqual(error.reason._tag, "UnsupportedSchema")
         assert.strictEqual((yield* MockLlm.requests).length, 0)
       }).pipe(Effect.provide(mock())))

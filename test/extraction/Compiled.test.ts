@@ -5,6 +5,7 @@ import { MockLlm } from "effect-instructor/testing"
 
 const Person = Schema.Struct({ name: Schema.String, nick: Schema.optionalKey(Schema.String) })
 const Loose = Schema.Struct({ facts: Schema.Record(Schema.String, Schema.Json) })
+const Impossible = Schema.Struct({ never: Schema.Never })
 
 const modes = ["json_schema", "tools", "json", "markdown"] as const
 const ada = { name: "Ada", nick: null }
@@ -69,8 +70,22 @@ describe("dialects", () => {
 
   it.effect("accept every schema in the modes that show it as text", () =>
     Effect.gen(function*() {
-      const formats = yield* formatsIn(Loose, "openai")
+      const formats = yield* formatsIn(Impossible, "openai")
       assert.deepStrictEqual(Object.keys(formats), ["json", "markdown"])
+    }))
+
+  it.effect("openai sends a schema without a strict form as it is, and shows it to the model", () =>
+    Effect.gen(function*() {
+      const formats = yield* formatsIn(Loose, "openai")
+      const plain = yield* formatsIn(Loose, "plain")
+      for (const mode of ["json_schema", "tools"] as const) {
+        assert.deepStrictEqual(formats[mode], plain[mode])
+        assert.strictEqual(formats[mode]!.strict, false)
+        const { messages } = Result.getOrThrow(
+          Extraction.toRequest(Extraction.make({ schema: Loose, mode }), "text", { model: "m" })
+        )
+        assert.include(messages[0]!.content, JSON.stringify(formats[mode]!.jsonSchema))
+      }
     }))
 
   it.effect("can be made by a provider, with limits of its own", () =>

@@ -348,7 +348,9 @@ describe("ExtractionStream", () => {
 
     it.effect("fails before any request when the provider does not accept the schema", () =>
       Effect.gen(function*() {
-        const { error } = yield* elements(Schema.Unknown, { items: [] })
+        const { error } = yield* elements(Schema.Literals(Array.from({ length: 2000 }, (_, i) => `${i}`)), {
+          items: []
+        })
         assert.strictEqual(error?.reason._tag, "UnsupportedSchema")
         assert.strictEqual(error?.attempts, 0)
       }))

@@ -17,11 +17,12 @@ export const claim = <A, Input, In, E, R, R2>(
   run: Run<A, Input, In, R>,
   journal: Journal["Service"]
 ): Stream.Stream<Planned<In>, E | BatchError, R2> => {
+  const claimSize = journal.claimSize ?? chunkSize
   const claimChunk = Effect.fnUntraced(function*(chunk: ReadonlyArray<Planned<In>>) {
     const pending: Array<Planned<In>> = []
     // Only the requests of one such part are in memory at the same time.
-    for (let start = 0; start < chunk.length; start += chunkSize) {
-      const some = chunk.slice(start, start + chunkSize)
+    for (let start = 0; start < chunk.length; start += claimSize) {
+      const some = chunk.slice(start, start + claimSize)
       const claims = yield* journal.claim(
         some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
       )

@@ -57,7 +57,11 @@ export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
     const handle = engine(run)
     const flow = (yield* CurrentFlow) ?? {}
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
-    const planned = plan(toStream(source, journal === undefined ? arrayChunkSize : chunkSize), self.name, options)
+    const planned = plan(
+      toStream(source, journal === undefined ? arrayChunkSize : journal.claimSize ?? chunkSize),
+      self.name,
+      options
+    )
     const after = timeoutOf(options)
     const grace = graceOf(options)
     const results = Pool.run(journal === undefined ? planned : claim(planned, run, journal), {

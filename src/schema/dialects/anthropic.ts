@@ -5,7 +5,7 @@
  * Rules and limits: Anthropic's guide to structured outputs and the messages of its errors, as of 2026-11.
  */
 import * as Result from "effect/Result"
-import type { Dialect, SchemaDocument } from "../Dialect.ts"
+import type { AcceptedSchema, Dialect, SchemaDocument, Unsupported } from "../Dialect.ts"
 import { isNode, isRecursive, type Node, referenceOf, withDefinitions } from "../internal/jsonSchema.ts"
 import * as StrictForm from "../internal/strictForm.ts"
 
@@ -27,8 +27,8 @@ const formats = new Set([
 
 const unsupportedPattern = /\(\?[=!<]|\\[1-9bB]|\\k<|\{\d{3,}/
 
-const rules = (optional: StrictForm.Rules["optional"]): StrictForm.Rules => ({
-  maxDepth: Infinity,
+const rules = (optional: StrictForm.OptionalForm): StrictForm.Rules => ({
+  limits: {},
   hasFormat: (format) => formats.has(format),
   hasPattern: (pattern) => !unsupportedPattern.test(pattern),
   hasBounds: false,
@@ -36,7 +36,7 @@ const rules = (optional: StrictForm.Rules["optional"]): StrictForm.Rules => ({
 })
 
 /** The ways to share the optional properties between the two limits, best first. */
-const strategies: ReadonlyArray<() => StrictForm.Rules["optional"]> = [
+const strategies: ReadonlyArray<() => StrictForm.OptionalForm> = [
   () => (value) => StrictForm.hasNull(value) ? "nullable" : "absent",
   () => () => "absent",
   () => {
@@ -47,17 +47,17 @@ const strategies: ReadonlyArray<() => StrictForm.Rules["optional"]> = [
 
 export const anthropic: Dialect = {
   name: "anthropic",
-  accept: (document) => Result.succeed(strict(document) ?? { jsonSchema: withDefinitions(document), strict: false })
+  accept: (document) => {
+    const asTool = Result.succeed({ jsonSchema: withDefinitions(document), strict: false })
+    return isRecursive(document.definitions) ? asTool : strict(document) ?? asTool
+  }
 }
 
-const strict = (document: SchemaDocument) => {
-  if (isRecursive(document.definitions)) return undefined
+/** The strict form within the limits, or why no value fits the schema. */
+const strict = (document: SchemaDocument): Result.Result<AcceptedSchema, Unsupported> | undefined => {
   for (const strategy of strategies) {
-    const form = Result.getOrUndefined(StrictForm.make(document, rules(strategy())))
-    if (form !== undefined && fits(form)) {
-      const { definitions, schema } = form
-      return { jsonSchema: withDefinitions({ definitions, schema }), strict: true }
-    }
+    const form = StrictForm.accept(document, rules(strategy()))
+    if (Result.isFailure(form) || form.success.strict && fits(form.success.jsonSchema)) return form
   }
   return undefined
 }
@@ -67,9 +67,9 @@ interface Count {
   readonly unions: number
 }
 
-const fits = ({ definitions, schema }: SchemaDocument): boolean => {
-  const known = new Map<string, Count>()
-  const { optional, unions } = count(schema, definitions, known)
+const fits = (schema: Node): boolean => {
+  const definitions = isNode(schema["$defs"]) ? schema["$defs"] as SchemaDocument["definitions"] : {}
+  const { optional, unions } = count(schema, definitions, new Map())
   return optional <= limits.optional && unions <= limits.unions
 }
 

@@ -18,7 +18,8 @@ const formats = new Set(["date-time", "date", "time"])
 
 export const google: Dialect = {
   name: "google",
-  accept: (document) => Result.succeed(reduced(document) ?? { jsonSchema: withDefinitions(document), strict: false })
+  accept: (document) =>
+    Result.succeed(reduced(document) ?? { jsonSchema: withDefinitions(document), strict: false, shown: true })
 }
 
 const reduced = (document: SchemaDocument) => {

@@ -1,14 +1,20 @@
 /**
- * The subset of JSON Schema that OpenAI's strict structured output accepts, with its limits.
+ * The subset of JSON Schema that OpenAI's strict structured output accepts, with its limits. A schema that has no strict
+ * form, because it accepts any value somewhere, is sent as it is with `strict: false`, and shown to the model.
  *
  * Rules and limits: OpenAI's guide to structured outputs, as of 2026-02.
  */
-import * as Result from "effect/Result"
-import type { Dialect, SchemaDocument, Unsupported } from "../Dialect.ts"
-import { withDefinitions } from "../internal/jsonSchema.ts"
+import type { Dialect } from "../Dialect.ts"
+import type * as Limits from "../internal/limits.ts"
 import * as StrictForm from "../internal/strictForm.ts"
 
-const limits = { properties: 5000, depth: 10, characters: 120_000, enumValues: 1000 } as const
+const limits: Limits.Limits = {
+  properties: 5000,
+  depth: 10,
+  characters: 120_000,
+  enumValues: 1000,
+  largeEnum: { values: 250, characters: 15_000 }
+}
 
 const formats = new Set([
   "date-time",
@@ -25,30 +31,12 @@ const formats = new Set([
 // The grammar engines of strict output do not support look-around, back references and named groups.
 const unsupportedPattern = /\(\?[=!<]|\\[1-9]|\\k</
 
-const rules: StrictForm.Rules = {
-  maxDepth: limits.depth,
-  hasFormat: (format) => formats.has(format),
-  hasPattern: (pattern) => !unsupportedPattern.test(pattern),
-  hasBounds: true,
-  optional: () => "nullable"
-}
-
 export const openAi: Dialect = {
   name: "openai",
   accept: (document) =>
-    Result.flatMap(StrictForm.make(document, rules), ({ size, ...strict }) => {
-      const excess = excessOf(size)
-      return excess === undefined
-        ? Result.succeed({ jsonSchema: withDefinitions(strict as SchemaDocument), strict: true })
-        : Result.fail({ path: "$", description: excess } satisfies Unsupported)
+    StrictForm.accept(document, {
+      limits,
+      hasFormat: (format) => formats.has(format),
+      hasPattern: (pattern) => !unsupportedPattern.test(pattern)
     })
-}
-
-const excessOf = ({ characters, enumValues, properties }: StrictForm.Size): string | undefined => {
-  if (properties > limits.properties) return `it has more than ${limits.properties} properties`
-  if (enumValues > limits.enumValues) return `it lists more than ${limits.enumValues} literal values`
-  if (characters > limits.characters) {
-    return `its names and literal values have more than ${limits.characters} characters`
-  }
-  return undefined
 }

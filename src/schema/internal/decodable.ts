@@ -105,6 +105,8 @@ const isJsonNumber = (ast: SchemaAST.AST): boolean => {
  */
 const decided = (types: ReadonlyArray<SchemaAST.AST>): ReadonlyArray<SchemaAST.AST> => {
   const encoded = types.map(SchemaAST.toEncoded)
+  // Large enums are unions too.
+  if (encoded.filter(SchemaAST.isObjects).length < 2) return types
   const overlapping = encoded.map((a, i) => encoded.some((b, j) => i !== j && overlap(a, b)))
   if (!overlapping.includes(true)) return types
   const shapes = encoded.map(Shape.make)

@@ -10,6 +10,10 @@ export type Node = JsonSchema.JsonSchema
 
 export const isNode = (u: unknown): u is Node => Predicate.isObject(u) && !Array.isArray(u)
 
+/** The path of a property, as dialects report it. */
+export const member = (path: string, name: string): string =>
+  /^[A-Za-z_$][\w$]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`
+
 /** Applies `f` to the schemas directly below a node. */
 export const mapChildren = (
   node: Node,
@@ -143,7 +147,8 @@ export const referenceOf = (node: Node, definitions: SchemaDocument["definitions
 
 // A definition that is used once is shorter in place. One whose reference has a description must be in place, because
 // "$ref" may have no siblings. Recursive definitions cannot be inlined.
-const inlined = (root: Node, definitions: SchemaDocument["definitions"]): SchemaDocument => {
+const inlined = (root: Node, aliased: SchemaDocument["definitions"]): SchemaDocument => {
+  const definitions = withoutAliases(aliased)
   const recursive = new Set(Object.keys(definitions).filter((name) => reaches(definitions, name, name)))
   const uses = new Map<string, number>()
   const count = (node: Node): Node => {
@@ -172,6 +177,20 @@ const inlined = (root: Node, definitions: SchemaDocument["definitions"]): Schema
   const name = referenceOf(root, definitions)
   const schema = name === undefined ? go(root) : mapChildren({ ...definitions[name], ...without(root, "$ref") }, go)
   return { schema, definitions: Object.fromEntries(kept) }
+}
+
+/** A definition that is only a reference to another one is the other one. */
+const withoutAliases = (definitions: SchemaDocument["definitions"]): SchemaDocument["definitions"] => {
+  const target = (node: Node, seen: ReadonlySet<string>): Node => {
+    const name = referenceOf(node, definitions)
+    if (name === undefined) return node
+    return seen.has(name)
+      ? { not: {} }
+      : annotated({ ...target(definitions[name]!, new Set([...seen, name])), ...without(node, "$ref") }, node)
+  }
+  return Object.fromEntries(
+    Object.entries(definitions).map(([name, definition]) => [name, target(definition, new Set([name]))])
+  )
 }
 
 /** Whether a definition contains a reference to itself. */

@@ -129,8 +129,7 @@ const scalar = (kind: Scalar["kind"], ast: SchemaAST.AST): Scalar => ({
 })
 
 const list = ({ elements, rest }: SchemaAST.Arrays, later: (ast: SchemaAST.AST) => () => Shape): Shape => {
-  const [first, ...tail] = rest
-  if (tail.length > 0) return anything
+  const [first] = rest.length > 1 ? [new SchemaAST.Union(rest)] : rest
   return elements.length === 0 && first !== undefined
     ? { _tag: "List", element: later(first) }
     : {

@@ -8,9 +8,10 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { SchemaDocument, Unsupported } from "../Dialect.ts"
+import type { AcceptedSchema, SchemaDocument, Unsupported } from "../Dialect.ts"
 import type { Node } from "./jsonSchema.ts"
-import { annotated, isNode, referenceOf, without } from "./jsonSchema.ts"
+import { annotated, isNode, member, referenceOf, withDefinitions, without } from "./jsonSchema.ts"
+import * as Limits from "./limits.ts"
 
 /** The keys of an entry of a record. */
 export const entryKeys = { key: "key", value: "value" } as const
@@ -18,84 +19,113 @@ export const entryKeys = { key: "key", value: "value" } as const
 /** The key of the elements of a tuple after its fixed positions. */
 export const restKey = "rest"
 
+/** How an optional property is written. */
+export type OptionalForm = (value: Node) => "nullable" | "absent"
+
 /** The rules in which providers differ. */
 export interface Rules {
-  /** The maximum nesting of objects. */
-  readonly maxDepth: number
+  readonly limits: Limits.Limits
   readonly hasFormat: (format: string) => boolean
   readonly hasPattern: (pattern: string) => boolean
-  /** Whether bounds of numbers and lists are keywords. The description states them in any case. */
-  readonly hasBounds: boolean
-  /** The form of an optional property: one that is required and may be `null`, or one that may be left out. */
-  readonly optional: (value: Node) => "nullable" | "absent"
-}
-
-/** The size of a schema, which providers limit. */
-export interface Size {
-  readonly properties: number
-  readonly enumValues: number
-  /** The characters of property names and literal values. */
-  readonly characters: number
+  /**
+   * Whether bounds of numbers and lists are keywords. The description states them in any case.
+   *
+   * @default true
+   */
+  readonly hasBounds?: boolean
+  /**
+   * The form of an optional property: one that is required and may be `null`, or one that may be left out.
+   *
+   * @default "nullable"
+   */
+  readonly optional?: OptionalForm
 }
 
 interface Rewriting {
   readonly definitions: SchemaDocument["definitions"]
   readonly rules: Rules
-  readonly size: { -readonly [Key in keyof Size]: number }
+  /** The first place that has no strict form. */
   unsupported: Unsupported | undefined
+  /** The first place that no value fits. */
+  impossible: Unsupported | undefined
 }
 
-/** Converts a schema, or reports the first place that has no strict form. */
-export const make = (
-  { definitions, schema }: SchemaDocument,
-  rules: Rules
-): Result.Result<SchemaDocument & { readonly size: Size }, Unsupported> => {
+/**
+ * The strict form within the limits or, if a schema has none, the schema as it is, which the provider does not enforce.
+ * Fails where no value fits, and where a limit is exceeded.
+ */
+export const accept = (document: SchemaDocument, rules: Rules): Result.Result<AcceptedSchema, Unsupported> => {
   const state: Rewriting = {
-    definitions,
+    definitions: document.definitions,
     rules,
-    size: { properties: 0, characters: 0, enumValues: 0 },
-    unsupported: undefined
+    unsupported: undefined,
+    impossible: undefined
   }
-  const strict = {
-    schema: rewrite(state, schema, "$", 0),
-    definitions: Object.fromEntries(
-      Object.entries(definitions).map(([name, definition]) => [name, rewrite(state, definition, name, 0)])
-    )
+  const strict = rewriteAll(state, document)
+  if (strict.schema === never) {
+    return Result.fail(state.impossible ?? { path: "$", description: "no value fits it" })
   }
-  return state.unsupported === undefined
-    ? Result.succeed({ ...strict, size: state.size })
-    : Result.fail(state.unsupported)
+  const isStrict = state.unsupported === undefined
+  const sent = isStrict ? strict : document
+  const excess = Limits.excess(sent, rules.limits)
+  return excess === undefined
+    ? Result.succeed({ jsonSchema: withDefinitions(sent), strict: isStrict, ...(!isStrict && { shown: true }) })
+    : Result.fail(excess)
 }
 
-const fail = (state: Rewriting, path: string, description: string): Node => {
+const rewriteAll = (state: Rewriting, { definitions, schema }: SchemaDocument): SchemaDocument => ({
+  schema: rewrite(state, schema, "$"),
+  definitions: Object.fromEntries(
+    Object.entries(definitions).map(([name, definition]) => {
+      const strict = rewrite(state, definition, name)
+      return [name, strict === never ? noStrictForm(state, name, "no value fits it") : strict]
+    })
+  )
+})
+
+const noStrictForm = (state: Rewriting, path: string, description: string): Node => {
   state.unsupported ??= { path, description }
   return {}
 }
 
+/** What no value fits. */
+const never: Node = { not: {} }
+
+const impossible = (state: Rewriting, path: string, description: string): Node => {
+  state.impossible ??= { path, description }
+  return never
+}
+
+const isNever = (node: Node): boolean =>
+  isNode(node["not"]) && Object.keys(node["not"]).length === 0 ||
+  Array.isArray(node["enum"]) && node["enum"].length === 0 ||
+  Array.isArray(node["anyOf"]) && node["anyOf"].length === 0
+
 const withoutStrictForm = ["not", "if", "then", "else", "dependentSchemas", "dependentRequired"]
 
-const rewrite = (state: Rewriting, node: Node, path: string, depth: number): Node => {
+const rewrite = (state: Rewriting, node: Node, path: string): Node => {
   const name = referenceOf(node, state.definitions)
   if (name !== undefined) return { $ref: node["$ref"] }
   if (node["$ref"] !== undefined) {
-    return fail(state, path, `it refers to ${JSON.stringify(node["$ref"])}, which is not part of the schema`)
+    return noStrictForm(state, path, `it refers to ${JSON.stringify(node["$ref"])}, which is not part of the schema`)
   }
+  if (isNever(node)) return impossible(state, path, "no value fits it")
   const keyword = withoutStrictForm.find((keyword) => node[keyword] !== undefined)
-  if (keyword !== undefined) return fail(state, path, `"${keyword}" has no strict form`)
-  if (Array.isArray(node["anyOf"])) return union(state, node, node["anyOf"], path, depth)
+  if (keyword !== undefined) return noStrictForm(state, path, `"${keyword}" has no strict form`)
+  if (Array.isArray(node["anyOf"])) return union(state, node, node["anyOf"], path)
   if (node["const"] !== undefined) return enumeration(state, node, [node["const"]], path)
   if (Array.isArray(node["enum"])) return enumeration(state, node, node["enum"], path)
   const type = node["type"]
   if (Array.isArray(type)) {
-    return union(state, node, type.map((type) => ({ ...without(node, "description"), type })), path, depth)
+    return union(state, node, type.map((type) => ({ ...without(node, "description"), type })), path)
   }
   switch (type) {
     case "object":
-      return object(state, node, path, depth + 1)
+      return object(state, node, path)
     case "array":
       return Array.isArray(node["prefixItems"])
-        ? positions(state, node, node["prefixItems"], path, depth + 1)
-        : array(state, node, path, depth)
+        ? positions(state, node, node["prefixItems"], path)
+        : array(state, node, path)
     case "string":
     case "number":
     case "integer":
@@ -103,33 +133,31 @@ const rewrite = (state: Rewriting, node: Node, path: string, depth: number): Nod
     case "null":
       return scalar(state.rules, node, type)
     default:
-      return fail(
+      return noStrictForm(
         state,
         path,
-        `it accepts any value (as Schema.Unknown, Schema.Any and Schema.Json do), and strict output needs a type ` +
-          `everywhere. Give it a type, or use mode "json" or "markdown"`
+        "it accepts any value (as Schema.Unknown, Schema.Any and Schema.Json do), and strict output needs a type everywhere"
       )
   }
 }
 
-const child = (state: Rewriting, node: unknown, path: string, depth: number): Node =>
-  rewrite(state, isNode(node) ? node : {}, path, depth)
+const child = (state: Rewriting, node: unknown, path: string): Node => rewrite(state, isNode(node) ? node : {}, path)
 
 const union = (
   state: Rewriting,
   node: Node,
   members: ReadonlyArray<unknown>,
-  path: string,
-  depth: number
-): Node => annotated(anyOf(members.map((member, i) => child(state, member, `${path}(${i})`, depth))), node)
+  path: string
+): Node => {
+  const possible = members.map((member, i) => child(state, member, `${path}(${i})`)).filter((node) => node !== never)
+  return possible.length === 0 ? never : annotated(anyOf(possible), node)
+}
 
 const enumeration = (state: Rewriting, node: Node, values: ReadonlyArray<unknown>, path: string): Node => {
-  state.size.enumValues += values.length
-  state.size.characters += values.reduce<number>((sum, value) => sum + String(value).length, 0)
   const byType = new Map<string, Array<unknown>>()
   for (const value of values) {
     const type = value === null ? "null" : typeof value
-    if (type === "object") return fail(state, path, `it lists an object or array as a literal value`)
+    if (type === "object") return noStrictForm(state, path, `it lists an object or array as a literal value`)
     const same = byType.get(type)
     if (same === undefined) byType.set(type, [value])
     else same.push(value)
@@ -140,27 +168,23 @@ const enumeration = (state: Rewriting, node: Node, values: ReadonlyArray<unknown
   )
 }
 
-const object = (state: Rewriting, node: Node, path: string, depth: number): Node => {
-  const { maxDepth } = state.rules
-  if (depth > maxDepth) return fail(state, path, `it is nested more than ${maxDepth} objects deep`)
+const object = (state: Rewriting, node: Node, path: string): Node => {
   const properties = isNode(node["properties"]) ? Object.entries(node["properties"]) : []
   const patterns = isNode(node["patternProperties"]) ? Object.entries(node["patternProperties"]) : []
   const others = node["additionalProperties"]
-  if (patterns.length > 0 || isNode(others)) return entries(state, node, { properties, patterns, others }, path, depth)
+  if (patterns.length > 0 || isNode(others)) return entries(state, node, { properties, patterns, others }, path)
   if (properties.length === 0 && others !== false) {
-    return fail(state, path, `it accepts objects with any keys, and strict output needs them named`)
+    return noStrictForm(state, path, `it accepts objects with any keys, and strict output needs them named`)
   }
   const required = new Set(Array.isArray(node["required"]) ? node["required"] : [])
-  state.size.properties += properties.length
-  state.size.characters += properties.reduce((sum, [name]) => sum + name.length, 0)
-  return annotated(
-    closed(properties.map(([name, property]) => {
-      const value = child(state, property, member(path, name), depth)
-      if (required.has(name)) return [name, value]
-      return state.rules.optional(value) === "nullable" ? [name, nullable(value)] : [name, present(value), "absent"]
-    })),
-    node
-  )
+  const { optional = () => "nullable" } = state.rules
+  const named = properties.flatMap(([name, property]): ReadonlyArray<Property> => {
+    const value = child(state, property, member(path, name))
+    if (required.has(name)) return [[name, value]]
+    if (value === never) return []
+    return [optional(value) === "nullable" ? [name, nullable(value)] : [name, present(value), "absent"]]
+  })
+  return named.some(([, value]) => value === never) ? never : annotated(closed(named), node)
 }
 
 interface Keys {
@@ -173,8 +197,7 @@ const entries = (
   state: Rewriting,
   node: Node,
   { others, patterns, properties }: Keys,
-  path: string,
-  depth: number
+  path: string
 ): Node => {
   const values = [...properties, ...patterns, ...(isNode(others) ? [["*", others] as const] : [])]
   const open = patterns.length > 0 || others !== false
@@ -182,8 +205,9 @@ const entries = (
   const key = open
     ? scalar(state.rules, { ...names, ...(patterns.length === 1 && { pattern: patterns[0]![0] }) }, "string")
     : { type: "string", enum: properties.map(([name]) => name) }
-  const value = anyOf(values.map(([name, property]) => child(state, property, `${path}{${name}}`, depth)))
-  state.size.properties += 2
+  const possible = values.map(([name, property]) => child(state, property, `${path}{${name}}`))
+    .filter((value) => value !== never)
+  const value = anyOf(possible.length === 0 ? [{ type: "null" }] : possible)
   return annotated(
     { type: "array", items: closed([[entryKeys.key, key], [entryKeys.value, value]]) },
     node,
@@ -191,42 +215,47 @@ const entries = (
   )
 }
 
-const array = (state: Rewriting, node: Node, path: string, depth: number): Node => {
+const array = (state: Rewriting, node: Node, path: string): Node => {
   const { items, maxItems, minItems } = node
   if (!isNode(items)) {
-    return fail(state, `${path}[]`, `it accepts elements of any kind, and strict output needs a type`)
+    return noStrictForm(state, `${path}[]`, `it accepts elements of any kind, and strict output needs a type`)
   }
-  const { hasBounds } = state.rules
-  return annotated(
-    {
-      type: "array",
-      items: rewrite(state, items, `${path}[]`, depth),
-      ...(minItems !== undefined && (hasBounds || minItems === 1) && { minItems }),
-      ...(maxItems !== undefined && hasBounds && { maxItems })
-    },
-    node
-  )
+  const element = rewrite(state, items, `${path}[]`)
+  if (element === never) {
+    return Predicate.isNumber(minItems) && minItems > 0
+      ? never
+      : annotated({ type: "array", items: { type: "null" }, maxItems: 0 }, node)
+  }
+  const { hasBounds = true } = state.rules
+  return annotated({
+    type: "array",
+    items: element,
+    ...(minItems !== undefined && (hasBounds || minItems === 1) && { minItems }),
+    ...(maxItems !== undefined && hasBounds && { maxItems })
+  }, node)
 }
 
 const positions = (
   state: Rewriting,
   node: Node,
   elements: ReadonlyArray<unknown>,
-  path: string,
-  depth: number
+  path: string
 ): Node => {
   const least = Predicate.isNumber(node["minItems"]) ? node["minItems"] : 0
-  const at = (element: unknown, i: number) => child(state, element, `${path}[${i}]`, depth)
-  state.size.properties += elements.length
+  const at = (element: unknown, i: number) => child(state, element, `${path}[${i}]`)
+  const named = elements.map((element, i): [string, Node] => {
+    const value = at(element, i)
+    return [String(i), i < least ? value : value === never ? { type: "null" } : nullable(value)]
+  })
+  if (named.some(([, value]) => value === never)) return never
+  const rest = isNode(node["items"]) ? at(node["items"], elements.length) : never
+  const tail = least - elements.length
   return annotated(
     closed([
-      ...elements.map((element, i): [string, Node] => [
-        String(i),
-        i < least ? at(element, i) : nullable(at(element, i))
-      ]),
-      ...(isNode(node["items"])
-        ? [[restKey, { type: "array", items: at(node["items"], elements.length) }] as [string, Node]]
-        : [])
+      ...named,
+      ...(rest === never
+        ? []
+        : [[restKey, { type: "array", items: rest, ...(tail > 0 && { minItems: tail }) }] as [string, Node]])
     ]),
     node,
     "a list with fixed positions, numbered from 0"
@@ -235,14 +264,15 @@ const positions = (
 
 /** Keeps the keywords that strict output supports for scalars. The decoder checks the others. */
 const scalar = (rules: Rules, node: Node, type: string): Node => {
-  const numeric = rules.hasBounds && (type === "number" || type === "integer")
+  const numeric = rules.hasBounds !== false && (type === "number" || type === "integer")
   const { exclusiveMaximum, exclusiveMinimum, format, maximum, minimum, multipleOf, pattern } = node
   const named = type === "string" && Predicate.isString(format) ? format : undefined
+  const matched = type === "string" && Predicate.isString(pattern) ? pattern : undefined
   const hasFormat = named !== undefined && rules.hasFormat(named)
   return annotated(
     {
       type,
-      ...(type === "string" && Predicate.isString(pattern) && rules.hasPattern(pattern) && { pattern }),
+      ...(matched !== undefined && rules.hasPattern(matched) && { pattern: matched }),
       ...(hasFormat && { format }),
       ...(numeric && multipleOf !== undefined && { multipleOf }),
       ...(numeric && minimum !== undefined && { minimum }),
@@ -251,14 +281,17 @@ const scalar = (rules: Rules, node: Node, type: string): Node => {
       ...(numeric && exclusiveMaximum !== undefined && { exclusiveMaximum })
     },
     node,
-    named !== undefined && !hasFormat ? `in the format ${named}` : ""
+    named !== undefined && !hasFormat ? `in the format ${named}` : "",
+    matched !== undefined && !rules.hasPattern(matched) && !String(node["description"]).includes(matched)
+      ? `matching the regular expression ${matched}`
+      : ""
   )
 }
 
-const member = (path: string, name: string): string =>
-  /^[A-Za-z_$][\w$]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`
+/** A property, and whether it may be left out. */
+type Property = readonly [name: string, node: Node, absent?: "absent"]
 
-const closed = (properties: ReadonlyArray<readonly [string, Node, "absent"?]>): Node => ({
+const closed = (properties: ReadonlyArray<Property>): Node => ({
   type: "object",
   properties: Object.fromEntries(properties.map(([name, node]) => [name, node])),
   required: properties.flatMap(([name, , absent]) => absent === undefined ? [name] : []),

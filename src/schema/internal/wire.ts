@@ -13,6 +13,7 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
   const go = (ast: SchemaAST.AST): SchemaAST.AST => {
     const known = done.get(ast)
     if (known !== undefined) return known
+    if (SchemaAST.isLiteral(ast) && isBare(ast)) return ast
     const out = described(step(ast), ast)
     done.set(ast, out)
     return out
@@ -39,21 +40,23 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
         return new SchemaAST.Arrays(
           ast.isMutable,
           ast.elements.map(go),
-          ast.rest.map(go),
+          restOf(ast.rest.map(go)),
           ast.annotations,
-          ast.checks,
+          ast.rest.length > 1 ? withTail(ast) : ast.checks,
           undefined,
           ast.context
         )
-      case "Union":
-        return new SchemaAST.Union(
-          ast.types.map(go),
+      case "Union": {
+        const types = ast.types.map(go)
+        return isLongEnum(types) ? enumOf(ast, types) : new SchemaAST.Union(
+          types,
           ast.options,
           ast.annotations,
           ast.checks,
           undefined,
           ast.context
         )
+      }
       case "Suspend":
         return new SchemaAST.Suspend(() => go(ast.thunk()), ast.annotations, undefined, undefined, ast.context)
       case "String":
@@ -64,6 +67,39 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
   }
 
   return go(codec)
+}
+
+const isBare = ({ annotations, checks, context, encoding }: SchemaAST.AST): boolean =>
+  annotations === undefined && checks === undefined && context === undefined && encoding === undefined
+
+const isLongEnum = (types: ReadonlyArray<SchemaAST.AST>): types is ReadonlyArray<SchemaAST.Literal> =>
+  types.length > 100 &&
+  types.every((type) => SchemaAST.isLiteral(type) && Predicate.isString(type.literal) && type.annotations === undefined)
+
+/** Effect takes time that grows with the square of an enum's length. */
+const enumOf = (ast: SchemaAST.Union, types: ReadonlyArray<SchemaAST.Literal>): SchemaAST.AST => {
+  const values = types.map(({ literal }) => literal)
+  const check = Schema.makeFilter(() => true, { toJsonSchema: () => ({ enum: values }) })
+  return new SchemaAST.String(ast.annotations, [check, ...(ast.checks ?? [])], undefined, ast.context)
+}
+
+/** JSON Schema has no fixed elements after others: they are of any of the kinds, and the decoder checks their places. */
+const restOf = (rest: ReadonlyArray<SchemaAST.AST>): ReadonlyArray<SchemaAST.AST> =>
+  rest.length > 1 ? [new SchemaAST.Union(rest)] : rest
+
+const withTail = ({ checks, elements, rest }: SchemaAST.Arrays): SchemaAST.Checks => {
+  const tail = rest.length - 1
+  const length = Schema.isMinLength(elements.filter((element) => !SchemaAST.isOptional(element)).length + tail)
+  return [
+    ...(checks ?? []),
+    length,
+    Schema.makeFilter(() => true, {
+      description: `the last ${
+        tail === 1 ? "element has" : `${tail} elements have, in this order,`
+      } the last of the kinds`,
+      toJsonSchema: () => ({})
+    })
+  ] as unknown as SchemaAST.Checks
 }
 
 type Check = SchemaAST.Checks[number]

@@ -130,6 +130,25 @@ describe("ResponseSchema", () => {
       assert.strictEqual(complain(schema), undefined)
     })
 
+    it("accepts definitions that are other names of one", () => {
+      const Point = Schema.Struct({ x: Schema.Finite }).annotate({ identifier: "Point" })
+      const Alias = Schema.suspend(() => Point).annotate({ identifier: "Alias" })
+      const schema = strict(Schema.Struct({ from: Alias, to: Alias, via: Alias }))
+      assert.strictEqual(complain(schema), undefined)
+    })
+
+    it("asks for the elements of a tuple after a rest", () => {
+      const schema = Schema.TupleWithRest(Schema.Tuple([Schema.String]), [Schema.Int, Schema.Boolean])
+      const { value } = strict(schema).properties
+      assert.deepStrictEqual(value.properties["rest"], {
+        type: "array",
+        items: { anyOf: [{ type: "integer" }, { type: "boolean" }] },
+        minItems: 1
+      })
+      assert.include(value.description, "the last element has the last of the kinds")
+      assert.deepStrictEqual(natural(schema).properties.value.items.anyOf.length, 2)
+    })
+
     it("keeps optional keys, records and tuples in the natural form", () => {
       const schema = natural(Schema.Struct({
         nick: Schema.optionalKey(Schema.String),
@@ -208,6 +227,16 @@ describe("ResponseSchema", () => {
         assert.strictEqual(({} as Record<string, unknown>)["0"], undefined)
       }))
 
+    it.effect("accepts a tuple with elements after a rest as a list and as positions", () =>
+      Effect.gen(function*() {
+        const { decode } = compile(
+          Schema.TupleWithRest(Schema.Tuple([Schema.String]), [Schema.Int, Schema.Boolean])
+        )
+        for (const form of [["a", 1, 2, true], { 0: "a", rest: [1, 2, true] }]) {
+          assert.deepStrictEqual(yield* decode({ value: form }), ["a", 1, 2, true])
+        }
+      }))
+
     it.effect("reports every issue with its path", () =>
       Effect.gen(function*() {
         const { decode } = compile(Schema.Struct({
@@ -241,19 +270,42 @@ describe("ResponseSchema", () => {
   describe("unsupported schemas", () => {
     for (
       const [name, schema, path] of [
-        ["any value", Schema.Struct({ a: Schema.Struct({ b: Schema.Unknown }) }), "$.a.b"],
-        ["a list of any values", Schema.Struct({ list: Schema.Array(Schema.Json) }), "$.list[]"],
-        ["a record of any values", Schema.Struct({ map: Schema.Record(Schema.String, Schema.Any) }), "$.map"],
         ["no value", Schema.Struct({ "odd key": Schema.Never }), "$[\"odd key\"]"],
-        [
-          "an opaque declaration",
-          Schema.Struct({ f: Schema.declare((u): u is () => void => typeof u === "function") }),
-          "$.f"
-        ]
+        ["a list that needs such an element", Schema.NonEmptyArray(Schema.Struct({ a: Schema.Never })), "$.value[0].a"],
+        ["a union of such members", Schema.Struct({ a: Schema.Union([Schema.Never, Schema.Never]) }), "$.a"]
       ] as const
     ) {
       it(`report the path of ${name}`, () => {
         assert.strictEqual(unsupported(schema).path, path)
+      })
+    }
+
+    it("are sent without what no value fits, where it may be missing", () => {
+      const schema = strict(Schema.Struct({
+        a: Schema.optionalKey(Schema.Never),
+        b: Schema.Array(Schema.Never),
+        c: Schema.Union([Schema.Never, Schema.String])
+      }))
+      assert.deepStrictEqual(schema.properties, {
+        b: { type: "array", items: { type: "null" }, maxItems: 0 },
+        c: { type: "string" }
+      })
+      assert.strictEqual(complain(schema), undefined)
+    })
+
+    for (
+      const [name, schema] of [
+        ["any value", Schema.Struct({ a: Schema.Struct({ b: Schema.Unknown }) })],
+        ["a list of any values", Schema.Struct({ list: Schema.Array(Schema.Json) })],
+        ["a record of any values", Schema.Struct({ map: Schema.Record(Schema.String, Schema.Any) })],
+        ["a declaration", Schema.Struct({ f: Schema.declare((u): u is string => typeof u === "string") })],
+        ["an empty struct", Schema.Struct({})]
+      ] as const
+    ) {
+      it(`are sent as they are where they have no strict form: ${name}`, () => {
+        const accepted = Result.getOrThrow(compile(schema as Schema.ConstraintDecoder<unknown>).accepted(openAi))
+        assert.deepStrictEqual(accepted, { jsonSchema: natural(schema), strict: false, shown: true })
+        assert.strictEqual(accepted.jsonSchema["type"], "object")
       })
     }
 
@@ -264,14 +316,39 @@ describe("ResponseSchema", () => {
 
     it("report the limits of openai: properties, depth and literal values", () => {
       const many = Object.fromEntries(Array.from({ length: 5001 }, (_, i) => [`k${i}`, Schema.String]))
-      assert.include(unsupported(Schema.Struct(many)).description, "5000 properties")
+      assert.deepStrictEqual(
+        unsupported(Schema.Struct({ few: Schema.Struct({ a: Schema.String }), many: Schema.Struct(many) })),
+        { path: "$.many", description: "it has more than 5000 properties in all" }
+      )
       const deep = Array.from({ length: 11 }).reduce<Schema.Codec<unknown>>(
         (inner) => Schema.Struct({ inner }),
         Schema.String as unknown as Schema.Codec<unknown>
       )
-      assert.include(unsupported(deep).description, "10 objects deep")
+      assert.deepStrictEqual(unsupported(deep), {
+        path: "$.inner.inner.inner.inner.inner.inner.inner.inner.inner.inner",
+        description: "it is nested more than 10 objects deep"
+      })
       const literals = Array.from({ length: 1001 }, (_, i) => `v${i}`)
-      assert.include(unsupported(Schema.Struct({ a: Schema.Literals(literals) })).description, "1000 literal values")
+      assert.deepStrictEqual(unsupported(Schema.Struct({ a: Schema.Literals(literals) })), {
+        path: "$.a",
+        description: "it lists more than 1000 literal values in all"
+      })
+      const long = Array.from({ length: 251 }, (_, i) => `${i}`.padEnd(60, "x"))
+      assert.deepStrictEqual(unsupported(Schema.Struct({ a: Schema.Array(Schema.Literals(long)) })), {
+        path: "$.a[]",
+        description: "it lists more than 250 literal values with more than 15000 characters together"
+      })
+      assert.strictEqual(complain(strict(Schema.Struct({ a: Schema.Literals(long.slice(1)) }))), undefined)
+    })
+
+    it("report a limit that only the names of definitions exceed", () => {
+      const Point = Schema.Struct({ x: Schema.Finite }).annotate({ identifier: "P".repeat(120_000) })
+      assert.include(unsupported(Schema.Struct({ from: Point, to: Point })).description, "120000 characters")
+    })
+
+    it("report an enum of 100,000 values at once", () => {
+      const values = Array.from({ length: 100_000 }, (_, i) => `value ${i}`)
+      assert.strictEqual(unsupported(Schema.Struct({ a: Schema.Literals(values) })).path, "$.a")
     })
 
     it("still have a natural form", () => {

@@ -15,7 +15,6 @@ import { plain } from "./plain.ts"
  */
 export type DialectInput = Dialect | "openai" | "anthropic" | "google" | "plain"
 
-export const toDialect = (input: DialectInput): Dialect =>
-  Predicate.isString(input) ? builtIn[input] : input
+export const toDialect = (input: DialectInput): Dialect => Predicate.isString(input) ? builtIn[input] : input
 
 const builtIn = { openai: openAi, anthropic, google, plain } as const

@@ -44,9 +44,11 @@ export interface Options extends OpenAiSimulator.Options {}
  * @category services
  * @since 0.1.0
  */
-export class AnthropicSimulator extends Context.Service<AnthropicSimulator, OpenAiSimulator.OpenAiSimulator["Service"]>()(
-  "effect-instructor/testing/simulators/AnthropicSimulator"
-) {}
+export class AnthropicSimulator
+  extends Context.Service<AnthropicSimulator, OpenAiSimulator.OpenAiSimulator["Service"]>()(
+    "effect-instructor/testing/simulators/AnthropicSimulator"
+  )
+{}
 
 /**
  * Starts a simulator that stops with its layer.

@@ -162,6 +162,9 @@ describe("both", () => {
     c: Schema.Array(Schema.Struct({ d: Schema.NullOr(Schema.Boolean) }))
   })
 
-  it.effect.prop("values at random decode from their natural form", { value: Sample }, ({ value }) =>
-    Effect.sync(() => assert.deepStrictEqual(decode(Sample, structuredClone(value)), value)))
+  it.effect.prop(
+    "values at random decode from their natural form",
+    { value: Sample },
+    ({ value }) => Effect.sync(() => assert.deepStrictEqual(decode(Sample, structuredClone(value)), value))
+  )
 })

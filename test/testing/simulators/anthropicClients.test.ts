@@ -138,7 +138,9 @@ describe("the official SDK of Anthropic", () => {
   it.live("refuses schemas and requests beyond the limits", () =>
     Effect.gen(function*() {
       const format = (schema: Record<string, unknown>) =>
-        failing((client) => client.messages.create({ ...request, output_config: { format: { type: "json_schema", schema } } }))
+        failing((client) =>
+          client.messages.create({ ...request, output_config: { format: { type: "json_schema", schema } } })
+        )
       const object = (value: unknown, count: number, required: boolean) => {
         const names = Array.from({ length: count }, (_, i) => `p${i}`)
         return {
@@ -148,13 +150,22 @@ describe("the official SDK of Anthropic", () => {
           additionalProperties: false
         }
       }
-      assert.include((yield* format(object({ type: "string" }, 25, false))).message, "too many optional parameters (25)")
+      assert.include(
+        (yield* format(object({ type: "string" }, 25, false))).message,
+        "too many optional parameters (25)"
+      )
       assert.include(
         (yield* format(object({ type: ["string", "null"] }, 17, true))).message,
         "too many parameters with union types (17"
       )
-      assert.include((yield* format(object({ type: "integer", minimum: 0 }, 1, true))).message, "'minimum' is not supported")
-      assert.include((yield* format({ type: "object" })).message, "'additionalProperties' must be explicitly set to false")
+      assert.include(
+        (yield* format(object({ type: "integer", minimum: 0 }, 1, true))).message,
+        "'minimum' is not supported"
+      )
+      assert.include(
+        (yield* format({ type: "object" })).message,
+        "'additionalProperties' must be explicitly set to false"
+      )
       const forced = yield* failing((client) =>
         client.messages.create({
           ...request,

@@ -59,14 +59,16 @@ export const anthropic: Speaker = {
       }
     ),
   limitHeaders: (limiter, now) =>
-    Object.fromEntries(limiter.levels(now).flatMap(({ kind, limit, remaining, resetMillis }) => [
-      [`anthropic-ratelimit-${kind}-limit`, String(limit)],
-      [`anthropic-ratelimit-${kind}-remaining`, String(remaining)],
-      [
-        `anthropic-ratelimit-${kind}-reset`,
-        DateTime.formatIso(DateTime.makeUnsafe(Math.ceil((now + resetMillis) / 1000) * 1000)).replace(".000Z", "Z")
-      ]
-    ])),
+    Object.fromEntries(
+      limiter.levels(now).flatMap(({ kind, limit, remaining, resetMillis }) => [
+        [`anthropic-ratelimit-${kind}-limit`, String(limit)],
+        [`anthropic-ratelimit-${kind}-remaining`, String(remaining)],
+        [
+          `anthropic-ratelimit-${kind}-reset`,
+          DateTime.formatIso(DateTime.makeUnsafe(Math.ceil((now + resetMillis) / 1000) * 1000)).replace(".000Z", "Z")
+        ]
+      ])
+    ),
   headers: (index) => ({ "request-id": `req_${index}`, "anthropic-organization-id": "org-simulated" }),
   toFault,
   id: (index) => `msg_${index}`,

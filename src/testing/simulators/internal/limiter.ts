@@ -86,11 +86,13 @@ export const make = (limits: Limits): Limiter => {
       }
     },
     headers: (now) =>
-      Object.fromEntries(levelsOf(buckets, now).flatMap(({ kind, limit, remaining, resetMillis }) => [
-        [`x-ratelimit-limit-${kind}`, String(limit)],
-        [`x-ratelimit-remaining-${kind}`, String(remaining)],
-        [`x-ratelimit-reset-${kind}`, goDuration(resetMillis)]
-      ])),
+      Object.fromEntries(
+        levelsOf(buckets, now).flatMap(({ kind, limit, remaining, resetMillis }) => [
+          [`x-ratelimit-limit-${kind}`, String(limit)],
+          [`x-ratelimit-remaining-${kind}`, String(remaining)],
+          [`x-ratelimit-reset-${kind}`, goDuration(resetMillis)]
+        ])
+      ),
     levels: (now) => levelsOf(buckets, now)
   }
 }

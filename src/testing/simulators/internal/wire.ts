@@ -134,4 +134,3 @@ const pieceDelta = ({ reply, tool }: Answer, piece: string): Json => {
   if (tool !== undefined) return { tool_calls: [{ index: 0, function: { arguments: piece } }] }
   return reply.refusal === undefined ? { content: piece } : { refusal: piece }
 }
-

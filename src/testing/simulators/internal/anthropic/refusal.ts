@@ -61,7 +61,8 @@ const complainOfParameters = ({ simulated: { body, model } }: ChatRequest): stri
   return undefined
 }
 
-export const isThinking = ({ thinking }: Node): boolean => /^(?:enabled|adaptive)$/.test(String(object(thinking)?.["type"]))
+export const isThinking = ({ thinking }: Node): boolean =>
+  /^(?:enabled|adaptive)$/.test(String(object(thinking)?.["type"]))
 
 const complainOfMessages = (messages: ReadonlyArray<Node>, thinks: boolean): string | undefined => {
   for (const [i, { content, role }] of messages.entries()) {

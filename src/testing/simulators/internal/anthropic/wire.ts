@@ -51,7 +51,11 @@ const usage = ({ usage: { cached, completion, prompt, reasoning } }: Answer) => 
   service_tier: "standard"
 })
 
-const thinkingBlock = ({ id }: Answer) => ({ type: "thinking", thinking: "The answer is simple.", signature: `sig_${id}` })
+const thinkingBlock = ({ id }: Answer) => ({
+  type: "thinking",
+  thinking: "The answer is simple.",
+  signature: `sig_${id}`
+})
 
 const thinks = (answer: Answer): boolean => answer.thinks === true || answer.usage.reasoning > 0
 

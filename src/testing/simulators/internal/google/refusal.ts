@@ -165,7 +165,11 @@ export const complainOfSchema = (root: unknown, at: string): string | undefined 
     const ref = string(schema["$ref"])
     if (ref !== undefined) {
       if (Object.keys(schema).some((key) => !key.startsWith("$"))) return `Invalid value at '${at}': $ref has siblings`
-      if (open.includes(ref)) return required ? `Invalid value at '${at}': cyclic $ref in a required property` : undefined
+      if (open.includes(ref)) {
+        return required
+          ? `Invalid value at '${at}': cyclic $ref in a required property`
+          : undefined
+      }
       return visit(definitions[ref.replace("#/$defs/", "")], [...open, ref], required)
     }
     const needed = list(schema["required"])

@@ -20,7 +20,7 @@ const fields = (prefix: string, count: number, field: Schema.Top): Record<string
 
 const decode = (schema: Schema.Top, json: unknown) => {
   const response = compile(schema)
-  return Effect.runSync(response.decode(response.read(json, true)) as Effect.Effect<unknown, unknown>)
+  return Effect.runSync(response.decode(response.read(json, true)))
 }
 
 describe("the dialect anthropic", () => {
@@ -138,19 +138,20 @@ describe("both", () => {
   const rows = Corpus.rows<{ readonly id: string; readonly schema: unknown }>("json-schemas.jsonl")
 
   it.skipIf(rows === undefined)(
-    rows === undefined ? Corpus.missing : `${rows.length} real schemas: the servers accept every strict one`,
+    `real schemas: the servers accept every strict one${rows === undefined ? ` (${Corpus.missing})` : ""}`,
+    { timeout: 30_000 },
     () => {
       let strict = 0
       for (const { id, schema } of rows ?? []) {
         const response = Result.flatMap(SchemaFromJson.make(schema), ResponseSchema.make)
         if (Result.isFailure(response)) continue
-        const toAnthropic = Result.getOrThrow(response.success.accepted(anthropic))
-        if (toAnthropic.strict) {
+        const toAnthropic = Result.getOrUndefined(response.success.accepted(anthropic))
+        if (toAnthropic?.strict === true) {
           strict++
           assert.isUndefined(AnthropicSchema.complain(toAnthropic.jsonSchema), id)
         }
-        const toGoogle = Result.getOrThrow(response.success.accepted(google))
-        if (toGoogle.strict) assert.isUndefined(complainOfGoogle(toGoogle.jsonSchema, "schema"), id)
+        const toGoogle = Result.getOrUndefined(response.success.accepted(google))
+        if (toGoogle?.strict === true) assert.isUndefined(complainOfGoogle(toGoogle.jsonSchema, "schema"), id)
       }
       assert.isAbove(strict, 200)
     }

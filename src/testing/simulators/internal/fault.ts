@@ -30,4 +30,4 @@ export const meaningOf = ({ body, headers, status }: Fault.Respond): Meaning | u
 
 /** The headers of a fault, but for OpenAI's own. */
 export const otherHeaders = ({ headers }: Fault.Respond): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !/^retry-after/.test(name)))
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith("retry-after")))

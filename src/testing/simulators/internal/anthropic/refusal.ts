@@ -1,5 +1,5 @@
 /** The errors that Anthropic answers with before it checks the rate limits. */
-import * as Fault from "../../../Fault.ts"
+import type * as Fault from "../../../Fault.ts"
 import type { ChatRequest } from "../chatRequest.ts"
 import { type Node, object, objects, string } from "../json.ts"
 import type { Speaker } from "../speaker.ts"
@@ -78,13 +78,13 @@ const complainOfMessages = (messages: ReadonlyArray<Node>, thinks: boolean): str
     if (calls.some(({ input }) => object(input) === undefined)) {
       return `messages.${i}.content: tool_use.input: Input should be a valid dictionary`
     }
-    if (thinks && calls.length > 0 && !/thinking$/.test(String(blocks[0]?.["type"]))) {
+    if (thinks && calls.length > 0 && !String(blocks[0]?.["type"]).endsWith("thinking")) {
       return `messages.${i}.content.0.type: Expected \`thinking\` or \`redacted_thinking\`, but found \`${
         String(blocks[0]?.["type"])
       }\`. When \`thinking\` is enabled, a final \`assistant\` message must start with a thinking block.`
     }
-    const results = objects(messages[i + 1]?.["content"]).map(({ tool_use_id }) => tool_use_id)
-    const missing = calls.find(({ id }) => !results.includes(id))
+    const results = new Set(objects(messages[i + 1]?.["content"]).map(({ tool_use_id }) => tool_use_id))
+    const missing = calls.find(({ id }) => !results.has(id))
     if (missing !== undefined) {
       return `messages.${i}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${
         String(missing["id"])

@@ -95,9 +95,8 @@ export const toEvents = (
   answer: Answer,
   { chunkSize }: { readonly chunkSize: number }
 ): ReadonlyArray<string> => {
-  const { reply } = answer
+  const { reply, tool } = answer
   const { output_tokens, output_tokens_details, ...input } = usage(answer)
-  const calls = answer.tool !== undefined
   const events: Array<Json> = [{
     type: "message_start",
     message: {
@@ -128,9 +127,9 @@ export const toEvents = (
       { type: "signature_delta", signature }
     ])
   }
-  if (calls) {
+  if (tool !== undefined) {
     block(
-      { type: "tool_use", id: `toolu_${answer.id}`, name: answer.tool!, input: {} },
+      { type: "tool_use", id: `toolu_${answer.id}`, name: tool, input: {} },
       ["", ...split(reply.text, chunkSize)].map((partial_json) => ({ type: "input_json_delta", partial_json }))
     )
   } else if (reply.refusal === undefined) {
@@ -139,7 +138,7 @@ export const toEvents = (
   events.push(
     {
       type: "message_delta",
-      delta: { stop_reason: stopReason(answer, calls), stop_sequence: null, stop_details: stopDetails(answer) },
+      delta: { stop_reason: stopReason(answer, tool !== undefined), stop_sequence: null, stop_details: stopDetails(answer) },
       usage: { output_tokens, output_tokens_details }
     },
     { type: "message_stop" }

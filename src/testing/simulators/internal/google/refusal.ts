@@ -114,7 +114,7 @@ const complainOfTools = (body: Node): string | undefined => {
   const allowed = list(functionConfig(body)?.["allowedFunctionNames"])
   const missing = allowed.find((name) => !all.some((declared) => declared["name"] === name))
   if (missing !== undefined) {
-    return `${String(missing)} is not in the set of function declarations: allowed_function_names`
+    return `${JSON.stringify(missing)} is not in the set of function declarations: allowed_function_names`
   }
   for (const [i, { name, parameters, parametersJsonSchema }] of all.entries()) {
     if (!/^[a-zA-Z_][\w.:-]{0,63}$/.test(String(name))) {

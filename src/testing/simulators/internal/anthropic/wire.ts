@@ -138,7 +138,11 @@ export const toEvents = (
   events.push(
     {
       type: "message_delta",
-      delta: { stop_reason: stopReason(answer, tool !== undefined), stop_sequence: null, stop_details: stopDetails(answer) },
+      delta: {
+        stop_reason: stopReason(answer, tool !== undefined),
+        stop_sequence: null,
+        stop_details: stopDetails(answer)
+      },
       usage: { output_tokens, output_tokens_details }
     },
     { type: "message_stop" }

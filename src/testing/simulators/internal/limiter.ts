@@ -41,7 +41,7 @@ export interface Limiter {
 }
 
 /** The state of one limit. */
-export interface Level {
+interface Level {
   readonly kind: "requests" | "tokens"
   readonly limit: number
   readonly remaining: number

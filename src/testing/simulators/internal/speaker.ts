@@ -15,12 +15,12 @@ export interface Route {
 }
 
 /** A request for one model by its id, or for the list of all with an empty id. */
-export interface ModelsRoute {
+interface ModelsRoute {
   readonly _tag: "Models"
   readonly id: string
 }
 
-export interface Restrictions {
+interface Restrictions {
   readonly apiKey?: string | undefined
   readonly models?: ReadonlyArray<string> | undefined
 }

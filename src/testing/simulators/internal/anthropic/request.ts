@@ -40,7 +40,7 @@ export const read = (bodyText: string, index: number): ChatRequest | string => {
 }
 
 /** The text of content, the results of tools included. */
-export const textOf = (content: unknown): string =>
+const textOf = (content: unknown): string =>
   string(content) ??
     objects(content).map((block) => string(block["text"]) ?? textOf(block["content"])).join("")
 

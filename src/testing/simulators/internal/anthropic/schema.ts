@@ -50,7 +50,7 @@ export const complain = (root: Node | undefined): string | undefined => {
   return visit(check, root, []) ?? complainOfTotals(check.totals)
 }
 
-export const complainOfTotals = ({ optional, unions }: Check["totals"]): string | undefined => {
+const complainOfTotals = ({ optional, unions }: Check["totals"]): string | undefined => {
   if (unions > 16) {
     return `Schemas contains too many parameters with union types (${unions} parameters with type arrays or anyOf). ` +
       `This causes exponential compilation cost. Reduce the number of nullable or union-typed parameters ` +

@@ -220,13 +220,13 @@ const array = (state: Rewriting, node: Node, path: string): Node => {
   if (!isNode(items)) {
     return noStrictForm(state, `${path}[]`, `it accepts elements of any kind, and strict output needs a type`)
   }
+  const { hasBounds = true } = state.rules
   const element = rewrite(state, items, `${path}[]`)
   if (element === never) {
     return Predicate.isNumber(minItems) && minItems > 0
       ? never
-      : annotated({ type: "array", items: { type: "null" }, maxItems: 0 }, node)
+      : annotated({ type: "array", items: { type: "null" }, ...(hasBounds && { maxItems: 0 }) }, node)
   }
-  const { hasBounds = true } = state.rules
   return annotated({
     type: "array",
     items: element,

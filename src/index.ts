@@ -24,6 +24,8 @@ export * as Extraction from "./extraction/Extraction.ts"
 export * as ExtractionError from "./extraction/ExtractionError.ts"
 /** Lists and objects while they are being written. */
 export * as ExtractionStream from "./extraction/ExtractionStream.ts"
+/** Checks in which a model judges a value. */
+export * as LlmCheck from "./extraction/LlmCheck.ts"
 /** A model's answer. */
 export * as Completion from "./llm/Completion.ts"
 /** The service that completes requests. */
@@ -42,3 +44,5 @@ export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 export * as LlmCache from "./middleware/cache/LlmCache.ts"
 /** Rate limits, concurrency and retries. */
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
+/** Where the values of an answer come from. */
+export * as Grounding from "./quality/Grounding.ts"

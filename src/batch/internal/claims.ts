@@ -3,6 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Compiled from "../../extraction/Compiled.ts"
 import { fingerprint } from "../../llm/fingerprint.ts"
 import type { BatchError } from "../BatchError.ts"
 import type { Claim, Journal, JournalItem } from "../Journal.ts"
@@ -45,7 +46,9 @@ export const claim = <A, Input, In, E, R, R2>(
 
 const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
   const request = run.toRequest(item)
-  return Result.isSuccess(request) ? fingerprint(run.llm, request.success) : `not sent: ${request.failure.message}`
+  return Result.isSuccess(request)
+    ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled)
+    : `not sent: ${request.failure.message}`
 }
 
 const toPending = <A, Input, In, R>(

@@ -184,10 +184,10 @@ export const layerMemory: Layer.Layer<Journal> = Layer.sync(Journal, () => makeM
 const makeMemory = (): Journal["Service"] => {
   interface Entry {
     readonly content: string
-    readonly record: JournalRecord | undefined
+    readonly record: JournalRecord
   }
   const entries = new Map<string, Entry>()
-  const claimed = new Map<string, number>()
+  const claimed = new Map<string, JournalItem>()
   const occurrences = new Map<string, number>()
   const notes = new Map<string, Schema.Json>()
   /** The names of the entries by the keys of their claims, which contain the content. */
@@ -196,18 +196,27 @@ const makeMemory = (): Journal["Service"] => {
     new JournalError({ reason: new Locked({ path: "The journal in memory", holder: "another run of this process" }) })
   )
 
-  const claim = ({ content, id, index }: JournalItem): Claim => {
+  const claim = (item: JournalItem): Claim => {
+    const { content, id, index } = item
     const count = id === undefined ? (occurrences.get(content) ?? 0) + 1 : 0
     if (id === undefined) occurrences.set(content, count)
     const name = id === undefined ? `content ${count} ${content}` : `id ${id}`
     const key = id === undefined ? name : `${name} ${content}`
     names.set(key, name)
     if (claimed.has(name)) return { index, key, status: "duplicate" }
-    claimed.set(name, index)
+    claimed.set(name, item)
     const entry = entries.get(name)
-    if (entry?.content === content && entry.record !== undefined) return { index, key, status: entry.record.status }
-    entries.set(name, { content, record: undefined })
-    return { index, key, status: "new" }
+    return { index, key, status: entry?.content === content ? entry.record.status : "new" }
+  }
+
+  /** Nothing for a record that belongs to other content than the claimed one. */
+  const toStored = ([key, { content, record }]: [string, Entry]): Result.Result<StoredRecord, void> => {
+    const item = claimed.get(key)
+    return item === undefined
+      ? Result.succeed({ record, claimedAs: undefined })
+      : item.content === content
+      ? Result.succeed({ record, claimedAs: item.index })
+      : Result.failVoid
   }
 
   return Journal.of({
@@ -221,19 +230,12 @@ const makeMemory = (): Journal["Service"] => {
     commit: ({ key }, record) =>
       Effect.sync(() => {
         const name = names.get(key)!
-        const entry = entries.get(name)!
         // The last record written is the last in order, as in a file.
         entries.delete(name)
-        entries.set(name, { ...entry, record })
+        entries.set(name, { content: claimed.get(name)!.content, record })
       }),
     read: ({ key }) => Effect.sync(() => Option.fromUndefinedOr(entries.get(names.get(key)!)?.record)),
-    records: Stream.suspend(() =>
-      Stream.fromIterable(entries).pipe(
-        Stream.filterMap(([key, { record }]) =>
-          record === undefined ? Result.failVoid : Result.succeed({ record, claimedAs: claimed.get(key) })
-        )
-      )
-    ),
+    records: Stream.suspend(() => Stream.fromIterable(entries).pipe(Stream.filterMap(toStored))),
     note: (name, value) =>
       Effect.sync(() => {
         notes.delete(name)

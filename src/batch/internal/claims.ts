@@ -38,7 +38,11 @@ export const claim = <In, E, R2>(
     for (let start = 0; start < chunk.length; start += claimSize) {
       const some = chunk.slice(start, start + claimSize)
       const claims = yield* journal.claim(
-        some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
+        some.map((item): JournalItem => ({
+          index: item.index,
+          id: item.id,
+          content: contentOf(run, run.toRequest(item))
+        }))
       )
       for (let i = 0; i < some.length; i++) {
         const claimed = claims[i]!.status === "duplicate"
@@ -57,12 +61,14 @@ export const claim = <In, E, R2>(
   )
 }
 
-const contentOf = <In>(run: Claiming<In>, item: Planned<In>): string => {
-  const request = run.toRequest(item)
-  return Result.isSuccess(request)
-    ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled)
+/** The content by which a journal tells whether an item is still the same. */
+export const contentOf = (
+  { compiled, llm }: Pick<Claiming<never>, "compiled" | "llm">,
+  request: Result.Result<LlmRequest, ExtractionError>
+): string =>
+  Result.isSuccess(request)
+    ? fingerprint(llm, request.success) + Compiled.keyOf(compiled)
     : `not sent: ${request.failure.message}`
-}
 
 const toPending = <In>(
   { feed, options: { emitRestored = true, retryFailures = true } }: Claiming<In>,

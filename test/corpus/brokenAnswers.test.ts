@@ -14,5 +14,5 @@ describe("broken answers", () => {
         ))
         const outcome = Result.isSuccess(result) ? { value: result.success } : {}
         assert.deepStrictEqual(outcome, "value" in one ? { value: one.value } : {}, `${one.name}: ${one.text}`)
-      }).pipe(Effect.provide(MockLlm.layer([Reply.text(one.text)]))), { discard: true }))
+      }).pipe(Effect.provide(MockLlm.layer([Reply.text(one.text)]))), { discard: true }), 60_000)
 })

@@ -15,7 +15,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["extraction"],
   ["testing"],
   ["prompt", "providers"],
-  ["answer", "middleware"],
+  ["answer", "middleware", "quality"],
   ["llm"],
   ["schema"],
   ["internal"]

@@ -16,12 +16,16 @@ export * as BatchProgress from "./batch/BatchProgress.ts"
 export * as BatchSummary from "./batch/BatchSummary.ts"
 /** The record of finished items that a batch resumes from. */
 export * as Journal from "./batch/Journal.ts"
+/** A journal in a SQL database. */
+export * as SqlJournal from "./batch/SqlJournal.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */
 export * as ExtractionError from "./extraction/ExtractionError.ts"
 /** Lists and objects while they are being written. */
 export * as ExtractionStream from "./extraction/ExtractionStream.ts"
+/** Checks in which a model judges a value. */
+export * as LlmCheck from "./extraction/LlmCheck.ts"
 /** A model's answer. */
 export * as Completion from "./llm/Completion.ts"
 /** The service that completes requests. */
@@ -40,3 +44,5 @@ export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 export * as LlmCache from "./middleware/cache/LlmCache.ts"
 /** Rate limits, concurrency and retries. */
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
+/** Where the values of an answer come from. */
+export * as Grounding from "./quality/Grounding.ts"

@@ -29,7 +29,9 @@ export {
   /** @since 0.1.0 */
   Locked,
   /** @since 0.1.0 */
-  NotAJournal
+  NotAJournal,
+  /** @since 0.1.0 */
+  SqlFailure
 } from "./JournalError.ts"
 
 /**
@@ -112,6 +114,12 @@ export interface StoredRecord {
 export class Journal extends Context.Service<Journal, {
   /** Begins a run, for the lifetime of the scope. Fails if the journal could not record the answers of the run. */
   readonly begin: Effect.Effect<void, JournalError, Scope.Scope>
+  /**
+   * How many items a run claims at once, if it has as many. Larger numbers spare round trips.
+   *
+   * @default 16
+   */
+  readonly claimSize?: number | undefined
   readonly claim: (items: ReadonlyArray<JournalItem>) => Effect.Effect<ReadonlyArray<Claim>, JournalError>
   /**
    * Records the outcome of an item. When it returns, the record survives the end of the process. After an

@@ -67,6 +67,23 @@ export class InvalidRecord extends Schema.Error<InvalidRecord>("effect-instructo
 }
 
 /**
+ * The database of the journal could not be used. Failures that may pass, such as a lost connection, were retried for a
+ * minute.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SqlFailure extends Schema.Error<SqlFailure>("effect-instructor/JournalError/SqlFailure")({
+  _tag: Schema.tag("SqlFailure"),
+  operation: Schema.String,
+  description: Schema.String
+}) {
+  override get message(): string {
+    return `The journal's database could not be ${this.operation}: ${this.description}`
+  }
+}
+
+/**
  * What a journal fails with. Handle single reasons with `Effect.catchReason`.
  *
  * @category errors
@@ -74,7 +91,7 @@ export class InvalidRecord extends Schema.Error<InvalidRecord>("effect-instructo
  */
 export class JournalError extends Schema.Error<JournalError>("effect-instructor/JournalError")({
   _tag: Schema.tag("JournalError"),
-  reason: Schema.Union([Locked, NotAJournal, FileFailure, InvalidRecord])
+  reason: Schema.Union([Locked, NotAJournal, FileFailure, SqlFailure, InvalidRecord])
 }) {
   override readonly cause = this.reason
 

@@ -3,9 +3,10 @@
  * Everything that runs extractions uses it, the batch engines and the streams included.
  */
 import * as Prompt from "effect/ai/Prompt"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import type { Llm } from "../llm/Llm.ts"
 import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
 import * as Messages from "../prompt/Messages.ts"
@@ -25,6 +26,8 @@ export interface Compiled<out A, in Input, out R> {
   /** Whether the system message shows the schema, if not as the mode says. */
   readonly shown: boolean | undefined
   readonly response: ResponseSchema.ResponseSchema<A, R>
+  /** The extraction whose request stands for this one, if it is made of others. */
+  readonly base: Compiled<unknown, Input, R> | undefined
 }
 
 /** Compiles an extraction, or reports why its schema cannot be sent. The result is cached for each extraction and dialect. */
@@ -38,18 +41,26 @@ const compile = memoize((dialect: Dialect) =>
   memoize((extraction: Extraction<unknown, never, unknown>): Result.Result<
     Compiled<unknown, never, unknown>,
     ExtractionError
-  > =>
-    Result.flatMap(
+  > => {
+    const { derivation } = extraction
+    if (derivation !== undefined) {
+      return Result.flatMap(make(derivation.base, dialect), (base) =>
+        Result.map(response(extraction), (response) => ({ ...base, extraction, response, base })))
+    }
+    return Result.flatMap(
       response(extraction),
       (response) =>
         Result.map(acceptedIn(extraction.mode, response, dialect), ({ jsonSchema, shown, strict }) => ({
           extraction,
           response,
           shown,
-          output: toFormat(extraction, jsonSchema as JsonFormat["jsonSchema"], strict)
-        })).pipe(Result.mapError((unsupported) => unsupportedSchema(extraction.name, unsupported)))
+          output: toFormat(extraction, jsonSchema as JsonFormat["jsonSchema"], strict),
+          base: undefined
+        })).pipe(Result.mapError((unsupported) =>
+          unsupportedSchema(extraction.name, unsupported)
+        ))
     )
-  )
+  })
 )
 
 /** The modes that show the schema as text need no dialect. */
@@ -82,10 +93,11 @@ export const unsupportedSchema = (extraction: string, unsupported: Unsupported):
 
 /** Builds the request for an input. Every request is built here. */
 export const toRequest = <A, Input, R>(
-  { extraction, output, shown }: Compiled<A, Input, R>,
+  { base, extraction, output, shown }: Compiled<A, Input, R>,
   input: Input,
   defaultModel: string
 ): Result.Result<LlmRequest, ExtractionError> => {
+  if (base !== undefined) return toRequest(base, input, defaultModel)
   const { instructions, model = defaultModel, name, parameters } = extraction
   const messages = Result.flatMap(
     promptOf(extraction, input),
@@ -120,9 +132,57 @@ export const response = <A, Input, R>(
 ): Result.Result<ResponseSchema.ResponseSchema<A, R>, ExtractionError> =>
   Result.mapError(ResponseSchema.make(schema), (unsupported) => unsupportedSchema(name, unsupported))
 
+/** What the value of an item depends on besides its request. */
+export const keyOf = <A, Input, R>({ extraction: { derivation } }: Compiled<A, Input, R>): string =>
+  derivation === undefined ? "" : ` ${derivation.key}`
+
+/**
+ * The text of an input that values are looked up in: what `source` says, or the text of the user's messages in the
+ * prompt. Instructions and examples are no part of it.
+ */
+export const sourceOf = <A, Input, R>(extraction: Extraction<A, Input, R>, input: Input): string => {
+  const given = extraction.source?.(input)
+  if (given !== undefined) return given
+  if (typeof input === "string") return input
+  const prompt = promptOf(extraction, input)
+  if (Result.isFailure(prompt)) return ""
+  return Result.getOrElse(Result.try(() => textOf(Prompt.make(prompt.success))), () => "")
+}
+
+const textOf = ({ content }: Prompt.Prompt): string =>
+  content.flatMap((message) =>
+    message.role === "user" ? message.content.flatMap((part) => part.type === "text" ? [part.text] : []) : []
+  ).join("\n\n")
+
+/** The JSON of an answer in the ordinary form of its schema: without a wrapper, and coerced. */
+export const jsonOf = <A, Input, R>(extraction: Extraction<A, Input, R>, answer: Schema.Json): Schema.Json =>
+  Result.match(response(extraction), {
+    // What was read from JSON is JSON.
+    onSuccess: (response) => response.read(answer, extraction.coerce).json as Schema.Json,
+    onFailure: () => answer
+  })
+
 /** Sends requests until an answer is valid or the extraction fails. */
-export const run: <A, Input, R>(
+export const run = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Llm["Service"],
-  request: LlmRequest
-) => Effect.Effect<Detailed<A>, ExtractionError, R> = Attempts.run
+  request: LlmRequest,
+  input: Input
+): Effect.Effect<Detailed<A>, ExtractionError, R> => {
+  const { derivation } = compiled.extraction
+  return derivation === undefined
+    ? Attempts.run(compiled, llm, request, () => sourceOf(compiled.extraction, input))
+    : derivation.run({ llm, input, request })
+}
+
+/** Compiles, builds the request and runs it: a part of a derivation, or an extraction that is run alone. */
+export const extract = <A, Input, R>(
+  extraction: Extraction<A, Input, R>,
+  llm: Llm["Service"],
+  input: Input
+): Effect.Effect<Detailed<A>, ExtractionError, R> => {
+  const compiled = make(extraction, llm.dialect)
+  if (Result.isFailure(compiled)) return Effect.fail(compiled.failure)
+  const request = toRequest(compiled.success, input, llm.model)
+  return Result.isFailure(request) ? Effect.fail(request.failure) : run(compiled.success, llm, request.success, input)
+}

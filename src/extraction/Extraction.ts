@@ -23,7 +23,6 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -34,14 +33,7 @@ import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import * as SchemaFromJson from "../schema/SchemaFromJson.ts"
 import * as Compiled from "./Compiled.ts"
 import { type ExtractionError, InvalidOutput } from "./ExtractionError.ts"
-import {
-  type Extraction,
-  make,
-  type Options,
-  type Overrides,
-  type PromptInput,
-  resolve
-} from "./internal/definition.ts"
+import { type Extraction, make, type Options, type PromptInput, resolve } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import { notSent } from "./internal/failure.ts"
 import * as Telemetry from "./internal/telemetry.ts"
@@ -61,10 +53,43 @@ export {
   type PromptInput
 } from "./internal/definition.ts"
 
+export {
+  /** @since 0.1.0 */
+  type Check,
+  /** @since 0.1.0 */
+  check,
+  /** @since 0.1.0 */
+  type CheckContext,
+  /** @since 0.1.0 */
+  type CheckIssue,
+  /** @since 0.1.0 */
+  type CheckOptions,
+  /** @since 0.1.0 */
+  type CheckOutput
+} from "./internal/check.ts"
+
 export type {
   /** @since 0.1.0 */
   Detailed
 } from "./internal/detailed.ts"
+
+export {
+  /** @since 0.1.0 */
+  type Grounded,
+  /** @since 0.1.0 */
+  grounded,
+  /** @since 0.1.0 */
+  type GroundedOptions,
+  /** @since 0.1.0 */
+  requireGrounding
+} from "./internal/grounded.ts"
+
+export {
+  /** @since 0.1.0 */
+  mapInput,
+  /** @since 0.1.0 */
+  with
+} from "./internal/variants.ts"
 
 export {
   /** @since 0.1.0 */
@@ -110,94 +135,6 @@ export const fromJsonSchema = <Input = PromptInput>(
     Result.map((schema) => make<Schema.Json, never, Input>({ ...options, coerce: options?.coerce ?? false, schema })),
     Result.mapError((unsupported) => Compiled.unsupportedSchema(options?.name ?? "Response", unsupported))
   )
-
-const with_: {
-  (overrides: Overrides): <A, Input, R, Encoded>(
-    self: Extraction<A, Input, R, Encoded>
-  ) => Extraction<A, Input, R, Encoded>
-  <A, Input, R, Encoded>(
-    self: Extraction<A, Input, R, Encoded>,
-    overrides: Overrides
-  ): Extraction<A, Input, R, Encoded>
-} = dual(2, <A, Input, R, Encoded>(
-  self: Extraction<A, Input, R, Encoded>,
-  overrides: Overrides
-): Extraction<A, Input, R, Encoded> => {
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined)
-  return make({ ...self, ...Object.fromEntries(given) as Overrides })
-})
-
-export {
-  /**
-   * Changes options of an extraction. Use it for variants that share a schema and a prompt. Options that are `undefined`
-   * are left as they are.
-   *
-   * **Example** (The same extraction on a larger model)
-   *
-   * ```ts
-   * import { Schema } from "effect"
-   * import { Extraction } from "effect-instructor"
-   *
-   * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }), maxAttempts: 1 })
-   * const careful = Extraction.with(city, { model: "large" })
-   *
-   * careful.model // => "large"
-   * careful.maxAttempts // => 1
-   * ```
-   *
-   * @category combinators
-   * @since 0.1.0
-   */
-  with_ as with
-}
-
-/**
- * Adapts an extraction to another type of input. Use it to extract from rows, documents or messages of your own. To
- * reject an input, return a failed `Result` with a description: the extraction then fails with `InvalidInput`.
- *
- * **Example** (Extracting from rows)
- *
- * ```ts
- * import { Effect, Result, Schema } from "effect"
- * import { Extraction } from "effect-instructor"
- * import { MockLlm } from "effect-instructor/testing"
- *
- * const city = Extraction.make({ schema: Schema.Struct({ city: Schema.String }) })
- * const ofRow = Extraction.mapInput(city, (row: { readonly bio: string }) =>
- *   row.bio === "" ? Result.fail("The bio is empty") : row.bio
- * )
- *
- * const program = Extraction.extract(ofRow, { bio: "" }).pipe(
- *   Effect.catchReason("ExtractionError", "InvalidInput", ({ description }) => Effect.succeed(description)),
- *   Effect.provide(MockLlm.layer([]))
- * )
- *
- * await Effect.runPromise(program) // => "The bio is empty"
- * ```
- *
- * @category combinators
- * @since 0.1.0
- */
-export const mapInput: {
-  <Input, Input2>(f: (input: Input2) => Input | Result.Result<Input, string>): <A, R, Encoded>(
-    self: Extraction<A, Input, R, Encoded>
-  ) => Extraction<A, Input2, R, Encoded>
-  <A, Input, R, Encoded, Input2>(
-    self: Extraction<A, Input, R, Encoded>,
-    f: (input: Input2) => Input | Result.Result<Input, string>
-  ): Extraction<A, Input2, R, Encoded>
-} = dual(2, <A, Input, R, Encoded, Input2>(
-  self: Extraction<A, Input, R, Encoded>,
-  f: (input: Input2) => Input | Result.Result<Input, string>
-): Extraction<A, Input2, R, Encoded> =>
-  make<A, R, Input2, Encoded>({
-    ...self,
-    prompt: (input) => {
-      const mapped = f(input)
-      if (!Result.isResult(mapped)) return self.prompt(mapped)
-      return Result.isFailure(mapped) ? Result.fail(mapped.failure) : self.prompt(mapped.success)
-    }
-  }))
 
 /**
  * Builds the request for an input without sending it. Use it to inspect a request, or to send it in another way.
@@ -361,14 +298,7 @@ export const extractDetailed: {
   self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
   input: Input
 ): Effect.Effect<Detailed<A>, ExtractionError, Llm | R> =>
-  Llm.use((llm) => {
-    const compiled = Compiled.make(resolve<A, Input, R, unknown>(self), llm.dialect)
-    if (Result.isFailure(compiled)) return Effect.fail(compiled.failure)
-    const request = Compiled.toRequest(compiled.success, input, llm.model)
-    return Result.isFailure(request)
-      ? Effect.fail(request.failure)
-      : Compiled.run(compiled.success, llm, request.success)
-  })
+  Llm.use((llm) => Compiled.extract(resolve<A, Input, R, unknown>(self), llm, input))
 
 /**
  * Whether spans contain the messages and answers, as `gen_ai.input.messages` and `gen_ai.output.messages`. Set it to

@@ -32,10 +32,11 @@ import { Llm } from "../llm/Llm.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
 import type { Usage } from "../llm/Usage.ts"
 import * as Compiled from "./Compiled.ts"
-import type { ExtractionError } from "./ExtractionError.ts"
+import { type ExtractionError, InvalidInput } from "./ExtractionError.ts"
 import { type Extraction, make, type PromptInput, resolve } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import * as Elements from "./internal/elements.ts"
+import { notSent } from "./internal/failure.ts"
 import * as Snapshots from "./internal/snapshots.ts"
 import type { StreamOptions } from "./internal/streamOptions.ts"
 import { stopAtFailure } from "./stopAtFailure.ts"
@@ -105,6 +106,9 @@ const listOf = memoize((extraction: Extraction<unknown, never, unknown>) =>
   make({ ...extraction, schema: Schema.Array(extraction.schema), name: `${extraction.name}List` })
 )
 
+const notStreamed =
+  "An extraction with checks, or made of others, cannot be streamed: its value is not known before its end"
+
 const compile = Effect.fnUntraced(function*<A, Input, R>(
   extraction: Extraction<A, Input, R>,
   input: Input
@@ -114,6 +118,9 @@ const compile = Effect.fnUntraced(function*<A, Input, R>(
   Llm
 > {
   const llm = yield* Llm
+  if (extraction.derivation !== undefined || extraction.checks.length > 0) {
+    return yield* notSent(extraction.name, new InvalidInput({ description: notStreamed }))
+  }
   const compiled = yield* Effect.fromResult(Compiled.make(extraction, llm.dialect))
   return { compiled, llm, request: yield* Effect.fromResult(Compiled.toRequest(compiled, input, llm.model)) }
 })

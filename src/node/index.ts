@@ -10,3 +10,5 @@ export * as NodeFetch from "./transport/NodeFetch.ts"
 export * as NodeJournal from "./journal/NodeJournal.ts"
 /** A store for a cache in a SQLite file. */
 export * as NodeLlmCache from "./NodeLlmCache.ts"
+/** A client of `effect/sql` for SQLite files. */
+export * as NodeSqlite from "./NodeSqlite.ts"

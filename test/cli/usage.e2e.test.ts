@@ -68,7 +68,8 @@ const wrong: ReadonlyArray<readonly [name: string, args: string, sentence: strin
   ["an output in no directory", "--output no/where.jsonl", "Cannot write the output no/where.jsonl: ENOENT"],
   ["an output that is a directory", "--output node_modules", "Cannot write the output node_modules: EISDIR"],
   ["an output that is the input", "--output ./texts.txt", "The output ./texts.txt is the input itself"],
-  ["a file that is not a journal", "--journal texts.txt", "texts.txt is not a journal"],
+  ["a file that is not a journal", "--journal instructions.txt", "instructions.txt is not a journal"],
+  ["a journal that is the input", "--journal texts.txt", "The journal texts.txt is the input itself"],
   [
     "missing instructions",
     "--instructions-file nowhere.txt",

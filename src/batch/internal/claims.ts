@@ -3,6 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Compiled from "../../extraction/Compiled.ts"
 import { fingerprint } from "../../llm/fingerprint.ts"
 import type { BatchError } from "../BatchError.ts"
 import type { Claim, Journal, JournalItem } from "../Journal.ts"
@@ -17,11 +18,12 @@ export const claim = <A, Input, In, E, R, R2>(
   run: Run<A, Input, In, R>,
   journal: Journal["Service"]
 ): Stream.Stream<Planned<In>, E | BatchError, R2> => {
+  const claimSize = journal.claimSize ?? chunkSize
   const claimChunk = Effect.fnUntraced(function*(chunk: ReadonlyArray<Planned<In>>) {
     const pending: Array<Planned<In>> = []
     // Only the requests of one such part are in memory at the same time.
-    for (let start = 0; start < chunk.length; start += chunkSize) {
-      const some = chunk.slice(start, start + chunkSize)
+    for (let start = 0; start < chunk.length; start += claimSize) {
+      const some = chunk.slice(start, start + claimSize)
       const claims = yield* journal.claim(
         some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
       )
@@ -44,7 +46,9 @@ export const claim = <A, Input, In, E, R, R2>(
 
 const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
   const request = run.toRequest(item)
-  return Result.isSuccess(request) ? fingerprint(run.llm, request.success) : `not sent: ${request.failure.message}`
+  return Result.isSuccess(request)
+    ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled)
+    : `not sent: ${request.failure.message}`
 }
 
 const toPending = <A, Input, In, R>(

@@ -26,11 +26,15 @@ export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, 
   const count = yield* TokenCount.fromContext
   const compiled = yield* Effect.fromResult(Compiled.make(self, llm.dialect))
   const { items, sample } = yield* examine(source, options)
-  const requests = sample.flatMap((input) =>
-    Result.match(Compiled.toRequest(compiled, input, llm.model), { onFailure: () => [], onSuccess: (one) => [one] })
+  const planned = sample.flatMap((input): ReadonlyArray<Sampled<In>> =>
+    Result.match(Compiled.toRequest(compiled, input, llm.model), {
+      onFailure: () => [],
+      onSuccess: (request) => [{ input, request }]
+    })
   )
+  const requests = planned.map(({ request }) => request)
   const valid = sample.length === 0 ? 0 : Math.round(items * requests.length / sample.length)
-  const probes = yield* probe(compiled, llm, spread(requests, options.probe ?? 0), options.concurrency)
+  const probes = yield* probe(compiled, llm, spread(planned, options.probe ?? 0), options.concurrency)
   const measured = measure(probes)
 
   const guess = (some: ReadonlyArray<LlmRequest>): number =>
@@ -83,6 +87,11 @@ const examine = Effect.fnUntraced(function*<In, E, R>(
   return { items: options.items ?? seen, sample }
 })
 
+interface Sampled<out In> {
+  readonly input: In
+  readonly request: LlmRequest
+}
+
 /** An item that was extracted to measure it. */
 interface Probe {
   readonly request: LlmRequest
@@ -91,16 +100,16 @@ interface Probe {
   readonly millis: number
 }
 
-const probe = <A, Input, R>(
+const probe = <A, Input, R, In extends Input>(
   compiled: Compiled.Compiled<A, Input, R>,
   llm: Llm["Service"],
-  requests: ReadonlyArray<LlmRequest>,
+  requests: ReadonlyArray<Sampled<In>>,
   concurrency: number
 ): Effect.Effect<ReadonlyArray<Probe>, ExtractionError, R> =>
   Effect.forEach(
     requests,
-    (request) =>
-      Effect.flatMap(Effect.timed(Effect.result(Compiled.run(compiled, llm, request))), ([duration, result]) => {
+    ({ input, request }) =>
+      Effect.flatMap(Effect.timed(Effect.result(Compiled.run(compiled, llm, request, input))), ([duration, result]) => {
         if (Result.isFailure(result) && result.failure.isUnrecoverable) return Effect.fail(result.failure)
         const { attempts, usage } = Result.merge(result)
         return Effect.succeed({ request, attempts, usage, millis: Duration.toMillis(duration) })

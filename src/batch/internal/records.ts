@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as AnswerIssue from "../../answer/AnswerIssue.ts"
+import * as Check from "../../extraction/Checks.ts"
 import type { Detailed, Extraction } from "../../extraction/Extraction.ts"
 import { ExtractionError, InvalidOutput } from "../../extraction/ExtractionError.ts"
 import type { ResponseSchema } from "../../schema/ResponseSchema.ts"
@@ -37,7 +38,7 @@ export interface Restored<A> {
  * change the request: a new check, for example. If it is not valid any more, the result is `InvalidOutput`.
  */
 export const restore = <A, R>(
-  { coerce, name: extraction }: Pick<Extraction<A, never, R>, "coerce" | "name">,
+  { checks, coerce, name: extraction }: Pick<Extraction<A, never, R>, "checks" | "coerce" | "name">,
   response: ResponseSchema<A, R>,
   { answer, attempts, error, status, usage }: JournalRecord
 ): Effect.Effect<Restored<A>, never, R> => {
@@ -53,20 +54,23 @@ export const restore = <A, R>(
       isCurrent: Option.isSome(failure)
     })
   }
-  return Effect.match(response.decode(response.read(answer ?? null, coerce)), {
-    onSuccess: (value) => ({ result: Result.succeed(value), isCurrent: true }),
-    onFailure: (issue) => ({
-      result: Result.fail(
-        new ExtractionError({
-          extraction,
-          reason: new InvalidOutput({
-            attempts: [{ text: JSON.stringify(answer ?? null), issues: AnswerIssue.fromSchemaIssue(issue) }]
-          }),
-          attempts,
-          usage
-        })
-      ),
-      isCurrent: false
-    })
+  const invalid = (issues: ReadonlyArray<AnswerIssue.AnswerIssue>): Restored<A> => ({
+    result: Result.fail(
+      new ExtractionError({
+        extraction,
+        reason: new InvalidOutput({ attempts: [{ text: JSON.stringify(answer ?? null), issues }] }),
+        attempts,
+        usage
+      })
+    ),
+    isCurrent: false
+  })
+  const read = response.read(answer ?? null, coerce)
+  return Effect.match(response.decode(read), {
+    onSuccess: (value) => {
+      const issues = Check.runPlain(checks, value, read.json as Schema.Json)
+      return issues.length === 0 ? { result: Result.succeed(value), isCurrent: true } : invalid(issues)
+    },
+    onFailure: (issue) => invalid(AnswerIssue.fromSchemaIssue(issue))
   })
 }

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../../extraction/Compiled.ts"
-import type { Extraction } from "../../extraction/Extraction.ts"
+import type { Detailed, Extraction } from "../../extraction/Extraction.ts"
 import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { Llm } from "../../llm/Llm.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
@@ -30,6 +30,7 @@ export interface Run<A, Input, In, R> {
   readonly clock: Clock.Clock
   readonly failurePolicy: FailurePolicy
   readonly toRequest: (item: Planned<In>) => Result.Result<LlmRequest, ExtractionError>
+  readonly extract: (item: Planned<In>) => Effect.Effect<Detailed<A>, ExtractionError, R>
   /** Reports retries and waits of an item to the feed, and when it is interrupted. */
   readonly observed: <B, E, R2>(item: Planned<In>, effect: Effect.Effect<B, E, R2>) => Effect.Effect<B, E, R2>
 }
@@ -57,7 +58,11 @@ export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
     const handle = engine(run)
     const flow = (yield* CurrentFlow) ?? {}
     if (journal !== undefined) yield* Effect.mapError(journal.begin, journalFailure)
-    const planned = plan(toStream(source, journal === undefined ? arrayChunkSize : chunkSize), self.name, options)
+    const planned = plan(
+      toStream(source, journal === undefined ? arrayChunkSize : journal.claimSize ?? chunkSize),
+      self.name,
+      options
+    )
     const after = timeoutOf(options)
     const grace = graceOf(options)
     const results = Pool.run(journal === undefined ? planned : claim(planned, run, journal), {
@@ -82,6 +87,8 @@ const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   const outer = yield* CurrentRequestObserver
   const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self, llm.dialect)), unrecoverable)
   const feed = options.progress === undefined ? undefined : fromProgress(options.progress)
+  const toRequest = ({ error, input }: Planned<In>): Result.Result<LlmRequest, ExtractionError> =>
+    error === undefined ? Compiled.toRequest(compiled, input, llm.model) : Result.fail(error)
   return {
     compiled,
     llm,
@@ -90,8 +97,13 @@ const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
     feed,
     clock,
     failurePolicy: makeFailurePolicy(options),
-    toRequest: ({ error, input }) =>
-      error === undefined ? Compiled.toRequest(compiled, input, llm.model) : Result.fail(error),
+    toRequest,
+    extract: (item) => {
+      const request = toRequest(item)
+      return Result.isFailure(request)
+        ? Effect.fail(request.failure)
+        : Compiled.run(compiled, llm, request.success, item.input)
+    },
     observed: (item, effect) => feed === undefined ? effect : observe(item, effect, feed, clock, outer)
   }
 })

@@ -3,8 +3,10 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Flags from "../options/flags.ts"
 import * as Provider from "../options/provider.ts"
+import * as RunFiles from "../output/runFiles.ts"
 import * as ProgressView from "../progress/progressView.ts"
 import * as DryRun from "./dryRun.ts"
 import * as RunBatch from "./runBatch.ts"
@@ -79,9 +81,14 @@ export const run = Command.make("run", flags, (options) =>
     const program = options.dryRun ? DryRun.run(options) : RunBatch.run(options, view)
     return yield* Effect.provideContext(Effect.scoped(program), ProgressView.logging(view))
   })).pipe(
-    Command.provide(({ baseUrl, budgetTokens, budgetUsd, cache, dryRun, rpm, tpm }) =>
-      Provider.layer({ baseUrl, sends: !dryRun, rpm, tpm, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
-    ),
+    Command.provide((options) => {
+      const { baseUrl, budgetTokens, budgetUsd, cache, dryRun, rpm, tpm } = options
+      // Before the cache is opened, which creates its file.
+      return Layer.unwrap(Effect.as(
+        RunFiles.check(options),
+        Provider.layer({ baseUrl, sends: !dryRun, rpm, tpm, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
+      ))
+    }),
     Command.withDescription(
       "Extract a value from each text of a file. Run the same command again to resume an interrupted run"
     ),

@@ -16,6 +16,7 @@ import * as Batch from "../../batch/Batch.ts"
 import type { BatchError } from "../../batch/BatchError.ts"
 import * as BatchProgress from "../../batch/BatchProgress.ts"
 import { Journal } from "../../batch/Journal.ts"
+import * as FileProblem from "../../internal/fileProblem.ts"
 import type * as Llm from "../../llm/Llm.ts"
 import * as NodeJournal from "../../node/journal/NodeJournal.ts"
 import { type CommandFailure, exitCode, silently, stopped, usage } from "../commandFailure.ts"
@@ -25,6 +26,7 @@ import * as ExtractionOptions from "../options/extraction.ts"
 import type { AnyExtraction } from "../options/schemaModule.ts"
 import * as Lines from "../output/lines.ts"
 import * as OutputFile from "../output/outputFile.ts"
+import * as Rewrite from "../output/rewrite.ts"
 import * as RunFiles from "../output/runFiles.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
 import * as Format from "../progress/format.ts"
@@ -62,6 +64,7 @@ interface Run {
   readonly input: InputSource.InputSource
   readonly sink: OutputFile.OutputFile
   readonly journal: Journal["Service"] | undefined
+  readonly kind: RunFiles.OutputKind
   readonly isResumed: boolean
   readonly progress: BatchProgress.BatchProgress
   /** Of the output so far. */
@@ -98,16 +101,16 @@ const prepare = Effect.fnUntraced(function*(
     fields: { text: options.textField, id: options.idField },
     limit: options.limit
   })
-  const journalPath = options.journal ?? (options.output === "-" ? undefined : `${options.output}.journal`)
-  const { isResumed } = journalPath === undefined ? { isResumed: false } : yield* RunFiles.prepare(
-    { input: options.input, output: options.output, journal: journalPath },
-    { restart: options.restart }
-  )
+  const kind = yield* RunFiles.outputKind(options.output)
+  const journalPath = RunFiles.journalOf(options, kind)
+  const { isResumed } = journalPath === undefined
+    ? { isResumed: false }
+    : yield* RunFiles.prepare({ output: options.output, journal: journalPath, kind }, options)
   const sink = options.output === "-" ? standardOutput : yield* OutputFile.open(options.output)
   const journal = journalPath === undefined ? undefined : yield* openJournal(journalPath)
   const progress = yield* BatchProgress.make
   const written = { lines: 0, errors: 0 }
-  return { options, view, extraction, lines, input, sink, journal, isResumed, progress, written }
+  return { options, view, extraction, lines, input, sink, journal, kind, isResumed, progress, written }
 })
 
 const standardOutput: OutputFile.OutputFile = {
@@ -120,7 +123,7 @@ const openJournal = (path: string): Effect.Effect<Journal["Service"], CommandFai
     Effect.mapError((error) => usage(error.message))
   )
 
-const itemsOf = ({ extraction, input, journal, options, progress }: Run) => {
+const itemsOf = ({ extraction, input, journal, kind, options, progress }: Run) => {
   const rowExtraction = Rows.toExtraction(extraction)
   const batchOptions = {
     concurrency: options.concurrency,
@@ -136,7 +139,7 @@ const itemsOf = ({ extraction, input, journal, options, progress }: Run) => {
       // Without an id field an item is identified by its content, wherever it is in the input.
       id: options.idField === undefined ? undefined : Rows.idOf,
       retryFailures: options.retryFailures,
-      emitRestored: options.output === "-"
+      emitRestored: kind === "stream"
     }).pipe(Stream.provideService(Journal, journal))
 }
 
@@ -160,10 +163,12 @@ const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, 
 const finish = (run: Run, exit: RunExit): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
   Effect.matchEffect(completeOutput(run, exit), {
     onSuccess: () => Effect.as(summarise(run, exit), true),
-    onFailure: ({ message }) =>
+    onFailure: (error) =>
       Effect.as(
         Console.error(
-          `Cannot write the output ${run.options.output}: ${message}. The journal has all results: ` +
+          `Cannot write the output ${run.options.output}: ` +
+            `${error._tag === "PlatformError" ? FileProblem.describe(error) : error.message}. ` +
+            `The journal has all results: ` +
             `run the same command again`
         ),
         false
@@ -172,19 +177,26 @@ const finish = (run: Run, exit: RunExit): Effect.Effect<boolean, never, FileSyst
 
 /** The lines appended by this run are only a part of the output of a resumed or interrupted one. */
 const completeOutput = Effect.fnUntraced(function*(run: Run, exit: RunExit) {
-  const { isResumed, journal, lines, options, written } = run
+  const { isResumed, journal, kind, lines, options, written } = run
   const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-  if (journal === undefined || options.output === "-" || !(isResumed || isInterrupted) || isOfDisk(exit)) return
-  const rewritten = yield* OutputFile.rewrite({
+  if (journal === undefined || kind === "stream" || !(isResumed || isInterrupted) || isOfDisk(exit)) return
+  const rewritten = yield* Rewrite.rewrite({
     path: options.output,
     journal,
     lines,
-    isComplete: Exit.isSuccess(exit),
+    reach: reachOf(run, exit),
     ordered: options.ordered
   })
   written.lines = rewritten.lines
   written.errors = rewritten.errors
 })
+
+const reachOf = ({ input: { position }, options: { limit } }: Run, exit: RunExit): Rewrite.Reach =>
+  Exit.isFailure(exit)
+    ? "part"
+    : limit === undefined || position.isAtEnd && position.rows <= limit
+    ? "whole"
+    : limit
 
 const summarise = Effect.fnUntraced(function*({ journal, options, progress, view, written }: Run, exit: RunExit) {
   const snapshot = yield* progress.snapshot

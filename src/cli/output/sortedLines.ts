@@ -1,8 +1,7 @@
 /** Sorts the lines of a file by index without holding them in memory: 20 bytes for each line. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
-import type * as Scope from "effect/Scope"
 import * as LruMap from "../../internal/lruMap.ts"
 
 /** The place of each line, in the order in which they were written. */
@@ -55,12 +54,9 @@ const writeSize = 1024 * 1024
 /** Lines written at about the same time have about the same index, so few blocks of the file are needed at once. */
 export const write = Effect.fnUntraced(function*(
   places: Places,
-  from: string,
-  to: string
-): Effect.fn.Return<void, PlatformError, FileSystem.FileSystem | Scope.Scope> {
-  const fs = yield* FileSystem.FileSystem
-  const source = yield* fs.open(from, { flag: "r" })
-  const target = yield* fs.open(to, { flag: "w" })
+  source: FileSystem.File,
+  target: FileSystem.File
+): Effect.fn.Return<void, PlatformError> {
   const blocks = LruMap.make<number, Uint8Array>(maxBlocks)
 
   const blockAt = Effect.fnUntraced(function*(number: number) {

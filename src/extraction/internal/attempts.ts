@@ -15,13 +15,14 @@ import * as Telemetry from "./telemetry.ts"
 export const run = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Telemetry.Completer<LlmError | Reason>,
-  request: LlmRequest
+  request: LlmRequest,
+  source?: () => string
 ): Effect.Effect<Detailed<A>, ExtractionError, R> =>
   Effect.suspend(() => {
     const { cache, name, timeout } = compiled.extraction
     const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
     const answers: Array<Effect.Effect<void>> = []
-    const asked = Effect.provideService(ask(compiled, llm, request, spent, answers), CurrentCacheControl, {
+    const asked = Effect.provideService(ask(compiled, llm, request, spent, answers, source), CurrentCacheControl, {
       enabled: cache,
       onAnswer: (forget) => answers.push(forget)
     })
@@ -46,7 +47,8 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   llm: Telemetry.Completer<LlmError | Reason>,
   first: LlmRequest,
   spent: Telemetry.Spent,
-  answers: ReadonlyArray<Effect.Effect<void>>
+  answers: ReadonlyArray<Effect.Effect<void>>,
+  source: (() => string) | undefined
 ): Effect.fn.Return<Detailed<A>, ExtractionError, R> {
   let request = first
   let invalid: Step.InvalidAttempts = []
@@ -58,7 +60,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
     )
     spent.attempts++
     spent.usage = Usage.add(spent.usage, completion.usage)
-    const step = yield* Step.make(compiled, first, completion, invalid)
+    const step = yield* Step.make(compiled, first, completion, invalid, { spent, source })
     switch (step._tag) {
       case "Valid": {
         const { answer, coercions, value } = step

@@ -1,13 +1,18 @@
 /** The definition of an extraction. `Extraction` exports the public part. */
 import type * as Prompt from "effect/ai/Prompt"
 import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Pipeable from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import type { OutputMode, Parameters } from "../../llm/LlmRequest.ts"
+import type { Llm } from "../../llm/Llm.ts"
+import type { LlmRequest, OutputMode, Parameters } from "../../llm/LlmRequest.ts"
+import type { ExtractionError } from "../ExtractionError.ts"
+import type { AnyCheck } from "./check.ts"
+import type { Detailed } from "./detailed.ts"
 
 const TypeId = "~effect-instructor/Extraction"
 
@@ -42,7 +47,40 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly cache: boolean
   readonly coerce: boolean
   readonly parameters: Parameters
+  /** The text of an input that values are looked up in. By default it is the text of the prompt. */
+  readonly source: ((input: Input) => string | undefined) | undefined
+  readonly checks: ReadonlyArray<AnyCheck<R>>
+  /** How the value comes about if it takes more than one conversation. */
+  readonly derivation: Derivation<A, Input, R> | undefined
 }
+
+/**
+ * An extraction that is made of others. Whatever runs extractions asks `run` for its value, and takes the request of
+ * `base` for its identity.
+ */
+export interface Derivation<out A, in Input, out R> {
+  readonly base: Extraction<unknown, Input, R>
+  /** What the value depends on besides the request of `base`. */
+  readonly key: string
+  /** The same derivation of changed parts. */
+  readonly map: (change: Change) => Extraction<A, Input, R>
+  readonly run: (context: DerivationContext<Input>) => Effect.Effect<Detailed<A>, ExtractionError, R>
+}
+
+/** A change that any part of a derivation may be given. */
+type Change = <A, Input, R, Encoded>(
+  part: Extraction<A, Input, R, Encoded>
+) => Extraction<A, Input, R, Encoded>
+
+interface DerivationContext<out Input> {
+  readonly llm: Llm["Service"]
+  readonly input: Input
+  /** The request of `base` for this input. */
+  readonly request: LlmRequest
+}
+
+/** What extractions have besides their options. An extraction is given as options to keep it. */
+type Kept<A, Input, R> = Partial<Pick<Extraction<A, Input, R>, "source" | "checks" | "derivation">>
 
 /**
  * The options of an extraction that `with` can change: all but the schema and the prompt.
@@ -172,6 +210,7 @@ export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
   const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
   const described = [options.description, annotations["description"]].find(Predicate.isString)
   const maxAttempts = Math.floor(options.maxAttempts ?? 3)
+  const kept = options as Kept<A, Input, R>
   return Object.assign(Object.create(Proto), {
     schema: options.schema,
     name: named ?? "Response",
@@ -186,7 +225,10 @@ export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     cache: options.cache ?? true,
     coerce: options.coerce ?? true,
-    parameters: options.parameters ?? {}
+    parameters: options.parameters ?? {},
+    source: kept.source,
+    checks: kept.checks ?? [],
+    derivation: kept.derivation
   })
 }
 

@@ -1,7 +1,9 @@
 /** Optional values. `Extraction` exports the public part. */
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import type { AnyCheck } from "./check.ts"
 import { type Extraction, make, type PromptInput, resolve } from "./definition.ts"
 
 /**
@@ -35,8 +37,27 @@ export const option: {
   self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>
 ): Extraction<Option.Option<A>, Input, R> => {
   const extraction = resolve<A, Input, R, unknown>(self)
-  return make({ ...extraction, schema: toOption(extraction.schema) })
+  const { derivation, ...options } = extraction
+  return make({
+    ...options,
+    schema: toOption(extraction.schema),
+    checks: extraction.checks.map(ofSome),
+    ...(derivation !== undefined && { prompt: () => Result.fail(optionFirst) })
+  } as unknown as Extraction<Option.Option<A>, Input, R>)
 }
+
+const optionFirst = "Extraction.option comes before the combinators that ask several times or add to the value: " +
+  "Extraction.grounded(Extraction.option(schema))"
+
+/** A check of a value that there may be none of. */
+const ofSome = <R>({ options, run }: AnyCheck<R>): AnyCheck<R> => ({
+  options,
+  run: (value: Option.Option<never>, context) =>
+    Option.isNone(value) ? true : run(value.value, {
+      ...context,
+      json: (context.json as { readonly result?: Schema.Json }).result ?? null
+    })
+})
 
 /** `reason` gives the model a place to explain a null. It is not part of the value. */
 const toOption = <A, R>(schema: Schema.ConstraintDecoder<A, R>): Schema.ConstraintDecoder<Option.Option<A>, R> =>

@@ -17,12 +17,16 @@ import type { Coercion } from "../../schema/Coercion.ts"
 import type { Compiled } from "../Compiled.ts"
 import {
   ContentFiltered,
+  type ExtractionError,
   type InvalidAttempt,
   InvalidOutput,
+  isExtractionError,
   type Reason,
   Refused,
   Truncated
 } from "../ExtractionError.ts"
+import * as Checks from "./check.ts"
+import { CurrentSpent, type Spent } from "./telemetry.ts"
 
 export type InvalidAttempts = ReadonlyArray<InvalidAttempt>
 
@@ -31,16 +35,27 @@ export type Step<A> =
   | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly invalid: InvalidAttempts }
   | { readonly _tag: "Failed"; readonly reason: Reason }
 
+interface Options {
+  /** Receives what checks use, if they ask models of their own. */
+  readonly spent?: Spent | undefined
+  /** The text that checks may compare a value with. By default it is the last message of the user. */
+  readonly source?: (() => string) | undefined
+}
+
 /** `first` is the request without a reask, and `invalid` the attempts before this completion. */
 export const make = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
   completion: Completion,
-  invalid: InvalidAttempts
+  invalid: InvalidAttempts,
+  options: Options = {}
 ): Effect.Effect<Step<A>, never, R> => {
   const answer = Answer.read(completion, compiled.output)
-  return Effect.map(decode(compiled, answer), (decoded): Step<A> => {
+  const decoded = decode(compiled, answer)
+  const { checks } = compiled.extraction
+  return Effect.map(checks.length === 0 ? decoded : checked(compiled, first, decoded, options), (decoded): Step<A> => {
     if (Result.isSuccess(decoded)) return { _tag: "Valid", ...decoded.success }
+    if (isExtractionError(decoded.failure)) return { _tag: "Failed", reason: decoded.failure.reason }
     if (answer._tag !== "Complete") return { _tag: "Failed", reason: failureOf(answer, first.parameters) }
     const issues = decoded.failure
     const attempts: Arr.NonEmptyReadonlyArray<InvalidAttempt> = Arr.append(invalid, { text: answer.text, issues })
@@ -48,6 +63,32 @@ export const make = <A, Input, R>(
       ? { _tag: "Reask", request: reask(compiled, first, completion, issues), invalid: attempts }
       : { _tag: "Failed", reason: new InvalidOutput({ attempts }) }
   })
+}
+
+type Checked<A, R> = Effect.Effect<Result.Result<Decoded<A>, Issues | ExtractionError>, never, R>
+
+/** The issues that the checks find in a value, or the failure of a check. */
+const checked = <A, Input, R>(
+  { extraction, response }: Compiled<A, Input, R>,
+  first: LlmRequest,
+  decoded: Effect.Effect<Result.Result<Decoded<A>, Issues>, never, R>,
+  { source = () => lastText(first), spent }: Options
+): Checked<A, R> =>
+  Effect.flatMap(decoded, (result): Checked<A, R> => {
+    if (Result.isFailure(result)) return Effect.succeed(result)
+    const { answer, value } = result.success
+    // What was read is JSON, because the answer was.
+    const json = response.read(answer, extraction.coerce).json as Schema.Json
+    const issues = Effect.suspend(() => Checks.run(extraction.checks, value, { source: source(), json }))
+    return Effect.map(
+      Effect.result(spent === undefined ? issues : Effect.provideService(issues, CurrentSpent, spent)),
+      (found) => Result.isFailure(found) || found.success.length > 0 ? Result.fail(Result.merge(found)) : result
+    )
+  })
+
+const lastText = ({ messages }: LlmRequest): string => {
+  const last = messages.findLast(({ role }) => role === "user")?.content ?? ""
+  return typeof last === "string" ? last : last.map((part) => part.type === "text" ? part.text : "").join("")
 }
 
 /** The first request with the last answer and its issues. Earlier answers are left out, so that requests do not grow. */

@@ -23,6 +23,11 @@ export interface Spent {
   usage: Usage
 }
 
+/** The account of the extraction around a check, for checks that ask a model of their own. */
+export const CurrentSpent = Context.Reference<Spent | undefined>("effect-instructor/CurrentSpent", {
+  defaultValue: () => undefined
+})
+
 export const RecordContent = Context.Reference<boolean>("effect-instructor/RecordContent", {
   defaultValue: () => false
 })

@@ -14,6 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Fs from "node:fs"
 import type { DatabaseSync } from "node:sqlite"
+import { isLocked, load } from "./sqlite.ts"
 
 /** Expired answers are deleted in parts, so that the event loop goes on in between. */
 const sweepSize = 200
@@ -61,11 +62,7 @@ const exclusively = (): Write => {
   return (write) => semaphore.withPermit(run("written", write))
 }
 
-const isLocked = ({ cause }: Persistence.PersistenceError): boolean =>
-  Predicate.hasProperty(cause, "errcode") && Predicate.isNumber(cause.errcode) && lockedCodes.has(cause.errcode & 0xff)
-
-/** `SQLITE_BUSY` and `SQLITE_LOCKED`; the higher bits say more about the circumstances. */
-const lockedCodes = new Set([5, 6])
+const isBusy = ({ cause }: Persistence.PersistenceError): boolean => isLocked(cause)
 
 /** Another process holds its lock for a fraction of a millisecond, unless it does something unusual. */
 const untilUnlocked = Schedule.min([Schedule.exponential("1 millis"), Schedule.spaced("50 millis")]).pipe(
@@ -74,7 +71,7 @@ const untilUnlocked = Schedule.min([Schedule.exponential("1 millis"), Schedule.s
 )
 
 const run = <A>(operation: string, run: () => A): Effect.Effect<A, Persistence.PersistenceError> =>
-  Effect.retry(attempt(operation, run), { while: isLocked, schedule: untilUnlocked })
+  Effect.retry(attempt(operation, run), { while: isBusy, schedule: untilUnlocked })
 
 const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, Persistence.PersistenceError> =>
   Effect.try({
@@ -86,12 +83,11 @@ const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, Persisten
       })
   })
 
-// Loaded when it is needed, because some versions of Node print a warning when they load it.
 const openFile = (path: string): Effect.Effect<DatabaseSync, Persistence.PersistenceError> =>
-  Effect.tryPromise({
-    try: () => import("node:sqlite"),
-    catch: (cause) => new Persistence.PersistenceError({ message: "This version of Node has no SQLite", cause })
-  }).pipe(
+  load.pipe(
+    Effect.mapError((cause) =>
+      new Persistence.PersistenceError({ message: "This version of Node has no SQLite", cause })
+    ),
     Effect.flatMap((sqlite) =>
       attempt("opened", () => {
         // SQLite would create a file that other users can read.

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import * as JournalIndex from "../../../src/node/journal/internal/journalIndex.ts"
+import * as JournalIndex from "../../../src/internal/journalIndex.ts"
 
 /** Keys that differ in one part only, some of them near the end of the table. */
 const keyOf = (n: number): JournalIndex.Key => ({

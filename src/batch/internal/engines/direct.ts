@@ -2,7 +2,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Compiled from "../../../extraction/Compiled.ts"
 import type { Detailed } from "../../../extraction/Extraction.ts"
 import { ExtractionError, LimitExceeded } from "../../../extraction/ExtractionError.ts"
 import type { BatchError } from "../../BatchError.ts"
@@ -60,7 +59,7 @@ const make = <A, Input, In, R, Out>(
     return (item, control) => {
       const start = clock.currentTimeMillisUnsafe()
       const latency = (): number => clock.currentTimeMillisUnsafe() - start
-      return Effect.matchEffect(ask(run, item), {
+      return Effect.matchEffect(run.extract(item), {
         onSuccess: (detailed) =>
           conclude(run, item, Result.succeed(detailed.value), detailed, latency(), control, output),
         onFailure: (error) => conclude(run, item, Result.fail(error), error, latency(), control, output)
@@ -70,7 +69,7 @@ const make = <A, Input, In, R, Out>(
   const extract: Handle<Out, In, R> = (item, control) =>
     // An answer that has arrived is recorded and reported, even if the batch is interrupted.
     Effect.uninterruptibleMask((restore) =>
-      report(run, item, restore(Effect.result(run.observed(item, ask(run, item)))), control, output)
+      report(run, item, restore(Effect.result(run.observed(item, run.extract(item)))), control, output)
     )
   if (journal === undefined) return extract
   return (item, control, turn) =>
@@ -80,16 +79,6 @@ const make = <A, Input, In, R, Out>(
         restored(run, item, item.claim),
         (found) => found === undefined ? extract(item, control, turn) : Effect.succeed(output.emit(item, found))
       )
-}
-
-const ask = <A, Input, In, R>(
-  run: Run<A, Input, In, R>,
-  item: Planned<In>
-): Effect.Effect<Detailed<A>, ExtractionError, R> => {
-  const request = run.toRequest(item)
-  return Result.isFailure(request)
-    ? Effect.fail(request.failure)
-    : Compiled.run(run.compiled, run.llm, request.success)
 }
 
 /** Ends an item. An unrecoverable failure stops the run, and the item stays pending. */

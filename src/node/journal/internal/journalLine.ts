@@ -5,7 +5,7 @@
 import * as Result from "effect/Result"
 import * as Zlib from "node:zlib"
 import type { JournalRecord } from "../../../batch/Journal.ts"
-import { errorStatus, type Key, okStatus } from "./journalIndex.ts"
+import { errorStatus, type Key, okStatus } from "../../../internal/journalIndex.ts"
 
 export const header = `{"journal":"effect-instructor","version":2}\n`
 

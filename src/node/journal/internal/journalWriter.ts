@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { JournalRecord } from "../../../batch/Journal.ts"
 import { InvalidRecord, JournalError } from "../../../batch/JournalError.ts"
-import { errorStatus, type JournalIndex, okStatus } from "./journalIndex.ts"
+import { errorStatus, type JournalIndex, okStatus } from "../../../internal/journalIndex.ts"
 import * as JournalLine from "./journalLine.ts"
 
 export interface JournalWriter {

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { JournalRecord } from "../../../batch/Journal.ts"
 import * as ByteLines from "../../../internal/byteLines.ts"
-import * as JournalIndex from "./journalIndex.ts"
+import * as JournalIndex from "../../../internal/journalIndex.ts"
 import { parsePrefix } from "./journalLine.ts"
 
 const readSize = 1024 * 1024

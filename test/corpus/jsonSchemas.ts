@@ -1,7 +1,7 @@
 /** Real JSON Schemas with their instances: what a provider is sent, and what instances become. */
 import { Effect, Result } from "effect"
-import { Extraction } from "effect-instructor"
 import type { Schema } from "effect"
+import { Extraction } from "effect-instructor"
 import { complain } from "../../src/testing/simulators/internal/strictSchema.ts"
 import * as Corpus from "../support/corpus.ts"
 

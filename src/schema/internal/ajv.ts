@@ -1,7 +1,7 @@
 /** The one place that knows Ajv. Only `validator.ts` imports it, when a schema is first used. */
+import addFormats from "ajv-formats"
 import type { ErrorObject } from "ajv/dist/2020.js"
 import { Ajv2020 } from "ajv/dist/2020.js"
-import addFormats from "ajv-formats"
 import type { Node } from "./jsonSchema.ts"
 import * as Keywords from "./keywords.ts"
 
@@ -52,7 +52,10 @@ const problem = (json: unknown, { instancePath, keyword, message, params, schema
     case "const":
       return { path, message: `Expected ${JSON.stringify(params["allowedValue"])}` }
     case "enum":
-      return { path, message: `Expected ${(params["allowedValues"] as Array<unknown>).map((v) => JSON.stringify(v)).join(" | ")}` }
+      return {
+        path,
+        message: `Expected ${(params["allowedValues"] as Array<unknown>).map((v) => JSON.stringify(v)).join(" | ")}`
+      }
     case "pattern":
       return { path, message: `Expected a text that matches ${String(params["pattern"])}` }
     case "format":

@@ -40,7 +40,8 @@ const ask = (asking: Asking, node: Node): Node => {
 
 /** A reference that only notes stand beside. */
 const isBareReference = (node: Node): boolean =>
-  node["$ref"] !== undefined && Object.keys(node).every((key) => key === "$ref" || key === "description" || key === "title")
+  node["$ref"] !== undefined &&
+  Object.keys(node).every((key) => key === "$ref" || key === "description" || key === "title")
 
 /** References with siblings, and `allOf`, put in place. `inside` gets the definitions that were. */
 const flatten = (definitions: Asking["definitions"], inside: Set<string>, node: Node): Node => {
@@ -90,7 +91,9 @@ const alternatives = (asking: Asking, node: Node): Node => {
     if (members.length * union.length > maxMembers) told.push(noteOf("anyOf", union))
     else {
       members = union.flatMap((member) =>
-        members.map((one) => Object.keys(one).every((key) => isAnnotation(key)) ? { ...one, ...member } : both(one, member))
+        members.map((one) =>
+          Object.keys(one).every((key) => isAnnotation(key)) ? { ...one, ...member } : both(one, member)
+        )
       )
     }
   }
@@ -120,7 +123,8 @@ const isAnnotation = (key: string): boolean => key === "title" || key === "descr
 const conditions = new Set(["required", "not", "title", "description", "dependentRequired", "minProperties"])
 
 /** Whether a member of a union asks for nothing that is not asked for already. */
-const isCondition = (member: unknown): boolean => isNode(member) && Object.keys(member).every((key) => conditions.has(key))
+const isCondition = (member: unknown): boolean =>
+  isNode(member) && Object.keys(member).every((key) => conditions.has(key))
 
 const conditionOf = (node: Node, rest: Node): {
   readonly conditional?: ReadonlyArray<Node>

@@ -51,7 +51,8 @@ const handled = new Set([
 ])
 
 /** What was said more than once. */
-export const alsoOf = (node: Node): ReadonlyArray<Node> => Array.isArray(node["also"]) ? node["also"] as Array<Node> : []
+export const alsoOf = (node: Node): ReadonlyArray<Node> =>
+  Array.isArray(node["also"]) ? node["also"] as Array<Node> : []
 
 const stricter = (key: string, own: unknown, value: unknown): unknown => {
   if (key === "type") return types(own, value)
@@ -99,7 +100,12 @@ const objects = (a: Node, b: Node): Node => {
     const value = conjunction(own, other)
     // A property that one of the two does not allow is no property of both.
     if (isNode(value) && isNever(value) && !required.includes(name)) continue
-    Object.defineProperty(properties, name, { value: value ?? {}, enumerable: true, writable: true, configurable: true })
+    Object.defineProperty(properties, name, {
+      value: value ?? {},
+      enumerable: true,
+      writable: true,
+      configurable: true
+    })
   }
   return {
     ...(Object.keys(properties).length > 0 && { properties }),
@@ -123,7 +129,9 @@ export const propertiesOf = (node: Node, key: "properties" | "patternProperties"
   isNode(node[key]) ? node[key] : {}
 
 const lists = (a: Node, b: Node): Node => {
-  const [left, right] = [a, b].map((node) => Array.isArray(node["prefixItems"]) ? node["prefixItems"] as Array<unknown> : [])
+  const [left, right] = [a, b].map((node) =>
+    Array.isArray(node["prefixItems"]) ? node["prefixItems"] as Array<unknown> : []
+  )
   const length = Math.max(left!.length, right!.length)
   const items = conjunction(a["items"], b["items"])
   return {

@@ -104,7 +104,9 @@ const referenceOf = (reading: Reading, ref: unknown, path: string, base: Node): 
     return fail(
       reading,
       path,
-      `it refers to ${JSON.stringify(ref)}, which is not part of the document. References to other documents are not fetched`
+      `it refers to ${
+        JSON.stringify(ref)
+      }, which is not part of the document. References to other documents are not fetched`
     )
   }
   const known = reading.names.get(target.schema)
@@ -113,7 +115,12 @@ const referenceOf = (reading: Reading, ref: unknown, path: string, base: Node): 
   reading.names.set(target.schema, name)
   reading.definitions[name] = {}
   reading.waiting.push(() => {
-    reading.definitions[name] = schemaOf(reading, target.schema, target.schema === reading.root ? "$" : name, target.base)
+    reading.definitions[name] = schemaOf(
+      reading,
+      target.schema,
+      target.schema === reading.root ? "$" : name,
+      target.base
+    )
   })
   return { $ref: `#/$defs/${name}` }
 }
@@ -195,7 +202,9 @@ const endlessDefinition = (definitions: Readonly<Record<string, Node>>): string 
     ...(Predicate.isString(node["$ref"]) ? [node["$ref"].slice("#/$defs/".length)] : []),
     ...["not", "if", "then", "else"].flatMap((key) => isNode(node[key]) ? inPlace(node[key]) : []),
     ...["allOf", "anyOf", "oneOf"].flatMap((key) => Array.isArray(node[key]) ? node[key].flatMap(inPlace) : []),
-    ...(isNode(node["dependentSchemas"]) ? Object.values(node["dependentSchemas"]).flatMap((one) => inPlace(one as Node)) : [])
+    ...(isNode(node["dependentSchemas"])
+      ? Object.values(node["dependentSchemas"]).flatMap((one) => inPlace(one as Node))
+      : [])
   ]
   const state = new Map<string, "open" | "done">()
   const visit = (name: string): string | undefined => {

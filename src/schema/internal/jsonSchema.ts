@@ -88,17 +88,19 @@ const hoisted = ({ definitions, schema }: SchemaDocument): SchemaDocument => {
     const { $defs: inner, ...rest } = node
     if (!isNode(inner)) return mapChildren(node, visit)
     const fresh: Array<string> = []
-    const names = new Map(Object.entries(inner).map(([name, definition]) => {
-      const same = `${name} ${JSON.stringify(definition)}`
-      let free = known.get(same) ?? name
-      if (!known.has(same)) {
-        for (let i = 2; Object.hasOwn(all, free); i++) free = `${name}_${i}`
-        known.set(same, free)
-        all[free] = definition as Node
-        fresh.push(free)
-      }
-      return [name, free]
-    }))
+    const names = new Map(
+      Object.entries(inner).map(([name, definition]) => {
+        const same = `${name} ${JSON.stringify(definition)}`
+        let free = known.get(same) ?? name
+        if (!known.has(same)) {
+          for (let i = 2; Object.hasOwn(all, free); i++) free = `${name}_${i}`
+          known.set(same, free)
+          all[free] = definition as Node
+          fresh.push(free)
+        }
+        return [name, free]
+      })
+    )
     const renamed = (node: Node): Node => {
       const name = definitionName(node)
       const out = mapChildren(node, renamed)

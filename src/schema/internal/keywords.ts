@@ -4,7 +4,20 @@ import * as Result from "effect/Result"
 import { isNode, type Node } from "./jsonSchema.ts"
 
 /** What the value of a keyword must be. */
-type Kind = "schema" | "schemas" | "named" | "text" | "pattern" | "number" | "count" | "flag" | "names" | "lists" | "type" | "any" | "list"
+type Kind =
+  | "schema"
+  | "schemas"
+  | "named"
+  | "text"
+  | "pattern"
+  | "number"
+  | "count"
+  | "flag"
+  | "names"
+  | "lists"
+  | "type"
+  | "any"
+  | "list"
 
 export const kinds: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ...pairs("schema", ["items", "additionalProperties", "propertyNames", "not", "if", "then", "else", "contains"]),
@@ -48,7 +61,9 @@ export const problem = (kind: Kind, key: string, value: unknown): string | undef
     case "names":
       return isNames(value) ? undefined : `"${key}" is not a list of names`
     case "lists":
-      return isNode(value) && Object.values(value).every(isNames) ? undefined : `"${key}" is not an object of lists of names`
+      return isNode(value) && Object.values(value).every(isNames)
+        ? undefined
+        : `"${key}" is not an object of lists of names`
     case "type": {
       const all = Array.isArray(value) ? value : [value]
       const unknown = all.find((type) => !types.has(type as string))

@@ -192,8 +192,7 @@ const readObject = (shape: Shape.Struct, json: Shape.JsonObject, reading: Readin
     const value = json[name]
     if (value === null && property.nullIsMissing && (reading.coerces || !shape.isOpen || saysMore(shape, json))) {
       change(name, undefined)
-    }
-    else {
+    } else {
       const natural = at(reading, name, property.shape(), value)
       if (natural !== value) change(name, natural)
     }

@@ -33,7 +33,9 @@ export const notesOf = (node: Node): ReadonlyArray<string> => [
   ...(node["contains"] === undefined ? [] : [`it contains an element that matches ${quoted(node["contains"])}`]),
   ...(isNode(node["not"]) ? [`it must not match ${quoted(node["not"])}`] : []),
   ...(isNode(node["dependentRequired"])
-    ? Object.entries(node["dependentRequired"]).map(([key, keys]) => `with ${key} it needs ${(keys as Array<string>).join(", ")}`)
+    ? Object.entries(node["dependentRequired"]).map(([key, keys]) =>
+      `with ${key} it needs ${(keys as Array<string>).join(", ")}`
+    )
     : []),
   ...(isNode(node["dependentSchemas"])
     ? Object.entries(node["dependentSchemas"]).map(([key, schema]) => `with ${key} it must match ${quoted(schema)}`)
@@ -47,5 +49,8 @@ const range = (node: Node, min: string, max: string, unit: string): ReadonlyArra
   const { [max]: most, [min]: least } = node
   const isLow = Predicate.isNumber(least) && least > 0
   if (isLow && least === most) return [`exactly ${least} ${unit}`]
-  return [...(isLow ? [`at least ${least} ${unit}`] : []), ...(Predicate.isNumber(most) ? [`at most ${most} ${unit}`] : [])]
+  return [
+    ...(isLow ? [`at least ${least} ${unit}`] : []),
+    ...(Predicate.isNumber(most) ? [`at most ${most} ${unit}`] : [])
+  ]
 }

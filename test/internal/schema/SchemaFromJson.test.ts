@@ -96,7 +96,10 @@ describe("SchemaFromJson", () => {
         ]
       })
       const members = schema.properties.value.anyOf
-      assert.deepStrictEqual(members.map((member: any) => Object.keys(member.properties)), [["id", "mail"], ["id", "phone"]])
+      assert.deepStrictEqual(members.map((member: any) => Object.keys(member.properties)), [["id", "mail"], [
+        "id",
+        "phone"
+      ]])
     })
 
     it("tells alternatives that only require keys", () => {

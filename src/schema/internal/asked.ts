@@ -4,7 +4,7 @@
  * for is not extracted. Answers are checked against the document itself.
  */
 import type { SchemaDocument } from "../Dialect.ts"
-import { alsoOf, both, isNever, namesOf, propertiesOf } from "./conjunction.ts"
+import { alsoOf, both, isNever, namesOf, pick, propertiesOf } from "./conjunction.ts"
 import { annotated, isNode, type Node, without } from "./jsonSchema.ts"
 import * as Keywords from "./keywords.ts"
 import { noteOf, notesOf } from "./notes.ts"
@@ -178,9 +178,6 @@ const inferred = (node: Node): unknown => {
   )
   return found.length === 0 ? undefined : found.length === 1 ? found[0] : found
 }
-
-const pick = (node: Node, keys: ReadonlyArray<string>): Node =>
-  Object.fromEntries(keys.flatMap((key) => node[key] === undefined ? [] : [[key, node[key]]]))
 
 /** Values of another type than the node's are no values of it. */
 const literals = (node: Node): Node => {

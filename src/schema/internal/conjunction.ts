@@ -20,12 +20,7 @@ export const both = (a: Node, b: Node): Node => {
     else out[key] = stricter(key, own, value)
   }
   if (b["if"] !== undefined) {
-    const { else: otherwise, if: condition, then } = b
-    const conditional = {
-      if: condition,
-      ...(then !== undefined && { then }),
-      ...(otherwise !== undefined && { else: otherwise })
-    }
+    const conditional = pick(b, ["if", "then", "else"])
     if (a["if"] === undefined) out = { ...out, ...conditional }
     else also.push(conditional)
   }
@@ -49,6 +44,9 @@ const handled = new Set([
   "description",
   "title"
 ])
+
+export const pick = (node: Node, keys: ReadonlyArray<string>): Node =>
+  Object.fromEntries(keys.flatMap((key) => node[key] === undefined ? [] : [[key, node[key]]]))
 
 /** What was said more than once. */
 export const alsoOf = (node: Node): ReadonlyArray<Node> =>

@@ -24,10 +24,10 @@ interface Reading {
 }
 
 export const make = (document: Node): Result.Result<SchemaDocument, Unsupported> => {
-  const dialect = String(document["$schema"] ?? "")
+  const dialect = document["$schema"]
   const reading: Reading = {
     root: document,
-    ignoresSiblings: /draft-0[3467]/.test(dialect),
+    ignoresSiblings: Predicate.isString(dialect) && /draft-0[3467]/.test(dialect),
     named: namesIn(document),
     names: new Map(),
     definitions: {},

@@ -17,16 +17,16 @@ export interface External {
 
 const mark = "~effect-instructor/External"
 
-const isAnything = (_: unknown): _ is unknown => true
+const anything = Schema.declareConstructor<unknown>()
 
 export const make = (external: External): Schema.Codec<unknown> => {
-  const encoded = Schema.declare(isAnything, {
+  const encoded = anything([], () => Effect.succeed, {
     [mark]: external,
     // It is JSON already.
-    toCodecJson: (() => undefined) as never
+    toCodecJson: () => undefined
   })
   const { description, title } = external.document.schema
-  const decoded = Schema.declare(isAnything, {
+  const decoded = anything([], () => Effect.succeed, {
     ...(typeof title === "string" && { title }),
     ...(typeof description === "string" && { description }),
     toCodecJson: () => Schema.link<unknown>()(Schema.Json, asJson)
@@ -34,7 +34,7 @@ export const make = (external: External): Schema.Codec<unknown> => {
   return encoded.pipe(Schema.decodeTo(
     decoded,
     SchemaTransformation.transformEffect({ decode: external.decode, encode: (value) => Effect.succeed(value) })
-  )) as unknown as Schema.Codec<unknown>
+  ))
 }
 
 /** Values of other libraries are written as `JSON.stringify` writes them. */

@@ -118,6 +118,7 @@ describe("SchemaFromJson", () => {
         properties: { country: string },
         required: ["country"],
         if: { properties: { country: { const: "US" } } },
+        // oxlint-disable-next-line unicorn/no-thenable
         then: { properties: { state: string }, required: ["state"] }
       })
       const [then, otherwise] = schema.properties.value.anyOf

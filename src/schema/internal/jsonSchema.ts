@@ -15,7 +15,7 @@ export const member = (path: string, name: string): string =>
   /^[A-Za-z_$][\w$]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`
 
 /** Applies `f` to the schemas directly below a node. */
-export const mapChildren = (
+const mapChildren = (
   node: Node,
   f: (child: Node, key: string, at: string | number | undefined) => unknown
 ): Node => {

@@ -47,7 +47,7 @@ const judge = (json: unknown, check: Check): Effect.Effect<unknown, SchemaIssue.
     : Effect.succeed(json)
 }
 
-export const toIssue = (json: unknown, problems: Arr.NonEmptyReadonlyArray<Problem>): SchemaIssue.Issue =>
+const toIssue = (json: unknown, problems: Arr.NonEmptyReadonlyArray<Problem>): SchemaIssue.Issue =>
   new SchemaIssue.Composite(
     Schema.Unknown.ast,
     Arr.map(problems, ({ message, path }): SchemaIssue.Issue => {
@@ -59,7 +59,7 @@ export const toIssue = (json: unknown, problems: Arr.NonEmptyReadonlyArray<Probl
   )
 
 /** The reader makes objects without a prototype, which Ajv does not find equal to others. */
-export const withPrototypes = (json: unknown): unknown => {
+const withPrototypes = (json: unknown): unknown => {
   if (typeof json !== "object" || json === null) return json
   if (Array.isArray(json)) {
     const list = json.map(withPrototypes)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Corpus from "../support/corpus.ts"
+import * as Corpus from "../../support/corpus.ts"
 import { measure, rows } from "./jsonSchemas.ts"
 
 describe("real JSON Schemas", () => {

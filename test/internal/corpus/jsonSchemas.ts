@@ -2,8 +2,8 @@
 import { Effect, Result } from "effect"
 import type { Schema } from "effect"
 import { Extraction } from "effect-instructor"
-import { complain } from "../../src/testing/simulators/internal/strictSchema.ts"
-import * as Corpus from "../support/corpus.ts"
+import { complain } from "../../../src/testing/simulators/internal/strictSchema.ts"
+import * as Corpus from "../../support/corpus.ts"
 
 interface Row {
   readonly id: string

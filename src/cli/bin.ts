@@ -14,6 +14,7 @@ import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import Process from "node:process"
+import { evaluate } from "./commands/evaluate.ts"
 import { extract } from "./commands/extract.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
@@ -22,7 +23,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, schema, simulate])
+  Command.withSubcommands([run, extract, schema, evaluate, simulate])
 )
 
 /** Prints usage errors briefly, and on standard error. */

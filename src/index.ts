@@ -12,6 +12,8 @@ export * as BatchError from "./batch/BatchError.ts"
 export * as BatchEstimate from "./batch/BatchEstimate.ts"
 /** The progress of a batch while it runs. */
 export * as BatchProgress from "./batch/BatchProgress.ts"
+/** Reports of a batch as HTML. */
+export * as BatchReport from "./batch/BatchReport.ts"
 /** The figures of a batch at its end. */
 export * as BatchSummary from "./batch/BatchSummary.ts"
 /** The record of finished items that a batch resumes from. */

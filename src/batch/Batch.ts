@@ -50,6 +50,11 @@ export {
 
 export {
   /** @since 0.1.0 */
+  report
+} from "./internal/toReport.ts"
+
+export {
+  /** @since 0.1.0 */
   restore
 } from "./internal/restore.ts"
 

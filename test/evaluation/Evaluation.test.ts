@@ -61,7 +61,7 @@ describe("score", () => {
         assert.strictEqual(report.f1, p + g === 0 ? 1 : 2 * correct / (p + g))
         assert.strictEqual(report.exact, Number(correct === p && correct === g))
       }),
-    { arbitrary: { runs: 1000 } }
+    { arbitrary: { runs: 1000 }, timeout: 60_000 }
   )
 
   it("normalises texts, numbers and dates, and can be fuzzy", () => {

@@ -25,6 +25,7 @@ export const interval = <A>(
   figure: (sample: ReadonlyArray<A>) => number,
   rounds: number
 ): readonly [number, number] => {
+  if (items.length < 2) return [figure(items), figure(items)]
   const random = makeRandom(17)
   const figures = Array.from(
     { length: rounds },

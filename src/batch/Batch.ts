@@ -24,6 +24,20 @@ import * as Run from "./internal/run.ts"
 import type { Inputs, Source } from "./internal/source.ts"
 import { Journal } from "./Journal.ts"
 
+export {
+  /** @since 0.1.0 */
+  distributed,
+  /** @since 0.1.0 */
+  submit,
+  /** @since 0.1.0 */
+  type Submitted
+} from "./internal/distributed.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Options as DistributedOptions
+} from "./internal/distributed/options.ts"
+
 export type {
   /** @since 0.1.0 */
   ElementItem

@@ -193,6 +193,10 @@ const withoutAliases = (definitions: SchemaDocument["definitions"]): SchemaDocum
   )
 }
 
+/** Whether a definition contains a reference to itself. */
+export const isRecursive = (definitions: SchemaDocument["definitions"]): boolean =>
+  Object.keys(definitions).some((name) => reaches(definitions, name, name))
+
 const reaches = (definitions: SchemaDocument["definitions"], from: string, to: string): boolean => {
   const seen = new Set<string>()
   let found = false

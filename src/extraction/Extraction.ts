@@ -68,6 +68,24 @@ export {
   type CheckOutput
 } from "./internal/check.ts"
 
+export {
+  /** @since 0.1.0 */
+  cascade,
+  /** @since 0.1.0 */
+  type CascadeOptions
+} from "./internal/cascade.ts"
+
+export {
+  /** @since 0.1.0 */
+  confidence,
+  /** @since 0.1.0 */
+  type ConfidenceOptions,
+  /** @since 0.1.0 */
+  type Confident,
+  /** @since 0.1.0 */
+  type ConfidentLeaf
+} from "./internal/confidence.ts"
+
 export type {
   /** @since 0.1.0 */
   Detailed
@@ -90,6 +108,13 @@ export {
   /** @since 0.1.0 */
   with
 } from "./internal/variants.ts"
+
+export {
+  /** @since 0.1.0 */
+  vote,
+  /** @since 0.1.0 */
+  type VoteOptions
+} from "./internal/vote.ts"
 
 export {
   /** @since 0.1.0 */

@@ -26,6 +26,10 @@ export * as Journal from "./batch/Journal.ts"
 export * as SqlJournal from "./batch/SqlJournal.ts"
 /** The steps of offline batches, one by one. */
 export * as OfflineBatch from "./batch/OfflineBatch.ts"
+/** How good an extraction is on a gold set. */
+export * as Evaluation from "./evaluation/Evaluation.ts"
+/** Recorded answers as a model. */
+export * as Replay from "./evaluation/Replay.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */
@@ -58,3 +62,7 @@ export * as LlmCache from "./middleware/cache/LlmCache.ts"
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 /** Where the values of an answer come from. */
 export * as Grounding from "./quality/Grounding.ts"
+/** Confidence as probability. */
+export * as Calibration from "./quality/Calibration.ts"
+/** One answer from several. */
+export * as Vote from "./quality/Vote.ts"

@@ -14,10 +14,12 @@ import * as RunBatch from "./runBatch.ts"
 const flags = {
   schema: Flags.schema,
   input: Flag.String("input").pipe(
+    Flag.withAlias("i"),
     Flag.withDescription("A .jsonl, .ndjson, .csv or .txt file of texts, or - for standard input"),
     Flag.withMetavar("file")
   ),
   output: Flag.String("output").pipe(
+    Flag.withAlias("o"),
     Flag.withDescription("The file for the results, one JSON object per line, or - for standard output"),
     Flag.withMetavar("file")
   ),
@@ -40,6 +42,7 @@ const flags = {
     Flags.optional
   ),
   limit: Flags.count("limit").pipe(
+    Flag.withAlias("n"),
     Flag.withDescription("Process only this many of the inputs"),
     Flags.optional
   ),

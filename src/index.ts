@@ -10,16 +10,26 @@ export * as Batch from "./batch/Batch.ts"
 export * as BatchError from "./batch/BatchError.ts"
 /** Estimates of a batch before it runs. */
 export * as BatchEstimate from "./batch/BatchEstimate.ts"
+/** What the processes of distributed batches share. */
+export * as BatchQueue from "./batch/BatchQueue.ts"
 /** The progress of a batch while it runs. */
 export * as BatchProgress from "./batch/BatchProgress.ts"
 /** Reports of a batch as HTML. */
 export * as BatchReport from "./batch/BatchReport.ts"
 /** The figures of a batch at its end. */
 export * as BatchSummary from "./batch/BatchSummary.ts"
+/** Workers of distributed batches. */
+export * as BatchWorker from "./batch/BatchWorker.ts"
 /** The record of finished items that a batch resumes from. */
 export * as Journal from "./batch/Journal.ts"
 /** A journal in a SQL database. */
 export * as SqlJournal from "./batch/SqlJournal.ts"
+/** The steps of offline batches, one by one. */
+export * as OfflineBatch from "./batch/OfflineBatch.ts"
+/** How good an extraction is on a gold set. */
+export * as Evaluation from "./evaluation/Evaluation.ts"
+/** Recorded answers as a model. */
+export * as Replay from "./evaluation/Replay.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */
@@ -32,6 +42,8 @@ export * as LlmCheck from "./extraction/LlmCheck.ts"
 export * as Completion from "./llm/Completion.ts"
 /** The service that completes requests. */
 export * as Llm from "./llm/Llm.ts"
+/** The service that answers many requests later, at a lower price. */
+export * as LlmBatch from "./llm/LlmBatch.ts"
 /** Errors of a provider. */
 export * as LlmError from "./llm/LlmError.ts"
 /** A request as data. */
@@ -40,6 +52,8 @@ export * as LlmRequest from "./llm/LlmRequest.ts"
 export * as Pricing from "./llm/Pricing.ts"
 /** Tokens and their cost. */
 export * as Usage from "./llm/Usage.ts"
+/** Sends the requests of providers. */
+export * as Transport from "./transport/Transport.ts"
 /** A limit on what is spent. */
 export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 /** A cache of answers. */
@@ -48,3 +62,7 @@ export * as LlmCache from "./middleware/cache/LlmCache.ts"
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 /** Where the values of an answer come from. */
 export * as Grounding from "./quality/Grounding.ts"
+/** Confidence as probability. */
+export * as Calibration from "./quality/Calibration.ts"
+/** One answer from several. */
+export * as Vote from "./quality/Vote.ts"

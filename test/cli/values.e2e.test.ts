@@ -43,21 +43,10 @@ describe("parameters", () => {
   it.live("reach the request", () =>
     Effect.gen(function*() {
       const { run } = yield* setup()
-      const { code, stdout } = yield* run([
-        ...["run", "-s", inline, "-i", "texts.txt", "-o", "-", "-m", "m", "--dry-run", "--max-tokens", "77"],
-        ...[
-          "--temperature",
-          "0.5",
-          "--set",
-          "seed=7",
-          "--set",
-          "top_p=0.9",
-          "--set",
-          "stop=end",
-          "--set",
-          `other={"a":[1]}`
-        ]
-      ])
+      const base = ["run", "-s", inline, "-i", "texts.txt", "-o", "-", "-m", "m", "--dry-run"]
+      const parameters = ["--max-tokens", "77", "--temperature", "0.5"]
+      const set = ["seed=7", "top_p=0.9", "stop=end", `other={"a":[1]}`].flatMap((pair) => ["--set", pair])
+      const { code, stdout } = yield* run([...base, ...parameters, ...set])
       const { max_completion_tokens, model, other, seed, stop, temperature, top_p } = JSON.parse(stdout)
       assert.deepStrictEqual(
         { max_completion_tokens, model, other, seed, stop, temperature, top_p },

@@ -39,7 +39,7 @@ export const make = Effect.fnUntraced(function*(
       // The time is read once for each statement: `excluded.refilled`.
       const added = sql`floor(${greatest}(0, excluded.refilled - r.refilled) / ${rate})`
       const filled = sql`${least}(${limit}, r.tokens + ${added})`
-      return Effect.matchEffect(
+      return Effect.mapBoth(
         sql`INSERT INTO effect_instructor_rate AS r (key, tokens, refilled, remaining, asked)
           VALUES (${key}, ${allowOverflow || tokens <= limit ? limit - tokens : limit}, ${now}, ${
           limit - tokens
@@ -51,14 +51,11 @@ export const make = Effect.fnUntraced(function*(
             remaining = ${filled} - ${tokens}, asked = excluded.refilled
           RETURNING remaining, asked - refilled AS elapsed`,
         {
-          onSuccess: ([row]) =>
-            Effect.succeed([Number(row?.["remaining"]), Math.max(0, Number(row?.["elapsed"]))] as const),
+          onSuccess: ([row]) => [Number(row?.["remaining"]), Math.max(0, Number(row?.["elapsed"]))] as const,
           onFailure: (cause) =>
-            Effect.fail(
-              new RateLimiter.RateLimiterError({
-                reason: new RateLimiter.RateLimitStoreError({ message: "The rate limit could not be updated", cause })
-              })
-            )
+            new RateLimiter.RateLimiterError({
+              reason: new RateLimiter.RateLimitStoreError({ message: "The rate limit could not be updated", cause })
+            })
         }
       )
     }

@@ -11,13 +11,14 @@ import { type Node, parseSync, Visitor } from "oxc-parser"
 const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["cli"],
   ["node"],
+  ["evaluation"],
   ["batch"],
   ["extraction"],
   ["testing"],
   ["prompt", "providers"],
   ["answer", "middleware", "quality"],
   ["llm"],
-  ["schema"],
+  ["schema", "transport"],
   ["internal"]
 ]
 
@@ -25,7 +26,8 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 const packages: ReadonlyArray<{ readonly name: RegExp; readonly folders: RegExp }> = [
   { name: /^openai(\/|$)/, folders: /^providers\/openai\// },
   { name: /^@effect\/platform-node(-shared)?(\/|$)/, folders: /^(cli|node|testing\/simulators)\// },
-  { name: /^node:/, folders: /^(cli|node|testing\/simulators)\// }
+  { name: /^node:/, folders: /^(cli|node|testing\/simulators|transport\/undici)\// },
+  { name: /^undici(\/|$)/, folders: /^(node|transport\/undici)\// }
 ]
 
 const limits = { function: 120, file: 400, median: 130 }

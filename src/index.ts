@@ -24,6 +24,10 @@ export * as BatchWorker from "./batch/BatchWorker.ts"
 export * as Journal from "./batch/Journal.ts"
 /** A journal in a SQL database. */
 export * as SqlJournal from "./batch/SqlJournal.ts"
+/** How good an extraction is on a gold set. */
+export * as Evaluation from "./evaluation/Evaluation.ts"
+/** Recorded answers as a model. */
+export * as Replay from "./evaluation/Replay.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */
@@ -44,6 +48,8 @@ export * as LlmRequest from "./llm/LlmRequest.ts"
 export * as Pricing from "./llm/Pricing.ts"
 /** Tokens and their cost. */
 export * as Usage from "./llm/Usage.ts"
+/** Sends the requests of providers. */
+export * as Transport from "./transport/Transport.ts"
 /** A limit on what is spent. */
 export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 /** A cache of answers. */
@@ -52,3 +58,7 @@ export * as LlmCache from "./middleware/cache/LlmCache.ts"
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 /** Where the values of an answer come from. */
 export * as Grounding from "./quality/Grounding.ts"
+/** Confidence as probability. */
+export * as Calibration from "./quality/Calibration.ts"
+/** One answer from several. */
+export * as Vote from "./quality/Vote.ts"

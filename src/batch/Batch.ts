@@ -64,6 +64,13 @@ export {
 
 export {
   /** @since 0.1.0 */
+  type Preview,
+  /** @since 0.1.0 */
+  preview
+} from "./internal/preview.ts"
+
+export {
+  /** @since 0.1.0 */
   report
 } from "./internal/toReport.ts"
 

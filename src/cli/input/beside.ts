@@ -7,10 +7,11 @@ import type * as Scope from "effect/Scope"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { type CommandFailure, usage } from "../commandFailure.ts"
-import type { Fields } from "./inputFormat.ts"
+
 import * as InputSource from "./inputSource.ts"
 import * as JsonLines from "./jsonLines.ts"
 import { keyOf } from "./results.ts"
+import type { Fields } from "./row.ts"
 
 export interface Gold {
   readonly byKey: ReadonlyMap<string, Schema.Json>

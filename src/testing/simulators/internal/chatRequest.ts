@@ -15,6 +15,8 @@ export interface ChatRequest {
   readonly maxTokens: number | undefined
   readonly includesUsage: boolean
   readonly promptTokens: number
+  /** Whether the model thinks before it answers, where the API shows that. */
+  readonly thinks?: boolean | undefined
 }
 
 export type Body = SimulatedRequest["body"]

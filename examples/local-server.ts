@@ -2,7 +2,6 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer, Option, Schema } from "effect"
 import { Extraction } from "effect-instructor"
-import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
@@ -22,9 +21,9 @@ const simulated = OpenAiSimulator.layerLlm({
 const local = Layer.unwrap(Effect.gen(function*() {
   const baseUrl = yield* Config.option(Config.NonEmptyString("OPENAI_BASE_URL"))
   if (Option.isSome(baseUrl)) return OpenAi.layerConfig({ provider: "local", dialect: "plain" })
-  yield* Console.error("No OPENAI_BASE_URL: the answers come from a simulator, over HTTP, through the openai SDK.")
+  yield* Console.error("No OPENAI_BASE_URL: the answers come from a simulator, over HTTP.")
   return Layer.orDie(simulated)
-})).pipe(Layer.provide(NodeFetch.layer()))
+}))
 
 const program = Effect.gen(function*() {
   const { city: name, country } = yield* Extraction.extract(city, "The silk weavers of the Croix-Rousse in Lyon")

@@ -1,6 +1,5 @@
 /** The model of the examples: OpenAI's if there is a key, and otherwise a simulator in the same process. */
 import { Config, Console, Effect, Layer, Option } from "effect"
-import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 import { Reply } from "effect-instructor/testing"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
@@ -26,11 +25,11 @@ const everyone = (source: string) =>
   }))
 
 const simulated = Layer.unwrap(Effect.as(
-  Console.error("No OPENAI_API_KEY: the answers come from a simulator, over HTTP, through the openai SDK."),
+  Console.error("No OPENAI_API_KEY: the answers come from a simulator, over HTTP."),
   OpenAiSimulator.layerLlm({ answer: model, latency: "200 millis", chunkDelay: "20 millis" })
 )).pipe(Layer.orDie)
 
 export const layer = Layer.unwrap(Effect.gen(function*() {
   const key = yield* Config.option(Config.Redacted("OPENAI_API_KEY"))
   return Option.isSome(key) ? OpenAi.layerConfig() : simulated
-})).pipe(Layer.provide(NodeFetch.layer()))
+}))

@@ -17,7 +17,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["prompt", "providers"],
   ["answer", "middleware", "quality"],
   ["llm"],
-  ["schema"],
+  ["schema", "transport"],
   ["internal"]
 ]
 
@@ -25,7 +25,8 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 const packages: ReadonlyArray<{ readonly name: RegExp; readonly folders: RegExp }> = [
   { name: /^openai(\/|$)/, folders: /^providers\/openai\// },
   { name: /^@effect\/platform-node(-shared)?(\/|$)/, folders: /^(cli|node|testing\/simulators)\// },
-  { name: /^node:/, folders: /^(cli|node|testing\/simulators)\// }
+  { name: /^node:/, folders: /^(cli|node|testing\/simulators|transport\/undici)\// },
+  { name: /^undici(\/|$)/, folders: /^(node|transport\/undici)\// }
 ]
 
 const limits = { function: 120, file: 400, median: 130 }

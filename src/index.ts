@@ -38,6 +38,8 @@ export * as LlmRequest from "./llm/LlmRequest.ts"
 export * as Pricing from "./llm/Pricing.ts"
 /** Tokens and their cost. */
 export * as Usage from "./llm/Usage.ts"
+/** Sends the requests of providers. */
+export * as Transport from "./transport/Transport.ts"
 /** A limit on what is spent. */
 export * as LlmBudget from "./middleware/budget/LlmBudget.ts"
 /** A cache of answers. */

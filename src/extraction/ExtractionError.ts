@@ -215,21 +215,29 @@ export class Stalled extends Schema.Error<Stalled>("effect-instructor/Extraction
 }
 
 /**
- * An answer is longer than `maxLength` or nested deeper than `maxDepth`. The rest was not read. Raise the limit, or extract
- * less at once.
+ * An answer is longer than `maxLength`, nested deeper than `maxDepth`, or larger than the transport reads
+ * (`maxResponseBytes`, `maxHeaderBytes`). The rest was not read. Raise the limit, or extract less at once.
  *
  * @category errors
  * @since 0.1.0
  */
 export class LimitExceeded extends Schema.Error<LimitExceeded>("effect-instructor/ExtractionError/LimitExceeded")({
   _tag: Schema.tag("LimitExceeded"),
-  limit: Schema.Literals(["maxLength", "maxDepth"]),
+  limit: Schema.Literals(["maxLength", "maxDepth", "maxResponseBytes", "maxHeaderBytes"]),
   maximum: Schema.Finite
 }) {
   override get message(): string {
-    return this.limit === "maxLength"
-      ? `The answer is longer than ${this.maximum} characters. Extract less at once, or raise maxLength`
-      : `The answer is nested deeper than ${this.maximum} levels. Extract less at once, or raise maxDepth`
+    switch (this.limit) {
+      case "maxLength":
+        return `The answer is longer than ${this.maximum} characters. Extract less at once, or raise maxLength`
+      case "maxDepth":
+        return `The answer is nested deeper than ${this.maximum} levels. Extract less at once, or raise maxDepth`
+      case "maxResponseBytes":
+        return `The response is larger than ${this.maximum} bytes. Extract less at once, or raise the transport's ` +
+          `maxResponseBytes`
+      case "maxHeaderBytes":
+        return `The headers of the response are larger than ${this.maximum} bytes`
+    }
   }
 }
 

@@ -105,6 +105,26 @@ export class IncompleteResponseError
 }
 
 /**
+ * The answer is larger than the transport reads, so the rest of it was not read. The same request may be answered in the
+ * same way, so it is not sent again.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LimitExceeded extends Schema.Error<LimitExceeded>("effect-instructor/LlmError/LimitExceeded")({
+  _tag: Schema.tag("LimitExceeded"),
+  description: Schema.String,
+  limit: Schema.Literals(["maxResponseBytes", "maxHeaderBytes"]),
+  maximum: Schema.Finite
+}) {
+  readonly isRetryable = false
+
+  override get message(): string {
+    return `The answer is too large: ${this.description}`
+  }
+}
+
+/**
  * The rest of the budget does not cover the request, so `LlmBudget` did not send it.
  *
  * @category errors
@@ -147,6 +167,7 @@ export const Reason = Schema.Union([
   NotFoundError,
   UnreachableError,
   IncompleteResponseError,
+  LimitExceeded,
   BudgetExceededError
 ])
 

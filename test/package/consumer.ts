@@ -90,7 +90,7 @@ write(project, {
   "program.ts": `
 import { Effect, Layer, Schema } from "effect"
 import { Batch, Extraction, type ExtractionError, type Llm } from "effect-instructor"
-import { NodeFetch } from "effect-instructor/node"
+import { NodeTransport } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 import { MockLlm } from "effect-instructor/testing"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
@@ -101,7 +101,7 @@ const program: Effect.Effect<Array<{ readonly city: string }>, ExtractionError.E
 
 const simulated = OpenAiSimulator.layerLlm({
   answer: () => ({ city: "Lyon" }),
-  connect: (baseUrl) => OpenAi.layer({ baseUrl }).pipe(Layer.provide(NodeFetch.layer()))
+  connect: (baseUrl) => OpenAi.layer({ baseUrl }).pipe(Layer.provide(NodeTransport.layer()))
 })
 
 for (const layer of [MockLlm.layer(() => ({ city: "Lyon" })), simulated]) {

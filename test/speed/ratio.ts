@@ -1,12 +1,10 @@
 /**
- * The CPU of an extraction next to that of the bare SDK over the same transport, in one process, turn and turn about.
+ * The CPU of an extraction next to that of the bare SDK in one process, turn and turn about.
  * Prints both as JSON: the least of many short runs, for that is what neither a compiler nor a neighbour disturbed.
  */
-import { Effect, Layer, Result, Schema, Scope } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { Extraction } from "effect-instructor"
-import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
-import { FetchHttpClient } from "effect/http"
 import { spawn } from "node:child_process"
 import * as path from "node:path"
 import { setFlagsFromString } from "node:v8"
@@ -20,18 +18,16 @@ const server = spawn(process.execPath, [path.join(import.meta.dirname, "../bench
 const port = await new Promise<string>((resolve) => server.stdout.once("data", (data) => resolve(String(data).trim())))
 const baseURL = `http://127.0.0.1:${port}/v1`
 
-const fetch = await Effect.runPromise(NodeFetch.make().pipe(Scope.provide(Scope.makeUnsafe())))
-
 const person = Extraction.make({ schema: Schema.Struct({ name: Schema.String, age: Schema.Int }), name: "Person" })
 const request = Effect.runSync(Effect.fromResult(Extraction.toRequest(person, "", { model: "gpt-5.4-mini" })))
 const schema = Result.getOrThrow(Extraction.jsonSchema(person)) as Record<string, unknown>
-const llm = OpenAi.layer({ baseUrl: baseURL }).pipe(Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetch)))
+const llm = OpenAi.layer({ baseUrl: baseURL })
 
 const library = Effect.forEach(texts, (text) => Extraction.extract(person, text), { concurrency, discard: true }).pipe(
   Effect.provide(llm)
 )
 
-const client = new OpenAI({ apiKey: "none", baseURL, maxRetries: 0, fetch })
+const client = new OpenAI({ apiKey: "none", baseURL, maxRetries: 0 })
 const ask = async (text: string) => {
   const { choices } = await client.chat.completions.create({
     model: request.model,

@@ -1,5 +1,6 @@
 /** This library over HTTP to a simulator in the same process. */
 import { Layer } from "effect"
+import { Transport } from "effect-instructor"
 import { OpenAi } from "effect-instructor/openai"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 
@@ -19,10 +20,10 @@ export const bare = (options: OpenAiSimulator.Options, client?: ClientOptions) =
     connect: (baseUrl) => withTransport(OpenAi.layerProvider({ ...client, baseUrl }))
   })
 
-/** The transport of the SDK: the built-in `fetch`, unless a test file chooses another. */
-const transport: { layer: Layer.Layer<never> } = { layer: Layer.empty }
+/** The transport of the platform, unless a test file chooses another. */
+const transport: { layer: Layer.Layer<Transport.Transport> } = { layer: Transport.layer }
 
-export const useTransport = (layer: Layer.Layer<never>): void => {
+export const useTransport = (layer: Layer.Layer<Transport.Transport>): void => {
   transport.layer = layer
 }
 

@@ -1,7 +1,6 @@
 /** The `Llm` of a command, from the environment and its flags. */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import { Fetch } from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -10,8 +9,9 @@ import * as LlmBudget from "../../middleware/budget/LlmBudget.ts"
 import * as LlmCache from "../../middleware/cache/LlmCache.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import * as NodeLlmCache from "../../node/NodeLlmCache.ts"
-import * as NodeFetch from "../../node/transport/NodeFetch.ts"
+import * as NodeTransport from "../../node/NodeTransport.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
+import { Transport } from "../../transport/Transport.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 
 export interface Options {
@@ -54,11 +54,11 @@ const provider = (baseUrlFlag: string | undefined, sends: boolean): Layer.Layer<
           "No model is configured. Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url"
         )
       }
-      const fetch = yield* NodeFetch.make()
+      const transport = yield* NodeTransport.make()
       return OpenAi.layerProvider({
         apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
         baseUrl,
         model
-      }).pipe(Layer.provide(Layer.succeed(Fetch, fetch)))
+      }).pipe(Layer.provide(Layer.succeed(Transport, transport)))
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
   )

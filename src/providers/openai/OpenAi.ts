@@ -1,12 +1,12 @@
 /**
- * OpenAI and servers that speak its Chat Completions protocol (Azure, Ollama, vLLM, llama.cpp), over the `openai` SDK.
+ * OpenAI and servers that speak its Chat Completions protocol (Azure, Ollama, vLLM, llama.cpp). Requests are sent by the
+ * transport of the platform; `layerClient` sends them through a client of the `openai` SDK.
  *
  * @since 0.1.0
  */
 import type * as Config from "effect/Config"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { Fetch } from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
@@ -17,13 +17,13 @@ import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { Pricing } from "../../llm/Pricing.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import type { DialectInput } from "../../schema/dialects/builtIn.ts"
-import { hintFor, problemOf, publicUrl } from "./internal/baseUrl.ts"
+import * as Transport from "../../transport/Transport.ts"
+import * as ProtocolLlm from "../internal/protocolLlm.ts"
 import * as Client from "./internal/client.ts"
 import * as ConfigSources from "./internal/config.ts"
-import { type Connection, makeComplete, makeStream } from "./internal/llm.ts"
 import { openAiPricing } from "./internal/prices.ts"
+import * as Protocol from "./internal/protocol.ts"
 import * as Request from "./internal/request.ts"
-import * as Secrets from "./internal/secrets.ts"
 
 /**
  * The model for extractions when neither the extraction nor the layer names one. It is small, current, and supports
@@ -217,9 +217,13 @@ export const layerConfig = (
 export const layerProvider = (options: ClientOptions): Layer.Layer<Llm.Llm> =>
   Layer.effect(
     Llm.Llm,
-    Effect.map(Fetch, (fetch) => {
-      const client = Client.make({ ...options, baseUrl: options.baseUrl ?? defaultBaseUrl }, fetch)
-      return fromClient(client, options, Client.pastSdk, fetch)
+    Effect.map(Transport.current, (transport) => {
+      const provider = options.provider ?? "openai"
+      return toLlm(
+        Protocol.make({ ...options, provider, baseUrl: options.baseUrl ?? defaultBaseUrl }),
+        transport,
+        options
+      )
     })
   )
 
@@ -270,7 +274,7 @@ export const layerClient = (
  * @since 0.1.0
  */
 export const make = (client: OpenAI, options?: ProviderOptions): Llm.Llm["Service"] =>
-  fromClient(client, options, (signal) => ({ signal }))
+  toLlm(Client.toProtocol(client, options?.provider ?? "openai"), Client.toTransport(client), options)
 
 /**
  * The body of `POST /chat/completions` for a request. Use it for dry runs, or to send requests in another way. It fails
@@ -297,35 +301,14 @@ export const make = (client: OpenAI, options?: ProviderOptions): Llm.Llm["Servic
  */
 export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason> => Request.toBody(request)
 
-const fromClient = (
-  client: OpenAI,
-  options: ProviderOptions | undefined,
-  abortedBy: Connection["abortedBy"],
-  fetch?: typeof globalThis.fetch
-): Llm.Llm["Service"] => {
-  const provider = options?.provider ?? "openai"
-  const secrets = Secrets.make(client)
-  const origin = secrets.redact(publicUrl(client.baseURL).replace(/\/$/, ""))
-  const url = `${origin}/chat/completions`
-  const connection: Connection = {
-    client,
-    provider,
-    url,
-    problem: problemOf(client.baseURL, url),
-    baseUrlHint: secrets.redact(hintFor(client.baseURL)),
-    secrets,
-    timeout: Duration.fromInputUnsafe(options?.requestTimeout ?? "10 minutes"),
-    server: { answered: false, probed: false },
-    fetch,
-    abortedBy
-  }
-  return Llm.make({
-    provider,
-    origin,
+const toLlm = (
+  protocol: ReturnType<typeof Protocol.make>,
+  transport: Transport.Transport["Service"],
+  options: ProviderOptions | undefined
+): Llm.Llm["Service"] =>
+  ProtocolLlm.make(protocol, transport, {
     model: options?.model ?? defaultModel,
     dialect: options?.dialect ?? "openai",
     pricing,
-    complete: makeComplete(connection),
-    stream: makeStream(connection)
+    requestTimeout: options?.requestTimeout
   })
-}

@@ -76,8 +76,6 @@ const pairs = ({ cpu }) => {
   }
   return [
     ["`Extraction.extract` : `openai` on its own transport", of(base, "openai")],
-    ["`Extraction.extract` : `openai` over `NodeFetch`", of(base, "openai-fast")],
-    ["`Batch.results` : `openai` over `NodeFetch`", of("ours-results", "openai-fast")],
     ["`Extraction.extract` : undici alone", of(base, "undici")]
   ]
 }

@@ -40,7 +40,6 @@ const all = {
   "ours-elements": "effect-instructor, a list of one, streamed",
   "ours-fetch": "effect-instructor, built-in `fetch`",
   "undici": "undici alone, Zod",
-  "openai-fast": "`openai` over `NodeFetch`, Zod",
   "openai": "`openai`, Zod",
   "effect": "Effect's `LanguageModel.generateObject`",
   "ai": "Vercel AI SDK",

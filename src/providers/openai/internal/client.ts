@@ -1,41 +1,58 @@
-/** The SDK's client for the options of a layer. */
-import * as Redacted from "effect/Redacted"
-import { OpenAI } from "openai"
+/** A client of the SDK as a transport: it knows where its requests go and how they are signed. */
+import * as Predicate from "effect/Predicate"
+import type { OpenAI } from "openai"
+import { fromFetch, type Transport } from "../../../transport/Transport.ts"
+import * as Secrets from "../../internal/secrets.ts"
+import * as Server from "../../internal/server.ts"
+import type { Protocol } from "../../Protocol.ts"
+import { fromServer, path } from "./protocol.ts"
 
-export interface Options {
-  readonly apiKey?: Redacted.Redacted | undefined
-  readonly baseUrl: string
-  readonly organization?: string | undefined
-  readonly project?: string | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-}
-
-/** The SDK requires a key, even for servers that need none. */
-export const noKey = "none"
-
-export const make = (options: Options, fetch: typeof globalThis.fetch): OpenAI =>
-  new OpenAI({
-    apiKey: options.apiKey === undefined ? noKey : Redacted.value(options.apiKey),
-    adminAPIKey: null,
-    organization: options.organization ?? null,
-    project: options.project ?? null,
-    webhookSecret: null,
-    baseURL: options.baseUrl,
-    ...(options.headers !== undefined && { defaultHeaders: options.headers }),
-    maxRetries: 0,
-    logLevel: "off",
-    fetch: (url, init?: InitPastSdk) => fetch(url, { ...init, signal: init?.abortedBy ?? init?.signal ?? null })
+export const toProtocol = (client: OpenAI, provider: string): Protocol => {
+  const { baseURL } = client
+  const server = Server.make({
+    provider,
+    baseUrl: baseURL,
+    path,
+    secrets: Secrets.make({
+      baseUrl: baseURL,
+      // Element access, because the SDK has no public way to read the options of a client.
+      headers: client["_options"].defaultHeaders,
+      fixed: [client.adminAPIKey],
+      // The key may be a function that returns another one for each request.
+      key: () => client.apiKey
+    })
   })
-
-interface InitPastSdk extends RequestInit {
-  readonly abortedBy?: AbortSignal
+  // Its `fetch` is not known, so it cannot be asked for TLS.
+  server.state.probed = true
+  return fromServer(server, server.url, {})
 }
 
-/**
- * Hot. The SDK combines the signal of a request with one of its own, for its timeouts, which takes 20 µs a request. Our
- * signal includes our timeouts already, so it reaches `fetch` past the SDK, among the options that the SDK passes on
- * unchanged.
- */
-export const pastSdk = (signal: AbortSignal): OpenAI.RequestOptions => ({
-  fetchOptions: { abortedBy: signal } as NonNullable<OpenAI.RequestOptions["fetchOptions"]>
-})
+/** The longest delay of a timer. The SDK's own timeout must not fire before the deadline. */
+const maxTimer = 2 ** 31 - 1
+
+export const toTransport = (client: OpenAI): Transport["Service"] =>
+  fromFetch((_, init) =>
+    client.post(path, {
+      // An object, because some clients find the model in it.
+      body: JSON.parse(init?.body as string) as object,
+      maxRetries: 0,
+      timeout: maxTimer,
+      signal: init?.signal ?? null,
+      fetchOptions: { redirect: "manual" }
+    }).asResponse().catch(toResponse)
+  )
+
+/** The SDK throws responses with an error status, after it has read them. */
+const toResponse = (error: unknown): Response => {
+  if (!(error instanceof Error) || !Predicate.hasProperty(error, "status") || !Predicate.isNumber(error.status)) {
+    throw error
+  }
+  const { headers, status } = error as Error & { readonly status: number; readonly headers: Headers | undefined }
+  const reported = Predicate.hasProperty(error, "error") ? error.error : undefined
+  const text = reported === undefined
+    ? error.message.replace(new RegExp(`^${status} (?:status code \\(no body\\)$)?`), "")
+    : JSON.stringify({ error: reported })
+  return new Response(hasBody(status) ? text : null, { status, headers: headers ?? {} })
+}
+
+const hasBody = (status: number): boolean => status !== 204 && status !== 205 && status !== 304

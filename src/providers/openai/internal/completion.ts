@@ -1,52 +1,45 @@
 /** A chat completion on the wire → `Completion`. What a server omits or gets wrong is reported, never guessed. */
-import * as AiError from "effect/ai/AiError"
-import type * as Response from "effect/ai/Response"
+import type * as AiResponse from "effect/ai/Response"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { APIError } from "openai"
 import type { Completion } from "../../../llm/Completion.ts"
-import type { LlmError } from "../../../llm/LlmError.ts"
 import type { ToolCall } from "../../../llm/LlmRequest.ts"
 import * as Usage from "../../../llm/Usage.ts"
-import { type Context, fail } from "./context.ts"
-import { incomplete } from "./error.ts"
-import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
-import type { Secrets } from "./secrets.ts"
+import type { Headers, Response } from "../../../transport/Transport.ts"
+import { readWindows } from "../../internal/rateLimit.ts"
+import type { Secrets } from "../../internal/secrets.ts"
+import { incomplete, invalid, type Server } from "../../internal/server.ts"
+import type { Failure } from "../../Protocol.ts"
+import { errorIn, fromInside } from "./error.ts"
 
 /** The completion in the body of a response with status 200. The content type does not matter, the JSON does. */
-export const fromText = (
-  text: string,
-  headers: Headers,
+export const fromResponse = (
+  { body: text, headers }: Response<string>,
   requestedModel: string,
-  context: Context
-): Result.Result<Completion, LlmError | APIError> => {
+  server: Server,
+  nowMillis: () => number
+): Result.Result<Completion, Failure> => {
   const parsed = Result.try((): unknown => JSON.parse(text))
-  if (Result.isFailure(parsed)) return Result.fail(unreadable(text, headers, context))
+  if (Result.isFailure(parsed)) return Result.fail(unreadable(text, headers, server))
   const body = parsed.success
-  if (!Predicate.isObject(body)) return invalid(`the response is ${kindOf(body)}, not a chat completion`, context)
+  if (!Predicate.isObject(body)) {
+    return Result.fail(invalid(`the response is ${kindOf(body)}, not a chat completion`, server))
+  }
   const error = errorIn(body, false)
-  if (error !== undefined) return Result.fail(new APIError(undefined, error, undefined, headers))
-  const completion = fromBody(body, headers, requestedModel, context.secrets)
+  if (error !== undefined) return Result.fail(fromInside(error, headers, server, nowMillis()))
+  const completion = fromBody(body, headers, requestedModel, server.secrets)
   return typeof completion === "string"
-    ? invalid(completion, context, reported(body["usage"]))
+    ? Result.fail(invalid(completion, server, reported(body["usage"])))
     : Result.succeed(completion)
 }
 
-/** The error in a body or in an event. Some servers send one with the status 200. */
-export const errorIn = (data: unknown, isError: boolean): object | undefined => {
-  const error = Predicate.isObject(data) ? data["error"] : undefined
-  if (Predicate.isObject(error)) return error
-  if (Predicate.isNotNullish(error) && error !== false && error !== "") return { message: JSON.stringify(error) }
-  return isError ? (Predicate.isObject(data) ? data : { message: String(data) }) : undefined
-}
-
 /** JSON that is broken or missing may arrive whole the next time; a page comes from a server of another kind. */
-const unreadable = (text: string, headers: ResponseHeaders, context: Context): LlmError => {
+const unreadable = (text: string, headers: Headers, server: Server): Failure => {
   const start = text.trimStart()[0]
-  if (start === undefined) return incomplete("the response has an empty body", context)
-  return start === "{" || start === "[" || /json/i.test(headers.get("content-type") ?? "")
-    ? incomplete("the response is not valid JSON", context)
-    : fail(context, invalidResponse("the server answered with something that is not JSON", context))
+  if (start === undefined) return incomplete("the response has an empty body", server)
+  return start === "{" || start === "[" || /json/i.test(headers["content-type"] ?? "")
+    ? incomplete("the response is not valid JSON", server)
+    : invalid("the server answered with something that is not JSON", server)
 }
 
 const kindOf = (value: unknown): string => {
@@ -55,16 +48,10 @@ const kindOf = (value: unknown): string => {
   return `a ${typeof value}`
 }
 
-const invalid = (problem: string, context: Context, usage?: Usage.Usage): Result.Result<never, LlmError> =>
-  Result.fail(fail(context, invalidResponse(problem, context), usage))
-
-const invalidResponse = (problem: string, { baseUrlHint, url }: Context): AiError.InvalidResponseError =>
-  new AiError.InvalidResponseError({ description: `${problem} (POST ${url}). ${baseUrlHint}` })
-
 /** The completion, or what is wrong with the body. */
 const fromBody = (
   body: { readonly [key: string]: unknown },
-  headers: ResponseHeaders,
+  headers: Headers,
   requestedModel: string,
   { redact }: Secrets
 ): Completion | string => {
@@ -115,7 +102,7 @@ const toolCalls = (calls: unknown, redact: Secrets["redact"]): ReadonlyArray<Too
   })
 }
 
-export const finishReason = (reason: unknown): Response.FinishReason => {
+export const finishReason = (reason: unknown): AiResponse.FinishReason => {
   switch (reason) {
     case "stop":
     case "length":

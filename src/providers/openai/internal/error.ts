@@ -1,41 +1,56 @@
-/** What the SDK throws → `LlmError`, by status, code and body. */
+/** Errors that OpenAI's protocol reports → `Failure`, by status, code and body. */
 import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
-import { APIConnectionError, APIError } from "openai"
+import * as Result from "effect/Result"
 import type { RateLimitWindow } from "../../../llm/Completion.ts"
 import * as LlmError from "../../../llm/LlmError.ts"
 import type { Usage } from "../../../llm/Usage.ts"
-import * as Connection from "./connection.ts"
-import { type Context, fail } from "./context.ts"
-import { clampLevel, parseGoDuration, readRetryAfter, readWindows } from "./rateLimit.ts"
+import type { Headers, Response } from "../../../transport/Transport.ts"
+import * as Connection from "../../internal/connection.ts"
+import { clampLevel, parseGoDuration, readRetryAfter, readWindows } from "../../internal/rateLimit.ts"
+import type { Server } from "../../internal/server.ts"
+import type { Failure } from "../../Protocol.ts"
 
-/** A failure before the answer had begun. */
-export const toError = (cause: unknown, context: Context, nowMillis: number): LlmError.LlmError =>
-  isResponse(cause) ? response(cause, context, nowMillis) : fail(context, Connection.toReason(cause, context))
+/** The failure that a response with an error status reports. */
+export const fromResponse = (
+  { body, headers, status }: Response<string>,
+  server: Server,
+  nowMillis: number
+): Failure => {
+  const data = Result.getOrUndefined(Result.try((): unknown => JSON.parse(body)))
+  return toFailure({ status, headers, error: errorIn(data, true) ?? {}, text: body }, server, nowMillis)
+}
 
-/** A failure inside an answer that had begun, with the usage that the answer had reported by then. */
-export const toErrorInside = (
-  cause: unknown,
-  context: Context,
+/** The failure that an answer with the status 200 reports, with the usage that it had reported by then. */
+export const fromInside = (
+  error: Fields,
+  headers: Headers,
+  server: Server,
   nowMillis: number,
-  usage: Usage | undefined
-): LlmError.LlmError =>
-  isResponse(cause)
-    ? response(cause, context, nowMillis, usage)
-    : incomplete(Connection.describe(cause), context, usage)
+  usage?: Usage
+): Failure => toFailure({ status: undefined, headers, error, text: "" }, server, nowMillis, usage)
 
-const isResponse = (cause: unknown): cause is APIError =>
-  cause instanceof APIError && !(cause instanceof APIConnectionError)
+/** The error in a body or in an event. Some servers send one with the status 200. */
+export const errorIn = (data: unknown, isError: boolean): Fields | undefined => {
+  const error = Predicate.isObject(data) ? data["error"] : undefined
+  if (Predicate.isObject(error)) return error
+  if (Predicate.isNotNullish(error) && error !== false && error !== "") {
+    return { message: Predicate.isString(error) ? error : JSON.stringify(error) }
+  }
+  if (!isError || data === undefined) return undefined
+  return Predicate.isObject(data) ? data : { message: JSON.stringify(data) }
+}
 
-export const incomplete = (description: string, context: Context, usage?: Usage): LlmError.LlmError =>
-  fail(
-    context,
-    new LlmError.IncompleteResponseError({
-      description: `${context.secrets.scrub(description)} (POST ${context.url})`
-    }),
-    usage
-  )
+type Fields = { readonly [key: string]: unknown }
+
+interface Reported {
+  readonly status: number | undefined
+  readonly headers: Headers
+  readonly error: Fields
+  /** The whole body, for servers whose errors are no JSON. */
+  readonly text: string
+}
 
 const quotaCodes = new Set([
   "insufficient_quota",
@@ -66,52 +81,56 @@ interface Facts {
   readonly description: string
 }
 
-const response = (error: APIError, context: Context, nowMillis: number, usage?: Usage): LlmError.LlmError => {
-  const { headers, status } = error
-  context.server.answered = true
-  const facts = readFacts(error, context, nowMillis)
+const toFailure = (reported: Reported, server: Server, nowMillis: number, usage?: Usage): Failure => {
+  const { headers, status } = reported
+  server.state.answered = true
+  const requestId = headers["x-request-id"]
+  const facts = readFacts(reported, server, nowMillis)
   const code = facts.code ?? facts.type
   const limit = readLimit(facts)
   const rateLimits = readAllWindows(headers, facts.message)
-  return new LlmError.LlmError({
-    provider: context.provider,
+  return {
     reason: plainHttpRefused.test(facts.message)
-      ? Connection.unreachable(Connection.needsTls, context)
-      : obey(headers?.get("x-should-retry"), classify(facts, context), facts),
+      ? Connection.unreachable(Connection.needsTls, server)
+      : obey(headers["x-should-retry"], classify(facts, server), facts),
     ...(status !== undefined && { status }),
     ...(code !== undefined && { code }),
-    ...(Predicate.isString(error.requestID) && { requestId: context.secrets.scrub(error.requestID) }),
+    ...(requestId !== undefined && { requestId: server.secrets.scrub(requestId) }),
     ...(facts.delay !== undefined && { serverDelay: facts.delay }),
     ...(limit !== undefined && { limit }),
     ...(rateLimits !== undefined && { rateLimits }),
     ...(usage !== undefined && { usage })
-  })
+  }
 }
 
-const readFacts = (error: APIError, { secrets: { scrub }, url }: Context, nowMillis: number): Facts => {
+const readFacts = (
+  { error, headers, status, text: body }: Reported,
+  { secrets: { scrub }, url }: Server,
+  nowMillis: number
+): Facts => {
   const read = (value: unknown): string | undefined => {
     const string = text(value)
     return string === undefined ? undefined : scrub(string)
   }
-  const message = shorten(scrub(bodyMessage(error)))
-  const code = read(error.code)
-  const type = read(error.type)
+  const message = shorten(scrub(messageOf(error) ?? body))
+  const code = read(error["code"])
+  const type = read(error["type"])
   return {
     // An error inside a body or a stream whose status is 200 may have the status that it deserves for a code.
-    status: error.status ?? (/^[45]\d\d$/.test(code ?? "") ? Number(code) : undefined),
+    status: status ?? (/^[45]\d\d$/.test(code ?? "") ? Number(code) : undefined),
     code,
     type,
     message,
-    param: read(error.param),
-    delay: (error.headers === undefined ? undefined : readRetryAfter(error.headers, nowMillis)) ?? delayIn(message),
+    param: read(error["param"]),
+    delay: readRetryAfter(headers, nowMillis) ?? delayIn(message),
     description: AiError.buildErrorDescription({
-      status: error.status ?? 0,
+      status: status ?? 0,
       message,
       method: "POST",
       url,
       errorCode: code,
       errorType: type,
-      requestId: read(error.requestID),
+      requestId: read(headers["x-request-id"]),
       body: undefined
     })
   }
@@ -120,9 +139,10 @@ const readFacts = (error: APIError, { secrets: { scrub }, url }: Context, nowMil
 const text = (value: unknown): string | undefined =>
   Predicate.isString(value) ? value : Predicate.isNumber(value) ? String(value) : undefined
 
-const bodyMessage = (error: APIError): string =>
-  (Predicate.hasProperty(error.error, "message") ? text(error.error.message) : text(error.error)) ??
-    error.message.replace(/^\d{3} /, "")
+/** `detail` is what servers made with FastAPI say. */
+const messageOf = (error: Fields): string | undefined =>
+  text(error["message"]) ?? text(error["detail"]) ??
+    (Object.keys(error).length === 0 ? undefined : JSON.stringify(error))
 
 const maxMessage = 500
 
@@ -131,7 +151,7 @@ const shorten = (message: string): string =>
 
 /** `x-should-retry` overrules what the status says. */
 const obey = (
-  shouldRetry: string | null | undefined,
+  shouldRetry: string | undefined,
   reason: LlmError.Reason,
   { description }: Facts
 ): LlmError.Reason => {
@@ -140,7 +160,7 @@ const obey = (
   return reason
 }
 
-const classify = (facts: Facts, { baseUrlHint, secrets }: Context): LlmError.Reason => {
+const classify = (facts: Facts, { baseUrlHint, secrets }: Server): LlmError.Reason => {
   const { code, description, message, status, type } = facts
   if (quotaCodes.has(code ?? "") || quotaCodes.has(type ?? "") || status === 402) {
     return new AiError.QuotaExhaustedError({ http: { body: message } })
@@ -200,8 +220,8 @@ const delayIn = (message: string): Duration.Duration | undefined => {
 }
 
 /** The windows of the headers, or else the one that the message quotes. */
-const readAllWindows = (headers: Headers | undefined, message: string): ReadonlyArray<RateLimitWindow> | undefined => {
-  const windows = headers === undefined ? undefined : readWindows(headers)
+const readAllWindows = (headers: Headers, message: string): ReadonlyArray<RateLimitWindow> | undefined => {
+  const windows = readWindows(headers)
   if (windows !== undefined) return windows
   const quoted = windowIn(message)
   return quoted === undefined ? undefined : [quoted]

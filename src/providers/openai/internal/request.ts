@@ -22,19 +22,63 @@ type FunctionCall = OpenAI.OpenAI.ChatCompletionMessageFunctionToolCall
 
 /** Fails only for files that Chat Completions does not accept. */
 export const toBody = (request: LlmRequest): Result.Result<Body, AiError.InvalidUserInputError> => {
+  return Result.map(toMessages(request), (messages) => ({
+    model: request.model,
+    messages,
+    ...toFormat(request.output),
+    ...toParameters(request.parameters)
+  }))
+}
+
+const toMessages = (request: LlmRequest): Result.Result<Array<MessageParam>, AiError.InvalidUserInputError> => {
   const messages: Array<MessageParam> = []
   for (const message of request.messages) {
     const param = toMessage(message)
     if (Result.isFailure(param)) return Result.fail(param.failure)
     messages.push(param.success)
   }
-  return Result.succeed({
-    model: request.model,
-    messages,
-    ...toFormat(request.output),
-    ...toParameters(request.parameters)
-  })
+  return Result.succeed(messages)
 }
+
+/** The JSON text of the body. Fails also for parameters that JSON cannot express. */
+export const toText = (
+  request: LlmRequest,
+  streaming: boolean
+): Result.Result<string, AiError.InvalidUserInputError> => {
+  const tail = tailOf(request.output)(request.parameters)
+  if (tail === false) {
+    return Result.flatMap(toBody(request), (body) => write(streaming ? { ...body, ...streamed } : body))
+  }
+  const messages = toMessages(request)
+  return Result.isFailure(messages) ? Result.fail(messages.failure) : Result.succeed(
+    `{"model":${JSON.stringify(request.model)},"messages":${JSON.stringify(messages.success)}${tail}${
+      streaming ? streamedTail : "}"
+    }`
+  )
+}
+
+const streamed = { stream: true, stream_options: { include_usage: true } }
+const streamedTail = `,${JSON.stringify(streamed).slice(1)}`
+
+const write = (body: object): Result.Result<string, AiError.InvalidUserInputError> =>
+  Result.try({
+    try: () => JSON.stringify(body),
+    catch: (error) =>
+      new AiError.InvalidUserInputError({
+        description: `The parameters of the request cannot be written as JSON: ${String(error)}`
+      })
+  })
+
+/** What follows the messages: the same text for all requests of an extraction, whose schema may be long. */
+const tailOf = memoize((output: OutputFormat) =>
+  memoize((parameters: Parameters): string | false => {
+    const tail = { ...toFormat(output), ...toParameters(parameters) }
+    // Extra parameters may replace any other.
+    if (["model", "messages", "stream", "stream_options"].some((name) => name in tail)) return false
+    const text = Result.getOrUndefined(write(tail))
+    return text === undefined ? false : text === "{}" ? "" : `,${text.slice(1, -1)}`
+  })
+)
 
 // All requests of an extraction share one output format and one set of parameters.
 const toFormat = memoize((output: OutputFormat): Partial<Body> => {

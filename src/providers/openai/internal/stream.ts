@@ -1,29 +1,24 @@
 /** The chunks of a streamed chat completion → `CompletionPart`s. */
 import * as Predicate from "effect/Predicate"
-import type { Completion, CompletionPart } from "../../../llm/Completion.ts"
+import * as Result from "effect/Result"
+import type { CompletionPart } from "../../../llm/Completion.ts"
 import * as Usage from "../../../llm/Usage.ts"
+import type { Head } from "../../../transport/Transport.ts"
+import { readWindows } from "../../internal/rateLimit.ts"
+import { incomplete, type Server } from "../../internal/server.ts"
+import type { Collector } from "../../Protocol.ts"
 import { contentText, finishReason, usage } from "./completion.ts"
-import { readWindows, type ResponseHeaders } from "./rateLimit.ts"
-import type { Secrets } from "./secrets.ts"
-import type { Piece } from "./template.ts"
-
-/** Collects chunks into a completion. */
-export interface Collector {
-  /** Adds a chunk, and appends the parts that it contains to `out`. */
-  readonly add: (chunk: unknown, out: Array<CompletionPart>) => void
-  /** Adds a chunk that differs from the one before it only in its piece of the answer. */
-  readonly append: (piece: Piece, out: Array<CompletionPart>) => void
-  /** The completion, or `undefined` if the stream ended before it had a finish reason. */
-  readonly finish: () => Completion | undefined
-  /** The usage, where the stream has reported it. */
-  readonly usage: () => Usage.Usage | undefined
-}
+import { errorIn, fromInside } from "./error.ts"
+import * as Template from "./template.ts"
 
 export const makeCollector = (
-  headers: ResponseHeaders,
+  { headers }: Head,
   requestedModel: string,
-  { redact }: Secrets
+  server: Server,
+  nowMillis: () => number
 ): Collector => {
+  const { redact } = server.secrets
+  const template = Template.make()
   const rateLimits = readWindows(headers)
   const text: Array<string> = []
   const refusal: Array<string> = []
@@ -49,37 +44,56 @@ export const makeCollector = (
     out.push({ _tag: "ToolArgumentsDelta", index, delta: args })
   }
 
+  const append = ({ call, delta }: Template.Piece, out: Array<CompletionPart>): void => {
+    if (delta === "") return
+    if (call === undefined) {
+      text.push(delta)
+      out.push({ _tag: "TextDelta", delta })
+    } else {
+      calls.get(call)?.args.push(delta)
+      out.push({ _tag: "ToolArgumentsDelta", index: call, delta })
+    }
+  }
+
+  const add = (chunk: unknown, out: Array<CompletionPart>): void => {
+    if (!Predicate.isObject(chunk)) return
+    if (Predicate.isString(chunk["id"])) id = chunk["id"]
+    if (Predicate.isString(chunk["model"])) model = chunk["model"]
+    if (Predicate.isObject(chunk["usage"])) used = usage(chunk["usage"])
+    if (Predicate.isString(chunk["service_tier"])) serviceTier = chunk["service_tier"]
+    const choice: unknown = Array.isArray(chunk["choices"]) ? chunk["choices"][0] : undefined
+    if (!Predicate.isObject(choice)) return
+    if (Predicate.isNotNullish(choice["finish_reason"])) reason = choice["finish_reason"]
+    const delta = choice["delta"]
+    if (!Predicate.isObject(delta)) return
+    if (Predicate.isString(delta["refusal"])) refusal.push(delta["refusal"])
+    const added = contentText(delta["content"])
+    if (added !== "") {
+      text.push(added)
+      out.push({ _tag: "TextDelta", delta: added })
+    }
+    const deltas = delta["tool_calls"]
+    if (Array.isArray(deltas)) deltas.forEach((delta: unknown, position) => addCall(delta, position, out))
+  }
+
+  const reported = () => used.unreported > 0 ? undefined : used
+
   return {
-    usage: () => used.unreported > 0 ? undefined : used,
-    append: ({ call, delta }, out) => {
-      if (delta === "") return
-      if (call === undefined) {
-        text.push(delta)
-        out.push({ _tag: "TextDelta", delta })
-      } else {
-        calls.get(call)?.args.push(delta)
-        out.push({ _tag: "ToolArgumentsDelta", index: call, delta })
+    usage: reported,
+    event: (name, data, out) => {
+      if (data === "[DONE]") return "end"
+      const piece = name === "" ? template.match(data) : undefined
+      if (piece !== undefined) {
+        append(piece, out)
+        return undefined
       }
-    },
-    add: (chunk, out) => {
-      if (!Predicate.isObject(chunk)) return
-      if (Predicate.isString(chunk["id"])) id = chunk["id"]
-      if (Predicate.isString(chunk["model"])) model = chunk["model"]
-      if (Predicate.isObject(chunk["usage"])) used = usage(chunk["usage"])
-      if (Predicate.isString(chunk["service_tier"])) serviceTier = chunk["service_tier"]
-      const choice: unknown = Array.isArray(chunk["choices"]) ? chunk["choices"][0] : undefined
-      if (!Predicate.isObject(choice)) return
-      if (Predicate.isNotNullish(choice["finish_reason"])) reason = choice["finish_reason"]
-      const delta = choice["delta"]
-      if (!Predicate.isObject(delta)) return
-      if (Predicate.isString(delta["refusal"])) refusal.push(delta["refusal"])
-      const added = contentText(delta["content"])
-      if (added !== "") {
-        text.push(added)
-        out.push({ _tag: "TextDelta", delta: added })
-      }
-      const deltas = delta["tool_calls"]
-      if (Array.isArray(deltas)) deltas.forEach((delta: unknown, position) => addCall(delta, position, out))
+      const parsed = Result.try((): unknown => JSON.parse(data))
+      if (Result.isFailure(parsed)) return incomplete(messageOf(parsed.failure), server, reported())
+      const error = errorIn(parsed.success, name === "error")
+      if (error !== undefined) return fromInside(error, headers, server, nowMillis(), reported())
+      add(parsed.success, out)
+      template.learn(data, parsed.success)
+      return undefined
     },
     finish: () =>
       reason === undefined ? undefined : {
@@ -99,3 +113,5 @@ export const makeCollector = (
       }
   }
 }
+
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)

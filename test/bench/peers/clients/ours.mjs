@@ -1,6 +1,5 @@
 import { Effect, Layer, ManagedRuntime, Result, Schema, Stream } from "effect"
 import { Batch, Extraction, ExtractionStream } from "effect-instructor"
-import { NodeFetch } from "effect-instructor/node"
 import { OpenAi } from "effect-instructor/openai"
 
 const person = Extraction.make({
@@ -44,7 +43,7 @@ const ways = {
     )
 }
 
-export default (way, transport = NodeFetch.layer()) => (baseURL) => {
+export default (way, transport = Layer.empty) => (baseURL) => {
   const runtime = ManagedRuntime.make(OpenAi.layer({ baseUrl: baseURL }).pipe(Layer.provide(transport)))
   return { all: (texts, concurrency, check) => runtime.runPromise(ways[way](texts, concurrency, check)) }
 }

@@ -8,9 +8,7 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Predicate from "effect/Predicate"
 import * as RegEx from "effect/RegExp"
 import * as Result from "effect/Result"
-import type { OpenAI } from "openai"
 import { publicUrl } from "./baseUrl.ts"
-import { noKey } from "./client.ts"
 
 export interface Secrets {
   /** Whether the client has any secret. */
@@ -23,19 +21,25 @@ export interface Secrets {
 
 const mark = "<redacted>"
 
-export const make = (client: OpenAI): Secrets => {
-  // Element access, because the SDK has no public way to read the options of a client.
-  const fixed = [client.adminAPIKey, ...headerSecrets(client["_options"].defaultHeaders), ...urlSecrets(client.baseURL)]
-  // A key may be a function that returns another one for each request.
+export const make = (options: {
+  readonly baseUrl: string
+  /** The headers of every request. */
+  readonly headers: unknown
+  /** Secrets with a name of their own. */
+  readonly fixed?: ReadonlyArray<string | null | undefined> | undefined
+  /** The key, where it may change from request to request. */
+  readonly key?: (() => string | null | undefined) | undefined
+}): Secrets => {
+  const fixed = [...options.fixed ?? [], ...headerSecrets(options.headers), ...urlSecrets(options.baseUrl)]
   const keys = new Set<string>()
   let last: string | null | undefined
-  let pattern: RegExp | undefined
+  let pattern: RegExp | undefined = toPattern(fixed.filter(Predicate.isString))
 
   const current = (): RegExp | undefined => {
-    const key = client.apiKey
+    const key = options.key?.()
     if (key !== last) {
       last = key
-      if (key !== null && key !== noKey) remember(keys, key)
+      if (Predicate.isString(key)) remember(keys, key)
       pattern = toPattern([...fixed, ...keys].filter(Predicate.isString))
     }
     return pattern

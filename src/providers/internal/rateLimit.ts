@@ -5,12 +5,8 @@
  * cannot represent.
  */
 import * as Duration from "effect/Duration"
-import type { RateLimitWindow } from "../../../llm/Completion.ts"
-
-/** The part of the Fetch API's `Headers` that is read here. */
-export interface ResponseHeaders {
-  readonly get: (name: string) => string | null
-}
+import type { RateLimitWindow } from "../../llm/Completion.ts"
+import type { Headers } from "../../transport/Transport.ts"
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -33,19 +29,19 @@ export const parseGoDuration = (text: string): Duration.Duration | undefined => 
 }
 
 /** The rate limits that the headers report, or `undefined` if they report none. OpenAI's limits are per minute. */
-export const readWindows = (headers: ResponseHeaders): ReadonlyArray<RateLimitWindow> | undefined => {
+export const readWindows = (headers: Headers): ReadonlyArray<RateLimitWindow> | undefined => {
   const requests = readWindow(headers, "requests")
   const tokens = readWindow(headers, "tokens")
   if (requests === undefined) return tokens === undefined ? undefined : [tokens]
   return tokens === undefined ? [requests] : [requests, tokens]
 }
 
-const readWindow = (headers: ResponseHeaders, unit: "requests" | "tokens"): RateLimitWindow | undefined => {
-  const limit = number(headers.get(`x-ratelimit-limit-${unit}`))
-  const remaining = number(headers.get(`x-ratelimit-remaining-${unit}`))
+const readWindow = (headers: Headers, unit: "requests" | "tokens"): RateLimitWindow | undefined => {
+  const limit = number(headers[`x-ratelimit-limit-${unit}`])
+  const remaining = number(headers[`x-ratelimit-remaining-${unit}`])
   // Some gateways send -1 or 0 for "no limit".
   if (limit === undefined || remaining === undefined || limit <= 0 || remaining < 0) return undefined
-  const reset = headers.get(`x-ratelimit-reset-${unit}`) ?? ""
+  const reset = headers[`x-ratelimit-reset-${unit}`] ?? ""
   return { unit, period: "minute", ...clampLevel(limit, remaining), resetAfter: readReset(reset) ?? Duration.zero }
 }
 
@@ -62,8 +58,8 @@ export const clampLevel = (limit: number, remaining: number) => {
   return { limit: clamped, remaining: Math.min(clamped, Math.max(0, remaining)) }
 }
 
-const number = (text: string | null): number | undefined => {
-  if (text === null || text.trim() === "") return undefined
+const number = (text: string | undefined): number | undefined => {
+  if (text === undefined || text.trim() === "") return undefined
   const value = Number(text)
   return Number.isNaN(value) ? undefined : value
 }
@@ -72,12 +68,12 @@ const number = (text: string | null): number | undefined => {
  * The delay that the server asks for: `retry-after-ms`, or `retry-after` in seconds or as an HTTP date. A delay that is
  * negative or a date that is past is no delay.
  */
-export const readRetryAfter = (headers: ResponseHeaders, nowMillis: number): Duration.Duration | undefined => {
-  const millis = number(headers.get("retry-after-ms"))
+export const readRetryAfter = (headers: Headers, nowMillis: number): Duration.Duration | undefined => {
+  const millis = number(headers["retry-after-ms"])
   if (millis !== undefined) return delay(millis)
-  const text = headers.get("retry-after")
+  const text = headers["retry-after"]
   const seconds = number(text)
   if (seconds !== undefined) return delay(seconds * 1000)
-  const at = text === null ? NaN : Date.parse(text)
+  const at = text === undefined ? NaN : Date.parse(text)
   return Number.isNaN(at) ? undefined : delay(at - nowMillis)
 }

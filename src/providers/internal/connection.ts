@@ -1,11 +1,34 @@
 /** Failures without a response: the connection could not be made, or it broke. */
 import * as AiError from "effect/ai/AiError"
 import * as Predicate from "effect/Predicate"
-import { APIConnectionTimeoutError } from "openai"
-import * as LlmError from "../../../llm/LlmError.ts"
-import type { Context } from "./context.ts"
+import * as LlmError from "../../llm/LlmError.ts"
+import type { TransportError } from "../../transport/Transport.ts"
+import type { Server } from "./server.ts"
 
-export const toReason = (cause: unknown, context: Context): LlmError.Reason => {
+export const toReason = (error: TransportError, context: Server): LlmError.Reason => {
+  const { url } = context
+  switch (error.reason) {
+    case "Timeout":
+      return network(error.description, context)
+    case "LimitExceeded":
+      return new LlmError.LimitExceeded({
+        description: `${error.description} (POST ${url})`,
+        limit: error.limit ?? "maxResponseBytes",
+        maximum: error.maximum ?? 0
+      })
+    case "Redirect":
+      return new AiError.InvalidResponseError({
+        description: `${context.secrets.scrub(error.description)} (POST ${url})`
+      })
+    case "Connection":
+      return disconnected(error.cause ?? error, context)
+  }
+}
+
+const network = (description: string, { url }: Server): LlmError.Reason =>
+  new AiError.NetworkError({ reason: "TransportError", method: "POST", url, description })
+
+const disconnected = (cause: unknown, context: Server): LlmError.Reason => {
   const { url } = context
   const failure = innermost(cause)
   const description = context.secrets.scrub(failure.message)
@@ -22,10 +45,10 @@ export const toReason = (cause: unknown, context: Context): LlmError.Reason => {
     ? new AiError.InvalidResponseError({
       description: `the server redirects to where no request can be sent: ${description} (POST ${url})`
     })
-    : new AiError.NetworkError({ reason: "TransportError", method: "POST", url, description })
+    : network(description, context)
 }
 
-export const unreachable = (description: string, { url }: Context): LlmError.UnreachableError =>
+export const unreachable = (description: string, { url }: Server): LlmError.UnreachableError =>
   new LlmError.UnreachableError({ description: `${description} (POST ${url})` })
 
 /** What a closed connection means once the server has turned out to speak TLS. */
@@ -49,9 +72,7 @@ const innermost = (error: unknown): Failure => {
   for (let at = error; at instanceof Error && depth < 5; at = next(at), depth++) {
     const code = Predicate.hasProperty(at, "code") && Predicate.isString(at.code) ? at.code : ""
     failure = {
-      message: at instanceof APIConnectionTimeoutError
-        ? "the request timed out"
-        : at.message || code || failure.message,
+      message: at.message || code || failure.message,
       code: code || at.name,
       hostname: Predicate.hasProperty(at, "hostname") ? at.hostname : undefined,
       data: Predicate.hasProperty(at, "data") ? at.data : undefined
@@ -71,7 +92,7 @@ const certificateCode = /CERT|^UNABLE_TO_|^INVALID_(?:CA|PURPOSE)$|^HOSTNAME_MIS
 const notTlsCode =
   /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNSUPPORTED_PROTOCOL|.*ALERT_PROTOCOL_VERSION)$|^EPROTO$/
 
-const invalidHeader = /invalid header|invalid character in header|to a ByteString/i
+const invalidHeader = /invalid (?:\S+ )?header|invalid character in header|to a ByteString/i
 
 const redirectProblem = /redirect|invalid url|url scheme|cross origin/i
 
@@ -79,9 +100,9 @@ const redirectProblem = /redirect|invalid url|url scheme|cross origin/i
  * Why waiting does not help, if it does not. Once the server has answered, an unknown host is an outage of the network,
  * and nonsense in place of HTTP a fault of one connection.
  */
-const hindranceOf = ({ code, data, hostname }: Failure, description: string, context: Context): string | undefined => {
+const hindranceOf = ({ code, data, hostname }: Failure, description: string, context: Server): string | undefined => {
   if (certificateCode.test(code)) return `its certificate is not accepted: ${description}`
-  if (context.server.answered) return undefined
+  if (context.state.answered) return undefined
   const url = new URL(context.url)
   if (code === "ENOTFOUND" && hostname === url.hostname) return `the host "${url.hostname}" is unknown: ${description}`
   if (notTlsCode.test(code)) {

@@ -1,0 +1,76 @@
+/** Chat Completions as pure functions. */
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Secrets from "../../internal/secrets.ts"
+import * as Server from "../../internal/server.ts"
+import type { Protocol } from "../../Protocol.ts"
+import * as Completion from "./completion.ts"
+import * as Errors from "./error.ts"
+import { toText } from "./request.ts"
+import { makeCollector } from "./stream.ts"
+
+export interface Options {
+  readonly provider: string
+  readonly apiKey?: Redacted.Redacted | undefined
+  readonly baseUrl: string
+  readonly organization?: string | undefined
+  readonly project?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+export const path = "/chat/completions"
+
+export const make = (options: Options): Protocol => {
+  const { baseUrl } = options
+  const apiKey = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
+  return fromServer(
+    Server.make({
+      provider: options.provider,
+      baseUrl,
+      path,
+      secrets: Secrets.make({ baseUrl, headers: options.headers, fixed: [apiKey] })
+    }),
+    urlOf(baseUrl),
+    headersOf(options, apiKey)
+  )
+}
+
+/** The functions that do not depend on how a request is sent. */
+export const fromServer = (
+  server: Server.Server,
+  url: string,
+  headers: Readonly<Record<string, string>>
+): Protocol => ({
+  server,
+  url: () => url,
+  headers,
+  encode: toText,
+  decode: (response, { model }, nowMillis) => Completion.fromResponse(response, model, server, nowMillis),
+  failure: (response, nowMillis) => Errors.fromResponse(response, server, nowMillis),
+  collect: (head, { model }, nowMillis) => makeCollector(head, model, server, nowMillis)
+})
+
+/** The path is appended to the base URL, before its query. */
+const urlOf = (baseUrl: string): string =>
+  Result.getOrElse(
+    Result.try(() => {
+      const url = new URL(baseUrl)
+      url.pathname = `${url.pathname.replace(/\/+$/, "")}${path}`
+      return url.href
+    }),
+    () => baseUrl
+  )
+
+/** Names in lower case, so that a header of the user replaces one of ours. */
+const headersOf = (options: Options, apiKey: string | undefined): Readonly<Record<string, string>> => {
+  const headers: Record<string, string> = {
+    accept: "application/json",
+    "content-type": "application/json",
+    "user-agent": "effect-instructor",
+    ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+    ...(options.organization !== undefined && { "openai-organization": options.organization }),
+    ...(options.project !== undefined && { "openai-project": options.project })
+  }
+  for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = value
+  return headers
+}

@@ -48,3 +48,5 @@ export * as LlmCache from "./middleware/cache/LlmCache.ts"
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 /** Where the values of an answer come from. */
 export * as Grounding from "./quality/Grounding.ts"
+/** Providers by name. */
+export * as Provider from "./providers/Provider.ts"

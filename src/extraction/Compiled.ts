@@ -48,7 +48,9 @@ const compile = memoize((dialect: Dialect) =>
         Result.map(response(extraction), (response) => ({ ...base, extraction, response, base })))
     }
     const mode = modeOf(extraction, dialect)
-    if (Result.isFailure(mode)) return Result.fail(mode.failure)
+    if (Result.isFailure(mode)) {
+      return Result.fail(mode.failure)
+    }
     return Result.flatMap(
       response(extraction),
       (response) =>

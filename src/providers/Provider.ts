@@ -154,7 +154,13 @@ const native = (
   defaults: { readonly defaultBaseUrl: string; readonly defaultModel: string },
   make: (options: Options & { readonly model: string | undefined }) => Layer.Layer<Llm.Llm>
 ): Entry => ({
-  description: { prefix, baseUrl: defaults.defaultBaseUrl, apiKeyEnv: apiKey, modes: allModes, model: defaults.defaultModel },
+  description: {
+    prefix,
+    baseUrl: defaults.defaultBaseUrl,
+    apiKeyEnv: apiKey,
+    modes: allModes,
+    model: defaults.defaultModel
+  },
   layer: (model, options) =>
     Layer.unwrap(Effect.map(settingsOf(variablesOf(prefix, apiKey, true), model, options), make))
 })

@@ -21,7 +21,8 @@ export const objects = (value: unknown): ReadonlyArray<Node> =>
 export const string = (value: unknown): string | undefined => Predicate.isString(value) ? value : undefined
 
 /** A text with something in it. */
-export const text = (value: unknown): string | undefined => Predicate.isString(value) && value !== "" ? value : undefined
+export const text = (value: unknown): string | undefined =>
+  Predicate.isString(value) && value !== "" ? value : undefined
 
 /** More tokens than this are no usage of one request, and sums of them could exceed the safe integers. */
 const maxTokens = 1_000_000_000

@@ -318,8 +318,7 @@ export const make = (client: OpenAI, options?: ProviderOptions): Llm.Llm["Servic
  * @category converting
  * @since 0.1.0
  */
-export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason> =>
-  Request.openAi.toBody(request)
+export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason> => Request.openAi.toBody(request)
 
 const toLlm = (
   protocol: ReturnType<typeof Protocol.make>,

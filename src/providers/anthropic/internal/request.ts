@@ -30,7 +30,9 @@ export const toBody = (request: LlmRequest, streams: boolean): Result.Result<obj
     if (turn.success.content.length > 0) push(turns, turn.success)
   }
   const { extra, max_tokens, output_config: effort, ...rest } = toParameters(parameters)
-  const { output_config: format, ...tools } = output.mode === "text" ? {} : toFormat(output)(model, isThinking(parameters))
+  const { output_config: format, ...tools } = output.mode === "text"
+    ? {}
+    : toFormat(output)(model, isThinking(parameters))
   const config = { ...format, ...effort, ...object(extra?.["output_config"]) }
   return Result.succeed({
     model,

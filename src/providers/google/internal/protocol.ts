@@ -88,9 +88,7 @@ const collect = (head: Head, request: LlmRequest, server: Server, nowMillis: () 
       const first = parts.calls.length
       const { calls, text } = FromResponse.add(parts, body)
       if (text !== "") out.push({ _tag: "TextDelta", delta: text })
-      calls.forEach((call, i) =>
-        out.push({ _tag: "ToolArgumentsDelta", index: first + i, delta: call.arguments })
-      )
+      calls.forEach((call, i) => out.push({ _tag: "ToolArgumentsDelta", index: first + i, delta: call.arguments }))
       return undefined
     },
     usage,

@@ -81,7 +81,10 @@ const toFormat = memoize((output: OutputFormat): Node => {
 const isBeyond = ({ jsonSchema, strict }: JsonFormat): boolean => {
   if (strict !== false) return false
   const { $defs, ...schema } = jsonSchema
-  const accepted = google.accept({ schema, definitions: object($defs) as SchemaDocument["definitions"] | undefined ?? {} })
+  const accepted = google.accept({
+    schema,
+    definitions: object($defs) as SchemaDocument["definitions"] | undefined ?? {}
+  })
   return Result.isFailure(accepted) || !accepted.success.strict
 }
 

@@ -111,7 +111,9 @@ export const choiceError = (body: { readonly [key: string]: unknown }): Fields |
   if (!Predicate.isObject(choice)) return undefined
   if (Predicate.isObject(choice["error"])) return choice["error"]
   const reason = choice["finish_reason"]
-  return failedReasons.has(reason) ? { message: `the server stopped in the midst of the answer (${String(reason)})` } : undefined
+  return failedReasons.has(reason)
+    ? { message: `the server stopped in the midst of the answer (${String(reason)})` }
+    : undefined
 }
 
 export const finishReason = (reason: unknown): AiResponse.FinishReason => {

@@ -39,7 +39,9 @@ const toMessages = (
     if (Result.isFailure(param)) return Result.fail(param.failure)
     messages.push(param.success)
   }
-  return Result.succeed(showsSchema && request.output.mode === "json_schema" ? shown(messages, request.output) : messages)
+  return Result.succeed(
+    showsSchema && request.output.mode === "json_schema" ? shown(messages, request.output) : messages
+  )
 }
 
 /** The messages with the schema at the end of the system message. */

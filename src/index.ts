@@ -10,10 +10,16 @@ export * as Batch from "./batch/Batch.ts"
 export * as BatchError from "./batch/BatchError.ts"
 /** Estimates of a batch before it runs. */
 export * as BatchEstimate from "./batch/BatchEstimate.ts"
+/** What the processes of distributed batches share. */
+export * as BatchQueue from "./batch/BatchQueue.ts"
 /** The progress of a batch while it runs. */
 export * as BatchProgress from "./batch/BatchProgress.ts"
+/** Reports of a batch as HTML. */
+export * as BatchReport from "./batch/BatchReport.ts"
 /** The figures of a batch at its end. */
 export * as BatchSummary from "./batch/BatchSummary.ts"
+/** Workers of distributed batches. */
+export * as BatchWorker from "./batch/BatchWorker.ts"
 /** The record of finished items that a batch resumes from. */
 export * as Journal from "./batch/Journal.ts"
 /** A journal in a SQL database. */

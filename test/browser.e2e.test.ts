@@ -1,13 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as fs from "node:fs"
 import * as path from "node:path"
-import { chromium } from "playwright-core"
+import * as Browser from "./support/browser.ts"
 import { root, serveScript } from "./support/script.ts"
-
-const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
-const here = fs.existsSync(executablePath)
-const name = here ? "a page in a browser" : `skipped: no browser at ${executablePath} (set CHROMIUM)`
 
 /** Runs in the page: notes what it shows each time it changes. */
 const observe = `addEventListener("DOMContentLoaded", () => {
@@ -17,17 +12,12 @@ const observe = `addEventListener("DOMContentLoaded", () => {
 })`
 
 // oxlint-disable-next-line vitest/valid-title
-describe(name, () => {
-  it.live.skipIf(!here)("shows people one by one, as the model writes them", () =>
+describe(Browser.named("a page in a browser"), () => {
+  it.live.skipIf(!Browser.isHere)("shows people one by one, as the model writes them", () =>
     Effect.gen(function*() {
       const url = yield* serveScript(path.join(root, "examples/streaming-to-browser.ts"), ["0"])
-      const browser = yield* Effect.acquireRelease(
-        // A browser in a container runs as root, which its sandbox refuses.
-        Effect.promise(() => chromium.launch({ executablePath, args: ["--no-sandbox"] })),
-        (browser) => Effect.promise(() => browser.close())
-      )
+      const { page } = yield* Browser.open({ origin: url })
       const { people, shown } = yield* Effect.promise(async () => {
-        const page = await browser.newPage()
         await page.addInitScript(observe)
         await page.goto(url)
         await page.locator("#state", { hasText: "done" }).waitFor()

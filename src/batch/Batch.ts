@@ -24,6 +24,20 @@ import * as Run from "./internal/run.ts"
 import type { Inputs, Source } from "./internal/source.ts"
 import { Journal } from "./Journal.ts"
 
+export {
+  /** @since 0.1.0 */
+  distributed,
+  /** @since 0.1.0 */
+  submit,
+  /** @since 0.1.0 */
+  type Submitted
+} from "./internal/distributed.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Options as DistributedOptions
+} from "./internal/distributed/options.ts"
+
 export type {
   /** @since 0.1.0 */
   ElementItem
@@ -47,6 +61,18 @@ export {
   /** @since 0.1.0 */
   type Options
 } from "./internal/options.ts"
+
+export {
+  /** @since 0.1.0 */
+  type Preview,
+  /** @since 0.1.0 */
+  preview
+} from "./internal/preview.ts"
+
+export {
+  /** @since 0.1.0 */
+  report
+} from "./internal/toReport.ts"
 
 export {
   /** @since 0.1.0 */

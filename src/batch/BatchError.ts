@@ -81,12 +81,43 @@ export class JournalFailure extends Schema.Error<JournalFailure>("effect-instruc
 }
 
 /**
+ * The queue of a distributed batch failed, or the database that its processes share. What is recorded stays. Correct the
+ * cause and run the batch again.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class QueueFailure extends Schema.Error<QueueFailure>("effect-instructor/BatchError/QueueFailure")({
+  _tag: Schema.tag("QueueFailure"),
+  description: Schema.String
+}) {
+  override get message(): string {
+    return this.description
+  }
+}
+
+/**
+ * Another process feeds the same distributed batch with other items. Give the batches different names.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Superseded extends Schema.Error<Superseded>("effect-instructor/BatchError/Superseded")({
+  _tag: Schema.tag("Superseded"),
+  job: Schema.String
+}) {
+  override get message(): string {
+    return `Another process feeds the batch ${this.job} with other items. Give the batches different names`
+  }
+}
+
+/**
  * The schema of every reason, for code that stores or sends errors.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Reason = Schema.Union([Unrecoverable, TooManyFailures, TimedOut, JournalFailure])
+export const Reason = Schema.Union([Unrecoverable, TooManyFailures, TimedOut, JournalFailure, QueueFailure, Superseded])
 
 /**
  * The reason of a `BatchError`. Use it to handle all reasons in one place.
@@ -97,7 +128,7 @@ export const Reason = Schema.Union([Unrecoverable, TooManyFailures, TimedOut, Jo
 export type Reason = typeof Reason.Type
 
 /**
- * The error of `Batch.stream`, `Batch.resumable` and `Batch.elements`. Handle single reasons with `Effect.catchReason`.
+ * The error of `Batch.stream`, `Batch.resumable`, `Batch.distributed` and `Batch.elements`. Handle single reasons with `Effect.catchReason`.
  *
  * **Example** (Stopping at the first failure)
  *

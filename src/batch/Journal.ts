@@ -161,25 +161,34 @@ export const layerMemory: Layer.Layer<Journal> = Layer.sync(Journal, () => makeM
 const makeMemory = (): Journal["Service"] => {
   interface Entry {
     readonly content: string
-    readonly record: JournalRecord | undefined
+    readonly record: JournalRecord
   }
   const entries = new Map<string, Entry>()
-  const claimed = new Map<string, number>()
+  const claimed = new Map<string, JournalItem>()
   const occurrences = new Map<string, number>()
   const run = Exclusive.make(() =>
     new JournalError({ reason: new Locked({ path: "The journal in memory", holder: "another run of this process" }) })
   )
 
-  const claim = ({ content, id, index }: JournalItem): Claim => {
+  const claim = (item: JournalItem): Claim => {
+    const { content, id, index } = item
     const count = id === undefined ? (occurrences.get(content) ?? 0) + 1 : 0
     if (id === undefined) occurrences.set(content, count)
     const key = id === undefined ? `content ${count} ${content}` : `id ${id}`
     if (claimed.has(key)) return { index, key, status: "duplicate" }
-    claimed.set(key, index)
+    claimed.set(key, item)
     const entry = entries.get(key)
-    if (entry?.content === content && entry.record !== undefined) return { index, key, status: entry.record.status }
-    entries.set(key, { content, record: undefined })
-    return { index, key, status: "new" }
+    return { index, key, status: entry?.content === content ? entry.record.status : "new" }
+  }
+
+  /** Nothing for a record that belongs to other content than the claimed one. */
+  const toStored = ([key, { content, record }]: [string, Entry]): Result.Result<StoredRecord, void> => {
+    const item = claimed.get(key)
+    return item === undefined
+      ? Result.succeed({ record, claimedAs: undefined })
+      : item.content === content
+      ? Result.succeed({ record, claimedAs: item.index })
+      : Result.failVoid
   }
 
   return Journal.of({
@@ -191,18 +200,11 @@ const makeMemory = (): Journal["Service"] => {
     claim: (items) => Effect.sync(() => items.map(claim)),
     commit: ({ key }, record) =>
       Effect.sync(() => {
-        const entry = entries.get(key)!
         // The last record written is the last in order, as in a file.
         entries.delete(key)
-        entries.set(key, { ...entry, record })
+        entries.set(key, { content: claimed.get(key)!.content, record })
       }),
     read: ({ key }) => Effect.sync(() => Option.fromUndefinedOr(entries.get(key)?.record)),
-    records: Stream.suspend(() =>
-      Stream.fromIterable(entries).pipe(
-        Stream.filterMap(([key, { record }]) =>
-          record === undefined ? Result.failVoid : Result.succeed({ record, claimedAs: claimed.get(key) })
-        )
-      )
-    )
+    records: Stream.suspend(() => Stream.fromIterable(entries).pipe(Stream.filterMap(toStored)))
   })
 }

@@ -15,6 +15,7 @@ import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import Process from "node:process"
 import { extract } from "./commands/extract.ts"
+import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
 import { simulate } from "./commands/simulate.ts"
@@ -22,7 +23,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, schema, simulate])
+  Command.withSubcommands([run, extract, report, schema, simulate])
 )
 
 /** Prints usage errors briefly, and on standard error. */

@@ -130,6 +130,22 @@ export const toRequest = <A, Input, R>(
     : Result.fail(Failure.notSent(name, new InvalidInput({ description: messages.failure })))
 }
 
+/** The prompt of an input in the form that `convert` gives it, for a request that is built elsewhere. */
+export const toPrompt = <A, Input, R, B>(
+  extraction: Extraction<A, Input, R>,
+  input: Input,
+  convert: (prompt: PromptInput) => B
+): Result.Result<B, ExtractionError> =>
+  promptOf(extraction, input).pipe(
+    Result.flatMap((prompt) =>
+      Result.try({
+        try: () => convert(prompt),
+        catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
+      })
+    ),
+    Result.mapError((description) => Failure.notSent(extraction.name, new InvalidInput({ description })))
+  )
+
 /** A `prompt` that throws fails its own input, and not a batch around it. */
 const promptOf = <A, Input, R>(
   extraction: Extraction<A, Input, R>,

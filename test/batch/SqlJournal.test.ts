@@ -75,6 +75,17 @@ for (const { isSql, make, name, skip } of journals) {
         })
       ))
 
+    it.effect("replaces many failures at once", () =>
+      withOpen((open) =>
+        Effect.gen(function*() {
+          const inputs = Array.from({ length: 50 }, (_, i) => `bad ${i}`)
+          for (const _ of [1, 2]) {
+            assert.strictEqual((yield* run(open, inputs, { concurrency: 50 })).sent, 50)
+          }
+          assert.strictEqual((yield* run(open, inputs, { retryFailures: false })).sent, 0)
+        })
+      ))
+
     it.effect("tells items apart in any order, by content and by id", () =>
       withOpen((open) =>
         Effect.gen(function*() {

@@ -30,7 +30,7 @@ describe("snippets of the README, the docs and the docstrings", () => {
 
   // Whole programs are compiled above; the README's first one runs in readme.test.ts.
   for (const { file, source } of snippets.filter((snippet) => !Snippets.isProgram(snippet))) {
-    it(`${source} runs and gives the values it states`, async () => {
+    it(`${source} runs and gives the values it states`, { timeout: 60_000 }, async () => {
       await import(file)
     })
   }

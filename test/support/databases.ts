@@ -21,7 +21,11 @@ const answers = (url: string): Promise<boolean> =>
     socket.once("connect", () => end(true)).once("error", () => end(false))
   })
 
+export const redisUrl = process.env["REDIS_URL"] ?? "redis://127.0.0.1:6379"
+
 export const hasPostgres = await answers(postgresUrl)
+
+export const hasRedis = await answers(redisUrl)
 
 export const Postgres = PgClient.layer({
   url: Redacted.make(postgresUrl),

@@ -4,7 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../../extraction/Compiled.ts"
+import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { fingerprint } from "../../llm/fingerprint.ts"
+import type { Llm } from "../../llm/Llm.ts"
+import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { BatchError } from "../BatchError.ts"
 import type { Claim, Journal, JournalItem } from "../Journal.ts"
 import type { JournalError } from "../JournalError.ts"
@@ -25,7 +28,11 @@ export const claim = <A, Input, In, E, R, R2>(
     for (let start = 0; start < chunk.length; start += claimSize) {
       const some = chunk.slice(start, start + claimSize)
       const claims = yield* journal.claim(
-        some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
+        some.map((item): JournalItem => ({
+          index: item.index,
+          id: item.id,
+          content: contentOf(run, run.toRequest(item))
+        }))
       )
       for (let i = 0; i < some.length; i++) {
         const claimed = claims[i]!.status === "duplicate"
@@ -44,12 +51,17 @@ export const claim = <A, Input, In, E, R, R2>(
   )
 }
 
-const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
-  const request = run.toRequest(item)
-  return Result.isSuccess(request)
-    ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled)
+/** The content by which a journal tells whether an item is still the same. */
+export const contentOf = <A, Input, R>(
+  { compiled, llm }: {
+    readonly compiled: Compiled.Compiled<A, Input, R>
+    readonly llm: Llm["Service"]
+  },
+  request: Result.Result<LlmRequest, ExtractionError>
+): string =>
+  Result.isSuccess(request)
+    ? fingerprint(llm, request.success) + Compiled.keyOf(compiled)
     : `not sent: ${request.failure.message}`
-}
 
 const toPending = <A, Input, In, R>(
   { feed, options: { emitRestored = true, retryFailures = true } }: Run<A, Input, In, R>,

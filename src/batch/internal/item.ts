@@ -44,14 +44,21 @@ export interface Planned<out In> {
 export const plan = <In, E, R>(
   inputs: Stream.Stream<In, E, R>,
   extraction: string,
-  { id }: Pick<Options<In>, "id">
+  { id }: Pick<Options<In>, "id">,
+  indexOf?: (input: In) => number
 ): Stream.Stream<Planned<In>, E, R> => {
   let next = 0
   if (id === undefined) {
-    return Stream.map(inputs, (input) => ({ index: next++, id: undefined, input, error: undefined, claim: undefined }))
+    return Stream.map(inputs, (input) => ({
+      index: indexOf === undefined ? next++ : indexOf(input),
+      id: undefined,
+      input,
+      error: undefined,
+      claim: undefined
+    }))
   }
   return Stream.map(inputs, (input) => {
-    const index = next++
+    const index = indexOf === undefined ? next++ : indexOf(input)
     const named = Result.try(() => id(input, index))
     return Result.isSuccess(named)
       ? { index, id: named.success, input, error: undefined, claim: undefined }

@@ -49,7 +49,8 @@ export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
   source: Iterable<In> | Stream.Stream<In, E, R2>,
   options: Options<In>,
   journal: Journal["Service"] | undefined,
-  engine: Engine<Out, A, Input, In, R>
+  engine: Engine<Out, A, Input, In, R>,
+  indexOf?: (input: In) => number
 ): Stream.Stream<Out, E | BatchError, Llm | R | R2> =>
   Stream.unwrap(Effect.gen(function*() {
     const refused = refuseText(self.name, source)
@@ -61,7 +62,8 @@ export const run = <Out, A, Input, In extends Input, R, E = never, R2 = never>(
     const planned = plan(
       toStream(source, journal === undefined ? arrayChunkSize : journal.claimSize ?? chunkSize),
       self.name,
-      options
+      options,
+      indexOf
     )
     const after = timeoutOf(options)
     const grace = graceOf(options)

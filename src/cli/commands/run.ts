@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { formats } from "../input/inputFormat.ts"
 import * as Flags from "../options/flags.ts"
 import * as Provider from "../options/provider.ts"
 import * as RunFiles from "../output/runFiles.ts"
@@ -14,7 +15,7 @@ import * as RunBatch from "./runBatch.ts"
 const flags = {
   schema: Flags.schema,
   input: Flag.String("input").pipe(
-    Flag.withDescription("A .jsonl, .ndjson, .csv or .txt file of texts, or - for standard input"),
+    Flag.withDescription("A .jsonl, .json, .csv, .tsv or .txt file of texts, or - for standard input"),
     Flag.withMetavar("file")
   ),
   output: Flag.String("output").pipe(
@@ -29,6 +30,15 @@ const flags = {
   idField: Flag.String("id-field").pipe(
     Flag.withDescription("The field or column that contains the id of an item (default: items are numbered)"),
     Flag.withMetavar("name"),
+    Flags.optional
+  ),
+  format: Flag.Literals("format", formats).pipe(
+    Flag.withDescription("What the input is (default: what its name or, for standard input, its beginning says)"),
+    Flags.optional
+  ),
+  delimiter: Flag.String("delimiter").pipe(
+    Flag.withDescription("The character between the cells of a table, or tab (default , or, in .tsv, tab)"),
+    Flag.withMetavar("character"),
     Flags.optional
   ),
   ...Flags.extraction,
@@ -48,6 +58,10 @@ const flags = {
   ),
   restart: Flags.enabled("restart").pipe(
     Flag.withDescription("Start over: remove the output and its journal first")
+  ),
+  yes: Flags.enabled("yes").pipe(
+    Flag.withAlias("y"),
+    Flag.withDescription("Send items again without asking, after a change of the instructions, the schema or the model")
   ),
   retryFailures: Flag.Boolean("retry-failures").pipe(
     Flag.withDescription("When resuming, process failed items again (the default)"),

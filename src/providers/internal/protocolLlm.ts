@@ -128,7 +128,7 @@ const makeStream = (
 
   const open = Effect.fnUntraced(function*(request: LlmRequest) {
     const encoded = yield* Effect.fromResult(encode(protocol, request, true, deadline))
-    const response = yield* Effect.catch(transport.stream(encoded), onFailure)
+    const response = yield* transport.stream(encoded).pipe(Effect.catch(onFailure))
     server.state.answered = true
     const now = yield* Effect.withFiber((fiber) => Effect.succeed(clockOf(fiber)))
     if (!isSuccess(response)) {

@@ -198,6 +198,7 @@ const insertPostgres = (sql: SqlClient.SqlClient, rows: ReadonlyArray<Row>) =>
       seq = nextval(pg_get_serial_sequence('effect_instructor_record', 'seq'))
     WHERE r.status <> 0 OR r.print <> excluded.print OR r.seq = excluded.replaces`
 
+// The number is selected for each row, because it names the row that is written.
 const insertSqlite = (sql: SqlClient.SqlClient, rows: ReadonlyArray<Row>) => {
   const values = JSON.stringify(
     rows.map(({ index, isError, journal, key, pass, print, record, replaces }) => [
@@ -216,7 +217,7 @@ const insertSqlite = (sql: SqlClient.SqlClient, rows: ReadonlyArray<Row>) => {
     FROM json_each(${values}) WHERE true
     ON CONFLICT (journal, key) DO UPDATE SET print = excluded.print, idx = excluded.idx, status = excluded.status,
       pass = excluded.pass, replaces = NULL, record = excluded.record,
-      seq = (SELECT max(seq) + 1 FROM effect_instructor_record)
+      seq = (SELECT seq + 1 FROM effect_instructor_record WHERE excluded.key <> '' ORDER BY seq DESC LIMIT 1)
     WHERE status <> 0 OR print <> excluded.print OR seq = excluded.replaces`
 }
 

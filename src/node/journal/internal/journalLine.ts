@@ -40,16 +40,22 @@ const maxLength = 64 * 1024 * 1024
 
 /**
  * The line of a record, without its checksum, or the reason why it cannot be written. `key` is the key and the
- * fingerprint in hexadecimal.
+ * fingerprint in hexadecimal, and `at` the time in milliseconds, which reports show.
  */
-export const format = (key: string, { index, status, ...rest }: JournalRecord): Result.Result<string, string> => {
+export const format = (
+  key: string,
+  { index, status, ...rest }: JournalRecord,
+  at?: number
+): Result.Result<string, string> => {
   if (!isWithin(rest.answer, maxDepth) || !isWithin(rest.error, maxDepth)) {
     return Result.fail(`it is nested deeper than ${maxDepth} levels`)
   }
   return Result.try({
     try: () =>
       `${beforeSum}${noSum}${beforeKey}${key.slice(0, keyLength)}${beforePrint}${key.slice(keyLength)}` +
-      `${beforeIndex}${index}${beforeStatus}${status}",${JSON.stringify(rest).slice(1)}\n`,
+      `${beforeIndex}${index}${beforeStatus}${status}",${
+        JSON.stringify(at === undefined ? rest : { ...rest, at }).slice(1)
+      }\n`,
     catch: String
   }).pipe(
     Result.filterOrFail(({ length }) => length <= maxLength, () => `it is longer than ${maxLength} characters`)

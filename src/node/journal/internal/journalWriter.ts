@@ -5,6 +5,7 @@
  * this room cannot be extended, while there is still place for the answers of the requests in flight. The room is filled
  * with spaces. They are cut off when the journal is closed, and overwritten when it was not.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
@@ -54,6 +55,7 @@ const retries = Schedule.max([Schedule.exponential("200 millis"), Schedule.recur
 
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<JournalWriter, never, Scope.Scope> {
   const { failure, file, index } = options
+  const clock = yield* Clock.Clock
   const arrived = Latch.makeUnsafe(false)
   let pending: Array<Pending> = []
   let hasFailed = false
@@ -106,7 +108,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       Effect.mapError(Effect.andThen(tail.reserve, file.sync), failure("written"))
     ),
     write: (key, record) => {
-      const line = JournalLine.format(key, record)
+      const line = JournalLine.format(key, record, clock.currentTimeMillisUnsafe())
       return Result.isSuccess(line)
         ? Effect.callback((resume) => {
           pending.push({ key, record, line: line.success, resume })

@@ -1,0 +1,139 @@
+/** `effect-instructor report`: the results of a run as one HTML file. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Stream from "effect/Stream"
+import * as BatchReport from "../../batch/BatchReport.ts"
+import * as FileProblem from "../../internal/fileProblem.ts"
+import { type CommandFailure, usage } from "../commandFailure.ts"
+import * as Beside from "../input/beside.ts"
+import * as Results from "../input/results.ts"
+import * as Flags from "../options/flags.ts"
+import * as StandardOutput from "../output/standardOutput.ts"
+import * as Format from "../progress/format.ts"
+
+const flags = {
+  results: Argument.String("results").pipe(
+    Argument.withDescription("The output of a run, one JSON object per line")
+  ),
+  output: Flag.String("output").pipe(
+    Flag.withAlias("o"),
+    Flag.withDescription(
+      "The HTML file, or - for standard output (default: the results with .html for their extension)"
+    ),
+    Flag.withMetavar("file"),
+    Flags.optional
+  ),
+  gold: Flag.String("gold").pipe(
+    Flag.withDescription("A .jsonl file with the expected values: an id or a text, and a value"),
+    Flag.withMetavar("file"),
+    Flags.optional
+  ),
+  input: Flag.String("input").pipe(
+    Flag.withAlias("i"),
+    Flag.withDescription("The input of the run, for the texts beside the values"),
+    Flag.withMetavar("file"),
+    Flags.optional
+  ),
+  textField: Flag.String("text-field").pipe(
+    Flag.withDescription("The field or column of the input that contains the text (default text)"),
+    Flag.withMetavar("name"),
+    Flags.optional
+  ),
+  idField: Flag.String("id-field").pipe(
+    Flag.withDescription("The field or column of the input that contains the id of an item"),
+    Flag.withMetavar("name"),
+    Flags.optional
+  ),
+  journal: Flag.String("journal").pipe(
+    Flag.withDescription("The journal of the run, for its times (default: the results with .journal appended)"),
+    Flag.withMetavar("file"),
+    Flags.optional
+  ),
+  title: Flag.String("title").pipe(
+    Flag.withDescription("The title of the report (default: the name of the results)"),
+    Flags.optional
+  )
+}
+
+export const report = Command.make("report", flags, (options) =>
+  Effect.gen(function*() {
+    const path = yield* Path.Path
+    const { input, results } = options
+    const output = options.output ?? `${results.replace(/\.\w+$/, "")}.html`
+    for (const [name, file] of [["results", results], ["gold file", options.gold], ["input", input]] as const) {
+      if (file !== undefined && output !== "-" && (yield* isSame(file, output))) {
+        return yield* usage(`The output ${output} is the ${name} itself. Use another file`)
+      }
+    }
+    const gold = options.gold === undefined ? undefined : yield* Beside.readGold(options.gold)
+    const texts = input === undefined
+      ? undefined
+      : yield* Effect.scoped(Beside.readTexts(input, { text: options.textField, id: options.idField }))
+    const timings = yield* Beside.readTimings(options.journal ?? `${results}.journal`)
+    let count = 0
+    const entries = Stream.map(Results.read(results), (entry): BatchReport.ReportEntry => {
+      count++
+      const key = Results.keyOf(entry)
+      const text = entry.text ?? texts?.get(key) ?? texts?.get(String(entry.index))
+      const expected = gold?.byKey.get(key) ?? (text === undefined ? undefined : gold?.byText.get(text))
+      return {
+        ...entry,
+        ...timings.get(key),
+        ...(text !== undefined && { text }),
+        ...(expected !== undefined && { gold: expected })
+      }
+    })
+    const html = BatchReport.html(entries, { title: options.title ?? path.basename(results) })
+    if (output === "-") return yield* Stream.runForEach(html, StandardOutput.write)
+    yield* write(html, output)
+    yield* Console.error(`${Format.count(count)} ${count === 1 ? "item" : "items"} in ${output}`)
+  })).pipe(
+    Command.withDescription(
+      "Write a report of the results of a run: one HTML file that needs no other and sends nothing"
+    ),
+    Command.withExamples([{
+      command: "effect-instructor report people.jsonl --input people.txt --gold gold.jsonl -o report.html"
+    }])
+  )
+
+const isSame = Effect.fnUntraced(function*(a: string, b: string) {
+  const fs = yield* FileSystem.FileSystem
+  const [first, second] = yield* Effect.all([Effect.option(fs.realPath(a)), Effect.option(fs.realPath(b))])
+  return first._tag === "Some" && second._tag === "Some" && first.value === second.value
+})
+
+/** A file appears when it is whole. A pipe or a device is written to as it is. */
+const write = Effect.fnUntraced(function*<R>(
+  html: Stream.Stream<string, CommandFailure, R>,
+  output: string
+): Effect.fn.Return<void, CommandFailure, R | FileSystem.FileSystem | Path.Path> {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const failed = (error: PlatformError): CommandFailure =>
+    usage(`Cannot write the report ${output}: ${FileProblem.describe(error)}`)
+  const encoder = new TextEncoder()
+  const writeTo = (target: string) =>
+    Effect.scoped(Effect.gen(function*() {
+      const file = yield* Effect.mapError(fs.open(target, { flag: "w" }), failed)
+      yield* Stream.runForEach(html, (part) => Effect.mapError(file.writeAll(encoder.encode(part)), failed))
+    }))
+  const info = yield* Effect.option(fs.stat(output))
+  if (info._tag === "Some" && info.value.type !== "File") return yield* writeTo(output)
+  // A symbolic link stays; the file behind it is replaced.
+  const target = yield* Effect.orElseSucceed(fs.realPath(output), () => output)
+  const folder = yield* Effect.mapError(
+    fs.makeTempDirectory({ directory: path.dirname(target), prefix: ".report-" }),
+    failed
+  )
+  const fresh = path.join(folder, "report.html")
+  yield* writeTo(fresh).pipe(
+    Effect.andThen(Effect.mapError(fs.rename(fresh, target), failed)),
+    Effect.ensuring(Effect.ignore(fs.remove(folder, { recursive: true })))
+  )
+})

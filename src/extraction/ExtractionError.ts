@@ -164,8 +164,7 @@ export class UnsupportedSchema
 }
 
 /**
- * The provider does not offer the `mode` of the extraction for its model. Every extraction in this mode fails in the same
- * way. One that names no mode uses the best of the provider.
+ * The provider does not offer the `mode` of the extraction for its model. An extraction that names none uses the best.
  *
  * @category errors
  * @since 0.1.0
@@ -180,9 +179,8 @@ export class UnsupportedMode
   })
 {
   override get message(): string {
-    return `${this.provider} does not offer the mode "${this.mode}" for this model. The modes that work: ${
-      this.modes.join(", ")
-    }`
+    const works = this.modes.join(", ")
+    return `${this.provider} does not offer the mode "${this.mode}" for this model. The modes that work: ${works}`
   }
 }
 
@@ -384,8 +382,7 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
    * budget, an unsupported schema. A batch stops at such a failure.
    */
   get isUnrecoverable(): boolean {
-    return this.reason._tag === "UnsupportedSchema" || this.reason._tag === "UnsupportedMode" ||
-      this.reason._tag === "BudgetExceeded" ||
+    return /^(?:UnsupportedSchema|UnsupportedMode|BudgetExceeded)$/.test(this.reason._tag) ||
       this.reason._tag === "ProviderFailure" && this.reason.error.isUnrecoverable
   }
 

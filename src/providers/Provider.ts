@@ -282,10 +282,7 @@ export const layerProvider = (
 ): Layer.Layer<Llm.Llm, Config.ConfigError | UnknownProvider> => {
   const parsed = parse(model)
   return Result.isFailure(parsed)
-    ? Layer.effectDiscard(Effect.fail(parsed.failure)) as Layer.Layer<never, UnknownProvider> as Layer.Layer<
-      Llm.Llm,
-      UnknownProvider
-    >
+    ? Layer.unwrap(Effect.fail(parsed.failure))
     : entries.get(parsed.success.prefix)!.layer(parsed.success.model, options)
 }
 
@@ -368,13 +365,13 @@ export interface Defined<out P extends string> {
   readonly preset: Preset<P>
   /** A model behind a governor with defaults. */
   readonly layer: (
-    model?: string | undefined,
-    options?: Options | undefined
+    model?: string,
+    options?: Options
   ) => Layer.Layer<Llm.Llm | LlmGovernor.LlmGovernor, Config.ConfigError>
   /** A model without a governor. */
   readonly layerProvider: (
-    model?: string | undefined,
-    options?: Options | undefined
+    model?: string,
+    options?: Options
   ) => Layer.Layer<Llm.Llm, Config.ConfigError>
 }
 

@@ -2,7 +2,7 @@
 import * as Result from "effect/Result"
 import type { Completion, CompletionPart } from "../../../llm/Completion.ts"
 import type { LlmRequest } from "../../../llm/LlmRequest.ts"
-import * as Usage from "../../../llm/Usage.ts"
+import type * as Usage from "../../../llm/Usage.ts"
 import type { Head } from "../../../transport/Transport.ts"
 import { incomplete, type Server } from "../../internal/server.ts"
 import { type Node, object, parse, string, text } from "../../internal/wireJson.ts"

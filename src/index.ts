@@ -24,6 +24,10 @@ export * as BatchWorker from "./batch/BatchWorker.ts"
 export * as Journal from "./batch/Journal.ts"
 /** A journal in a SQL database. */
 export * as SqlJournal from "./batch/SqlJournal.ts"
+/** How good an extraction is on a gold set. */
+export * as Evaluation from "./evaluation/Evaluation.ts"
+/** Recorded answers as a model. */
+export * as Replay from "./evaluation/Replay.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */
@@ -56,3 +60,7 @@ export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 export * as Grounding from "./quality/Grounding.ts"
 /** Providers by name. */
 export * as Provider from "./providers/Provider.ts"
+/** Confidence as probability. */
+export * as Calibration from "./quality/Calibration.ts"
+/** One answer from several. */
+export * as Vote from "./quality/Vote.ts"

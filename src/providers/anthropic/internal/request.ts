@@ -6,7 +6,7 @@ import type { JsonFormat, LlmRequest, Message, Parameters, UserPart } from "../.
 import { argumentsObject, base64Of, list, type Node, object, ownData } from "../../internal/wireJson.ts"
 
 /** The most tokens of an answer to a request that sets no limit. The API requires one. */
-export const defaultMaxTokens = 8192
+const defaultMaxTokens = 8192
 
 type Block = Node
 
@@ -62,7 +62,7 @@ const blocksOf = (content: Turn["content"]): ReadonlyArray<Block> =>
 const toSystem = (text: string, { promptCacheKey }: Parameters): string | ReadonlyArray<Block> =>
   promptCacheKey === undefined ? text : [{ type: "text", text, cache_control: { type: "ephemeral" } }]
 
-export const isThinking = ({ extra }: Parameters): boolean => {
+const isThinking = ({ extra }: Parameters): boolean => {
   const type = object(extra?.["thinking"])?.["type"]
   return type === "enabled" || type === "adaptive"
 }

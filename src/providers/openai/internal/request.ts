@@ -16,7 +16,7 @@ import type {
 } from "../../../llm/LlmRequest.ts"
 import type { Traits } from "./traits.ts"
 
-export type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
+type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
 type MessageParam = OpenAI.OpenAI.ChatCompletionMessageParam
 type ContentPart = OpenAI.OpenAI.ChatCompletionContentPart
 type FunctionCall = OpenAI.OpenAI.ChatCompletionMessageFunctionToolCall

@@ -27,15 +27,17 @@ export interface Options {
 
 export type Json = { readonly [key: string]: unknown }
 
-export interface Upload<E> {
+interface Upload<E> {
   readonly contentType: string
   readonly bytes: number
   readonly body: Stream.Stream<Uint8Array, E>
 }
 
+type Method = "GET" | "POST" | "DELETE"
+
 export interface Rest {
   /** Sends JSON, and returns the JSON of the response. */
-  readonly call: (method: "GET" | "POST" | "DELETE", path: string, body?: Json) => Effect.Effect<Json, LlmError>
+  readonly call: (method: Method, path: string, body?: Json) => Effect.Effect<Json, LlmError>
   readonly upload: <E>(path: string, upload: Upload<E>, headers?: Json) => Effect.Effect<Json, LlmError | E>
   /** The lines of a response. */
   readonly lines: (path: string) => Stream.Stream<string, LlmError>
@@ -47,24 +49,24 @@ export const make = (options: Options): Rest => {
   const { baseUrl, fetch, provider, timeout } = options
   const scrub = RestError.scrubber(options.secrets)
   const fail = (reason: LlmError["reason"]): LlmError => new LlmError({ provider, reason })
-  const lost = (method: string, path: string) => (cause: unknown): LlmError =>
+  const lost = (method: Method, path: string) => (cause: unknown): LlmError =>
     fail(
       new AiError.NetworkError({
         reason: "TransportError",
-        method: method as "GET",
+        method,
         url: scrub(baseUrl + path),
         description: scrub(RestError.innermost(cause))
       })
     )
 
-  const send = (path: string, init: RequestInit): Effect.Effect<Response, LlmError> =>
+  const send = (path: string, init: RequestInit & { readonly method: Method }): Effect.Effect<Response, LlmError> =>
     Effect.tryPromise({
       try: (signal) =>
         fetch(baseUrl + path, { ...init, headers: { ...options.headers, ...init.headers as object }, signal }),
-      catch: lost(init.method ?? "GET", path)
+      catch: lost(init.method, path)
     })
 
-  const read = Effect.fnUntraced(function*(method: string, path: string, response: Response) {
+  const read = Effect.fnUntraced(function*(method: Method, path: string, response: Response) {
     const text = yield* Effect.tryPromise({ try: () => response.text(), catch: lost(method, path) })
     if (!response.ok) return yield* RestError.fromResponse(response, text, { method, path, provider, scrub })
     const parsed = Result.try(() => JSON.parse(text) as unknown)
@@ -102,16 +104,16 @@ export const make = (options: Options): Rest => {
       return new Error("The lines could not be read")
     }))
     const init = {
-      method: "POST",
+      method: "POST" as const,
       headers: { "content-type": contentType, "content-length": String(bytes), ...headers },
       body: stream,
       duplex: "half"
     }
     const sent = yield* Effect.result(
-      Effect.flatMap(send(path, init as RequestInit), (response) => read("POST", path, response))
+      Effect.flatMap(send(path, init as RequestInit & typeof init), (response) => read("POST", path, response))
     )
     if (Result.isSuccess(sent)) return sent.success
-    return yield* Effect.fail(failure === undefined ? sent.failure : (failure as { readonly error: E }).error)
+    return yield* Effect.fail(failure === undefined ? sent.failure : failure.error)
   })
 
   const open = (path: string): Effect.Effect<Stream.Stream<Uint8Array, LlmError>, LlmError, Scope.Scope> =>

@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import { LlmError, NotFoundError, OverloadedError, type Reason, RequestTooLargeError } from "../../llm/LlmError.ts"
 
 /** What an error says, in the bodies of OpenAI, Anthropic and Google. */
-export interface Facts {
+interface Facts {
   readonly status: number | undefined
   readonly message: string
   readonly code: string | undefined

@@ -204,7 +204,9 @@ describe("OpenAi.layerBatch", () => {
           metadata: { mine: "yes" }
         })
         while (batch.status !== "completed") {
+          // oxlint-disable-next-line eslint/no-await-in-loop
           await new Promise((resolve) => setTimeout(resolve, 10))
+          // oxlint-disable-next-line eslint/no-await-in-loop
           batch = await client.batches.retrieve(batch.id)
         }
         const found: Array<string> = []

@@ -23,7 +23,7 @@ export interface Options {
 
 export const limits: LlmBatch.Limits = { maxRequests: 50_000, maxBytes: 200_000_000 }
 
-export const endpoint = "/v1/chat/completions"
+const endpoint = "/v1/chat/completions"
 
 type Service = LlmBatch.LlmBatch["Service"]
 type Methods = Pick<Service, "cancel" | "encode" | "find" | "list" | "poll" | "results" | "submit">
@@ -197,7 +197,7 @@ const pages = (rest: Rest, path: string): Stream.Stream<Json, LlmError> =>
         const data = (Array.isArray(page["data"]) ? page["data"] : []).filter(Predicate.isObject) as Array<Json>
         const last = data.at(-1)?.["id"]
         const hasMore = page["has_more"] === true && Predicate.isString(last)
-        return [data, hasMore ? Option.some(last as string | undefined) : Option.none()] as const
+        return [data, hasMore ? Option.some<string | undefined>(last) : Option.none()] as const
       })
   )
 

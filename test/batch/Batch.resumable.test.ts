@@ -50,6 +50,21 @@ describe("Batch.resumable", () => {
       assert.deepStrictEqual({ restored, succeeded }, { restored: 2, succeeded: 1 })
     }).pipe(Effect.provide([mock(), Journal.layerMemory])))
 
+  it.effect("tells beforehand which items the journal has", () =>
+    Effect.gen(function*() {
+      const inputs = ["text 1", "bad 2", "text 3"]
+      yield* run(Stream.runDrain(Batch.resumable(echo, inputs)))
+      const sent = (yield* MockLlm.requests).length
+      const more = [...inputs, "text 4", "text 3"]
+      assert.deepStrictEqual(yield* Batch.preview(echo, more), { succeeded: 2, failed: 1, pending: 2 })
+      // The claims of a preview are not those of a run.
+      assert.deepStrictEqual(yield* Batch.preview(echo, more), { succeeded: 2, failed: 1, pending: 2 })
+      const changed = Extraction.make({ schema: Echo, instructions: "Take care." })
+      assert.deepStrictEqual(yield* Batch.preview(changed, inputs), { succeeded: 0, failed: 0, pending: 3 })
+      assert.strictEqual((yield* MockLlm.requests).length, sent)
+      assert.deepStrictEqual(restoredIndexes(yield* run(Stream.runCollect(Batch.resumable(echo, more)))), [0, 2])
+    }).pipe(Effect.provide([mock(), Journal.layerMemory])))
+
   it.effect("runs again only the items that a change affects, and none after a change of order", () =>
     Effect.gen(function*() {
       const sentBy = (effect: Effect.Effect<unknown, unknown, MockLlm.MockLlm>) =>

@@ -154,8 +154,15 @@ describe("run", () => {
         Command.readLines(cwd, "out.jsonl").map(({ index, value }) => [index, value.name]),
         [[0, "Ada"], [1, "Person 4"], [2, "Person 3"], [3, "Person 2"], [4, "Person 1"]]
       )
-      yield* run([...basic, "--instructions", "Who is it?"])
+      const changed = [...basic, "--instructions", "Who is it?"]
+      const refused = yield* run(changed)
+      assert.strictEqual(refused.code, 1)
+      assert.include(refused.stderr, "has 6 finished items, and none of the inputs is one of them")
+      assert.include(refused.stderr, "5 items would be sent again. Use --yes to do so")
+      assert.strictEqual((yield* ledger).requests, 6)
+      assert.strictEqual((yield* run([...changed, "--yes"])).code, 0)
       assert.strictEqual((yield* ledger).requests, 11)
+      assert.strictEqual(Command.readLines(cwd, "out.jsonl").length, 5)
     }), timeout)
 
   it.live("runs failed items again, except with --no-retry-failures", () =>

@@ -4,18 +4,31 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../../extraction/Compiled.ts"
+import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { fingerprint } from "../../llm/fingerprint.ts"
+import type { Llm } from "../../llm/Llm.ts"
+import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { BatchError } from "../BatchError.ts"
 import type { Claim, Journal, JournalItem } from "../Journal.ts"
 import type { JournalError } from "../JournalError.ts"
 import { journalFailure } from "./errors.ts"
+import type { Feed } from "./feed.ts"
 import { notSent, type Planned } from "./item.ts"
-import type { Run } from "./run.ts"
+import type { Options } from "./options.ts"
 import { chunkSize } from "./source.ts"
 
-export const claim = <A, Input, In, E, R, R2>(
+/** The part of a run that claims need. An engine may ask another service than an `Llm`. */
+export interface Claiming<In> {
+  readonly compiled: Pick<Compiled.Compiled<unknown, never, unknown>, "extraction">
+  readonly llm: Pick<Llm["Service"], "origin" | "provider">
+  readonly options: Options<In>
+  readonly feed: Feed | undefined
+  readonly toRequest: (item: Planned<In>) => Result.Result<LlmRequest, ExtractionError>
+}
+
+export const claim = <In, E, R2>(
   planned: Stream.Stream<Planned<In>, E, R2>,
-  run: Run<A, Input, In, R>,
+  run: Claiming<In>,
   journal: Journal["Service"]
 ): Stream.Stream<Planned<In>, E | BatchError, R2> => {
   const claimSize = journal.claimSize ?? chunkSize
@@ -25,7 +38,11 @@ export const claim = <A, Input, In, E, R, R2>(
     for (let start = 0; start < chunk.length; start += claimSize) {
       const some = chunk.slice(start, start + claimSize)
       const claims = yield* journal.claim(
-        some.map((item): JournalItem => ({ index: item.index, id: item.id, content: contentOf(run, item) }))
+        some.map((item): JournalItem => ({
+          index: item.index,
+          id: item.id,
+          content: contentOf(run, run.toRequest(item))
+        }))
       )
       for (let i = 0; i < some.length; i++) {
         const claimed = claims[i]!.status === "duplicate"
@@ -44,15 +61,17 @@ export const claim = <A, Input, In, E, R, R2>(
   )
 }
 
-const contentOf = <A, Input, In, R>(run: Run<A, Input, In, R>, item: Planned<In>): string => {
-  const request = run.toRequest(item)
-  return Result.isSuccess(request)
-    ? fingerprint(run.llm, request.success) + Compiled.keyOf(run.compiled)
+/** The content by which a journal tells whether an item is still the same. */
+export const contentOf = (
+  { compiled, llm }: Pick<Claiming<never>, "compiled" | "llm">,
+  request: Result.Result<LlmRequest, ExtractionError>
+): string =>
+  Result.isSuccess(request)
+    ? fingerprint(llm, request.success) + Compiled.keyOf(compiled)
     : `not sent: ${request.failure.message}`
-}
 
-const toPending = <A, Input, In, R>(
-  { feed, options: { emitRestored = true, retryFailures = true } }: Run<A, Input, In, R>,
+const toPending = <In>(
+  { feed, options: { emitRestored = true, retryFailures = true } }: Claiming<In>,
   item: Planned<In>,
   claim: Claim
 ): Planned<In> | undefined => {

@@ -9,8 +9,8 @@ import * as Extraction from "../../extraction/Extraction.ts"
 import { Llm } from "../../llm/Llm.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
 import { usage } from "../commandFailure.ts"
-import type { Row } from "../input/inputFormat.ts"
 import * as InputSource from "../input/inputSource.ts"
+import type { Row } from "../input/row.ts"
 import * as Rows from "../input/rows.ts"
 import * as ExtractionOptions from "../options/extraction.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
@@ -21,11 +21,7 @@ import type * as RunBatch from "./runBatch.ts"
 export const run = Effect.fnUntraced(function*(options: RunBatch.Options) {
   const extraction = Rows.toExtraction(yield* ExtractionOptions.load(options))
   const { dialect, model } = yield* Llm
-  const { rows } = yield* InputSource.open({
-    path: options.input,
-    fields: { text: options.textField, id: options.idField },
-    limit: options.limit
-  })
+  const { rows } = yield* InputSource.open(InputSource.optionsOf(options))
   let first: Row | undefined
   const inputs = Stream.map(rows, (row) => {
     if (row._tag === "Text") first ??= row

@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { formats } from "../input/inputFormat.ts"
 import * as Flags from "../options/flags.ts"
 import * as Provider from "../options/provider.ts"
 import * as RunFiles from "../output/runFiles.ts"
@@ -14,10 +15,12 @@ import * as RunBatch from "./runBatch.ts"
 const flags = {
   schema: Flags.schema,
   input: Flag.String("input").pipe(
-    Flag.withDescription("A .jsonl, .ndjson, .csv or .txt file of texts, or - for standard input"),
+    Flag.withAlias("i"),
+    Flag.withDescription("A .jsonl, .json, .csv, .tsv or .txt file of texts, or - for standard input"),
     Flag.withMetavar("file")
   ),
   output: Flag.String("output").pipe(
+    Flag.withAlias("o"),
     Flag.withDescription("The file for the results, one JSON object per line, or - for standard output"),
     Flag.withMetavar("file")
   ),
@@ -31,6 +34,15 @@ const flags = {
     Flag.withMetavar("name"),
     Flags.optional
   ),
+  format: Flag.Literals("format", formats).pipe(
+    Flag.withDescription("What the input is (default: what its name or, for standard input, its beginning says)"),
+    Flags.optional
+  ),
+  delimiter: Flag.String("delimiter").pipe(
+    Flag.withDescription("The character between the cells of a table, or tab (default , or, in .tsv, tab)"),
+    Flag.withMetavar("character"),
+    Flags.optional
+  ),
   ...Flags.extraction,
   baseUrl: Flags.baseUrl,
   ...Flags.spending,
@@ -40,6 +52,7 @@ const flags = {
     Flags.optional
   ),
   limit: Flags.count("limit").pipe(
+    Flag.withAlias("n"),
     Flag.withDescription("Process only this many of the inputs"),
     Flags.optional
   ),
@@ -48,6 +61,10 @@ const flags = {
   ),
   restart: Flags.enabled("restart").pipe(
     Flag.withDescription("Start over: remove the output and its journal first")
+  ),
+  yes: Flags.enabled("yes").pipe(
+    Flag.withAlias("y"),
+    Flag.withDescription("Send items again without asking, after a change of the instructions, the schema or the model")
   ),
   retryFailures: Flag.Boolean("retry-failures").pipe(
     Flag.withDescription("When resuming, process failed items again (the default)"),

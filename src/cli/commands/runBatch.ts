@@ -33,20 +33,18 @@ import * as Format from "../progress/format.ts"
 import * as ProgressText from "../progress/progressText.ts"
 import type { ProgressView } from "../progress/progressView.ts"
 import { Stopping } from "../stopping.ts"
+import * as Confirmation from "./confirmation.ts"
 
-export interface Options extends ExtractionOptions.Options {
-  readonly input: string
+export interface Options extends ExtractionOptions.Options, InputSource.Flags {
   readonly output: string
   readonly journal: string | undefined
-  readonly textField: string | undefined
-  readonly idField: string | undefined
-  readonly limit: number | undefined
   readonly concurrency: number
   readonly rpm: number | undefined
   readonly tpm: number | undefined
   readonly maxFailures: number | undefined
   readonly ordered: boolean
   readonly restart: boolean
+  readonly yes: boolean
   readonly retryFailures: boolean
   readonly grace: Duration.Duration
 }
@@ -96,18 +94,18 @@ const prepare = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Run, CommandFailure, Services> {
   const extraction = yield* ExtractionOptions.load(options)
   const lines = yield* Effect.fromResult(Lines.make(extraction))
-  const input = yield* InputSource.open({
-    path: options.input,
-    fields: { text: options.textField, id: options.idField },
-    limit: options.limit
-  })
+  const source = InputSource.optionsOf(options)
+  const input = yield* InputSource.open(source)
   const kind = yield* RunFiles.outputKind(options.output)
   const journalPath = RunFiles.journalOf(options, kind)
   const { isResumed } = journalPath === undefined
     ? { isResumed: false }
     : yield* RunFiles.prepare({ output: options.output, journal: journalPath, kind }, options)
-  const sink = options.output === "-" ? standardOutput : yield* OutputFile.open(options.output)
   const journal = journalPath === undefined ? undefined : yield* openJournal(journalPath)
+  if (isResumed && journal !== undefined && journalPath !== undefined) {
+    yield* Confirmation.confirm({ extraction, input, source, journal, journalPath, yes: options.yes })
+  }
+  const sink = options.output === "-" ? standardOutput : yield* OutputFile.open(options.output)
   const progress = yield* BatchProgress.make
   const written = { lines: 0, errors: 0 }
   return { options, view, extraction, lines, input, sink, journal, kind, isResumed, progress, written }

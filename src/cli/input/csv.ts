@@ -21,53 +21,76 @@ interface Line {
   readonly line: number
 }
 
-/** A record of more than `maxLength` characters has a quote that was never closed. */
-export const make = (maxLength: number): Csv => {
+export interface Options {
+  /** A record of more characters has a quote that was never closed. */
+  readonly maxLength: number
+  /** One character between the cells of a record. */
+  readonly delimiter: string
+  /** Whether a quote inside a cell that does not begin with one is an ordinary character. */
+  readonly loose: boolean
+}
+
+export const make = ({ maxLength, ...cells }: Options): Csv => {
   /** The lines of a record whose last cell is still open. */
   let open: Array<Line> = []
   let openLength = 0
-  let row = makeRow()
+  let row = makeRow(cells)
 
-  /** Rejects the line that opened a quote, and reads the lines after it as if it were absent. */
-  const reject = (description: string): ReadonlyArray<CsvRecord> => {
-    const [first, ...rest] = open
+  const close = (): void => {
     open = []
     openLength = 0
-    row = makeRow()
-    return [
-      { line: first!.line, cells: description },
-      ...rest.flatMap(({ line, text }) => push(text, line))
-    ]
+    row = makeRow(cells)
   }
 
-  const push = (text: string, line: number): ReadonlyArray<CsvRecord> => {
-    if (open.length === 0 && text.trim() === "") return []
-    open.push({ text, line })
-    openLength += text.length + 1
-    const state = row.push(text)
-    if (state === "invalid") return reject("a quote is in the wrong place: double the quotes that belong to the text")
-    if (state === "open") return openLength > maxLength ? reject(notClosed) : []
-    const record = { line: open[0]!.line, cells: row.cells }
-    open = []
-    openLength = 0
-    row = makeRow()
-    return [record]
+  /** Why the line that opened a quote has to be rejected, if it has to. */
+  const read = (line: Line, records: Array<CsvRecord>): string | undefined => {
+    if (open.length === 0 && line.text.trim() === "") return undefined
+    open.push(line)
+    openLength += line.text.length + 1
+    const state = row.push(line.text)
+    if (state === "invalid") return misplaced
+    if (state === "open") return openLength > maxLength ? notClosed : undefined
+    records.push({ line: open[0]!.line, cells: row.cells })
+    close()
+    return undefined
+  }
+
+  /** Rejects the line that opened a quote, and reads the lines after it as if it were absent, in the same way. */
+  const reject = (description: string, records: Array<CsvRecord>): void => {
+    let reason: string | undefined = description
+    // Lines to be read again, the last one first.
+    const again: Array<Line> = []
+    while (reason !== undefined) {
+      const [first, ...rest]: ReadonlyArray<Line> = open
+      for (const line of rest.toReversed()) again.push(line)
+      close()
+      records.push({ line: first!.line, cells: reason })
+      reason = undefined
+      while (reason === undefined && again.length > 0) reason = read(again.pop()!, records)
+    }
   }
 
   return {
-    push,
+    push: (text, line) => {
+      const records: Array<CsvRecord> = []
+      const reason = read({ text, line }, records)
+      if (reason !== undefined) reject(reason, records)
+      return records
+    },
     end: () => {
       const records: Array<CsvRecord> = []
-      while (open.length > 0) records.push(...reject(notClosed))
+      while (open.length > 0) reject(notClosed, records)
       return records
     }
   }
 }
 
+const misplaced = "a quote is in the wrong place: double the quotes that belong to the text"
+
 const notClosed = "the quote that opens here is not closed"
 
 /** The cells of one record, which continues on the next line while a quote is open. */
-const makeRow = () => {
+const makeRow = ({ delimiter, loose }: Omit<Options, "maxLength">) => {
   const cells: Array<string> = []
   let cell = ""
   let isOpen = false
@@ -78,10 +101,10 @@ const makeRow = () => {
     while (true) {
       if (!isOpen) {
         if (text[at] !== `"`) {
-          const comma = text.indexOf(",", at)
+          const comma = text.indexOf(delimiter, at)
           const end = comma === -1 ? text.length - (text.endsWith("\r") && text.length > at ? 1 : 0) : comma
           const plain = text.slice(at, end)
-          if (plain.includes(`"`)) return "invalid"
+          if (!loose && plain.includes(`"`)) return "invalid"
           cells.push(plain)
           if (comma === -1) return "complete"
           at = comma + 1
@@ -106,7 +129,7 @@ const makeRow = () => {
       cell = ""
       const after = text.slice(quote + 1, quote + 2)
       if (after === "" || after === "\r" && quote + 2 === text.length) return "complete"
-      if (after !== ",") return "invalid"
+      if (after !== delimiter) return "invalid"
       at = quote + 2
     }
   }

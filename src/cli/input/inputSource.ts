@@ -10,7 +10,10 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as ByteLines from "../../internal/byteLines.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
-import { type Fields, makeReader, ofPath, type Row } from "./inputFormat.ts"
+import { type Format, isArray, makeReader, ofPath } from "./inputFormat.ts"
+import * as JsonArray from "./jsonArray.ts"
+import { readJson } from "./jsonRow.ts"
+import { type Fields, type Row, unusable } from "./row.ts"
 
 /** How far a run has read its input. */
 export interface Position {
@@ -22,6 +25,8 @@ export interface Position {
 }
 
 export interface InputSource {
+  /** The rows at its beginning. */
+  readonly first: ReadonlyArray<Row>
   readonly rows: Stream.Stream<Row, CommandFailure>
   readonly position: Position
 }
@@ -31,101 +36,143 @@ export interface Options {
   readonly path: string
   readonly fields: Fields
   readonly limit: number | undefined
+  readonly format?: Format | undefined
+  /** The name of a character, or the character. */
+  readonly delimiter?: string | undefined
 }
+
+/** The flags that describe an input. */
+export interface Flags {
+  readonly input: string
+  readonly textField: string | undefined
+  readonly idField: string | undefined
+  readonly limit: number | undefined
+  readonly format: Format | undefined
+  readonly delimiter: string | undefined
+}
+
+export const optionsOf = ({ delimiter, format, idField, input, limit, textField }: Flags): Options => ({
+  path: input,
+  fields: { text: textField, id: idField },
+  limit,
+  format,
+  delimiter
+})
 
 /** No model takes a longer text. */
 const maxLineBytes = 16 * 1024 * 1024
 
 /** Opens an input and reads its beginning, so that an unreadable one is found before anything is sent. */
 export const open = Effect.fnUntraced(function*(
-  { fields, limit, path }: Options
+  given: Options
 ): Effect.fn.Return<InputSource, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {
+  const { limit, path } = given
   const name = path === "-" ? "Standard input" : path
-  const totalBytes = path === "-" ? undefined : yield* sizeOf(path)
-  const position: Position = { rows: 0, bytes: 0, totalBytes, isAtEnd: false }
+  const { format, totalBytes } = path === "-" ? { format: undefined, totalBytes: undefined } : yield* look(path, given)
+  const options = { ...given, delimiter: yield* Effect.fromResult(delimiterOf(given)) }
+  const source: Source = {
+    name,
+    options,
+    format: given.format ?? format ?? (options.delimiter === undefined ? undefined : "csv"),
+    position: { rows: 0, bytes: 0, totalBytes, isAtEnd: false }
+  }
+  yield* Effect.fromResult(checkFields(source))
   const fs = yield* FileSystem.FileSystem
   const { stdin } = yield* Stdio.Stdio
   const bytes = path === "-" ? stdin : fs.stream(path)
-  const all = readRows(Stream.mapError(bytes, unreadable(name)), { name, path, fields, position })
+  const all = readRows(Stream.mapError(bytes, unreadable(name)), source)
   const pull = yield* Stream.toPull(limit === undefined ? all : Stream.take(all, limit))
   const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${name} is empty`)))
   return {
-    position,
+    position: source.position,
+    first,
     rows: Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))
   }
 })
 
+const delimiters: Readonly<Record<string, string>> = { tab: "\t", "\\t": "\t", comma: ",", semicolon: ";", pipe: "|" }
+
+const delimiterOf = ({ delimiter }: Options): Result.Result<string | undefined, CommandFailure> => {
+  if (delimiter === undefined) return Result.succeed(undefined)
+  const character = Object.hasOwn(delimiters, delimiter) ? delimiters[delimiter]! : delimiter
+  return character.length === 1 && !/["\r\n]/.test(character)
+    ? Result.succeed(character)
+    : Result.fail(usage(`The delimiter has to be one character or tab, got ${JSON.stringify(delimiter)}`))
+}
+
+/** Flags that the format has no use for would be ignored, and the header of a table would be sent as a text. */
+const checkFields = ({ format, name, options: { delimiter, fields } }: Source): Result.Result<void, CommandFailure> =>
+  format === "txt" && (fields.text !== undefined || fields.id !== undefined)
+    ? Result.fail(usage(
+      `${name} is read as lines of text, which have no fields. Leave out --text-field and --id-field, or use --format`
+    ))
+    : delimiter !== undefined && format !== "csv" && format !== "tsv"
+    ? Result.fail(usage(`${name} is not read as a table, so it has no delimiter. Use --format csv`))
+    : Result.void
+
 const unreadable = (name: string) => (error: PlatformError): CommandFailure =>
   usage(`Cannot read ${name}: ${error.reason._tag === "NotFound" ? "the file does not exist" : error.message}`)
 
-const sizeOf = (path: string): Effect.Effect<number | undefined, CommandFailure, FileSystem.FileSystem> =>
-  Effect.gen(function*() {
-    const fs = yield* FileSystem.FileSystem
-    const info = yield* Effect.mapError(fs.stat(path), unreadable(path))
-    if (info.type === "Directory") return yield* usage(`Cannot read ${path}: it is a directory`)
-    return info.type === "File" ? Number(info.size) : undefined
-  })
+/** A pipe has neither a size nor a name that says something. */
+const look = Effect.fnUntraced(function*(path: string, { delimiter, format }: Options) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.mapError(fs.stat(path), unreadable(path))
+  if (info.type === "Directory") return yield* usage(`Cannot read ${path}: it is a directory`)
+  if (info.type !== "File") return { format: undefined, totalBytes: undefined }
+  const known = ofPath(path)
+  if (Result.isFailure(known) && format === undefined && delimiter === undefined) return yield* usage(known.failure)
+  return { format: Result.getOrUndefined(known), totalBytes: Number(info.size) }
+})
 
-const readRows = (
-  bytes: Stream.Stream<Uint8Array, CommandFailure>,
-  { fields, name, path, position }: {
-    readonly name: string
-    readonly path: string
-    readonly fields: Fields
-    readonly position: Position
-  }
-) =>
+interface Source {
+  readonly name: string
+  readonly options: Options
+  /** Nothing where the beginning of the input decides. */
+  readonly format: Format | undefined
+  readonly position: Position
+}
+
+const readRows = (bytes: Stream.Stream<Uint8Array, CommandFailure>, source: Source) =>
   Stream.suspend(() => {
-    const lines = ByteLines.make({ maxLength: maxLineBytes })
-    const format = ofPath(path)
-    const reader = makeReader(format, fields, maxLineBytes)
-    let number = 0
-    let rows: Array<Row> = []
-    let failure: string | undefined
+    const { name, position } = source
+    let reader: ByteReader | undefined
+    let beginning: Array<Uint8Array> = []
 
-    const onLine: ByteLines.OnLine = (buffer, start, end) => {
-      number++
-      if (failure !== undefined) return
-      if (end - start > maxLineBytes) {
-        rows.push({ _tag: "Unusable", description: `Line ${number} is longer than ${maxLineBytes / 2 ** 20} MB` })
-        return
-      }
-      const text = decode(buffer.subarray(start, end), number)
-      if (Result.isFailure(text)) {
-        rows.push({ _tag: "Unusable", description: text.failure })
-        return
-      }
-      // An empty line in a CSV may belong to a cell.
-      if (format !== "csv" && text.success.trim() === "") return
-      const read = reader.push(text.success, number)
-      if (Result.isSuccess(read)) rows.push(...read.success)
-      else failure = `${name} ${read.failure}`
-    }
-    const taken = (): Effect.Effect<ReadonlyArray<Row>, CommandFailure> => {
-      if (failure !== undefined) return Effect.fail(usage(failure))
-      const some = rows
-      rows = []
-      position.rows += some.length
-      return Effect.succeed(some)
+    const taken = (reader: ByteReader): Effect.Effect<ReadonlyArray<Row>, CommandFailure> => {
+      const { failure, rows } = reader.take()
+      if (failure !== undefined) return Effect.fail(usage(`${name} ${failure}`))
+      position.rows += rows.length
+      return Effect.succeed(rows)
     }
 
-    let isFirst = true
+    const begin = (text: string): ByteReader => {
+      const begun = byteReader(text, source)
+      for (const one of beginning) begun.push(one)
+      beginning = []
+      reader = begun
+      return begun
+    }
+
     const push = (chunk: Uint8Array): Effect.Effect<ReadonlyArray<Row>, CommandFailure> => {
-      if (isFirst && chunk.includes(0)) {
+      position.bytes += chunk.length
+      if (reader !== undefined) {
+        reader.push(chunk)
+        return taken(reader)
+      }
+      if (chunk.includes(0)) {
         return Effect.fail(usage(`Cannot read ${name}: it is binary, or text that is not UTF-8`))
       }
-      isFirst = false
-      position.bytes += chunk.length
-      lines.push(chunk, onLine)
-      return taken()
+      beginning.push(chunk)
+      const text = new TextDecoder().decode(Buffer.concat(beginning))
+      // A bracket by itself may begin an array or a text.
+      return /^\s*\[?\s*$/.test(text) && beginning.length < 1000 ? Effect.succeed([]) : taken(begin(text))
     }
 
     const end = Effect.suspend(() => {
-      const rest = lines.rest()
-      if (rest.length > 0) onLine(rest, 0, rest.length, 0)
-      rows.push(...reader.end())
       position.isAtEnd = true
-      return taken()
+      const begun = reader ?? begin(new TextDecoder().decode(Buffer.concat(beginning)))
+      begun.end()
+      return taken(begun)
     })
 
     return Stream.mapEffect(bytes, push).pipe(
@@ -135,11 +182,106 @@ const readRows = (
     )
   })
 
+/** Makes rows of bytes, and keeps them until they are taken. */
+interface ByteReader {
+  readonly push: (chunk: Uint8Array) => void
+  readonly end: () => void
+  readonly take: () => { readonly rows: ReadonlyArray<Row>; readonly failure: string | undefined }
+}
+
+const byteReader = (beginning: string, { format, options }: Source): ByteReader =>
+  format === "json" || format === undefined && options.delimiter === undefined && isArray(beginning)
+    ? arrayReader(options)
+    : lineReader(format, options)
+
+const tooLong = (where: string): Row => unusable(`${where} is longer than ${maxLineBytes / 2 ** 20} MB`)
+
+const lineReader = (format: Exclude<Format, "json"> | undefined, { delimiter, fields }: Options): ByteReader => {
+  const lines = ByteLines.make({ maxLength: maxLineBytes })
+  const reader = makeReader({ format, fields, delimiter, maxLength: maxLineBytes })
+  let number = 0
+  let rows: Array<Row> = []
+  let failure: string | undefined
+
+  const onLine: ByteLines.OnLine = (buffer, start, end) => {
+    number++
+    if (failure !== undefined) return
+    if (end - start > maxLineBytes) {
+      rows.push(tooLong(`Line ${number}`))
+      return
+    }
+    const text = decode(buffer.subarray(start, end), number === 1)
+    if (Result.isFailure(text)) {
+      rows.push(unusable(`Line ${number} ${text.failure}`))
+      return
+    }
+    const read = reader.push(text.success, number)
+    if (Result.isSuccess(read)) { for (const row of read.success) rows.push(row) }
+    else failure = read.failure
+  }
+
+  return {
+    push: (chunk) => lines.push(chunk, onLine),
+    end: () => {
+      const rest = lines.rest()
+      if (rest.length > 0) onLine(rest, 0, rest.length, 0)
+      for (const row of reader.end()) rows.push(row)
+    },
+    take: () => {
+      const taken = { rows, failure }
+      rows = []
+      return taken
+    }
+  }
+}
+
+const arrayReader = ({ fields }: Options): ByteReader => {
+  let rows: Array<Row> = []
+  let hasRows = false
+  let failure: string | undefined
+
+  const array = JsonArray.make(maxLineBytes, (bytes, number) => {
+    hasRows = true
+    const where = `Item ${number}`
+    if (bytes === undefined) {
+      rows.push(tooLong(where))
+      return
+    }
+    const text = decode(bytes, false)
+    rows.push(
+      Result.isFailure(text) ? unusable(`${where} ${text.failure}`) : readJson(text.success.trim(), where, fields)
+    )
+  })
+
+  let isOver = false
+  // Before anything was read the whole input is refused, and afterwards its rest is one item that cannot be used.
+  const ended = (description: string | undefined): void => {
+    if (description === undefined) return
+    isOver = true
+    if (hasRows) rows.push(unusable(`The input ${description}`))
+    else failure = description
+  }
+
+  return {
+    push: (chunk) => {
+      if (!isOver) ended(array.push(chunk))
+    },
+    end: () => {
+      if (!isOver) ended(array.end())
+    },
+    take: () => {
+      const taken = { rows, failure }
+      rows = []
+      return taken
+    }
+  }
+}
+
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-const decode = (bytes: Uint8Array, line: number): Result.Result<string, string> => {
+const decode = (bytes: Uint8Array, isFirst: boolean): Result.Result<string, string> => {
   const text = Result.try(() => decoder.decode(bytes))
   return Result.isFailure(text)
-    ? Result.fail(`Line ${line} is not valid UTF-8`)
-    : Result.succeed(line === 1 && text.success.startsWith("\uFEFF") ? text.success.slice(1) : text.success)
+    ? Result.fail("is not valid UTF-8")
+    : Result.succeed(isFirst && text.success.startsWith("\uFEFF") ? text.success.slice(1) : text.success)
 }

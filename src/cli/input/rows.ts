@@ -2,7 +2,7 @@
 import * as Result from "effect/Result"
 import * as Extraction from "../../extraction/Extraction.ts"
 import type { AnyExtraction } from "../options/schemaModule.ts"
-import type { Row } from "./inputFormat.ts"
+import type { Row } from "./row.ts"
 
 /** A row that cannot be used is an input that fails before anything is sent. */
 export const toExtraction = (extraction: AnyExtraction): Extraction.Extraction<unknown, Row> =>

@@ -19,11 +19,26 @@ export const entryKeys = { key: "key", value: "value" } as const
 /** The key of the elements of a tuple after its fixed positions. */
 export const restKey = "rest"
 
+/** How an optional property is written. */
+export type OptionalForm = (value: Node) => "nullable" | "absent"
+
 /** The rules in which providers differ. */
 export interface Rules {
   readonly limits: Limits.Limits
   readonly hasFormat: (format: string) => boolean
   readonly hasPattern: (pattern: string) => boolean
+  /**
+   * Whether bounds of numbers and lists are keywords. The description states them in any case.
+   *
+   * @default true
+   */
+  readonly hasBounds?: boolean
+  /**
+   * The form of an optional property: one that is required and may be `null`, or one that may be left out.
+   *
+   * @default "nullable"
+   */
+  readonly optional?: OptionalForm
 }
 
 interface Rewriting {
@@ -162,9 +177,12 @@ const object = (state: Rewriting, node: Node, path: string): Node => {
     return noStrictForm(state, path, `it accepts objects with any keys, and strict output needs them named`)
   }
   const required = new Set(Array.isArray(node["required"]) ? node["required"] : [])
-  const named = properties.flatMap(([name, property]): ReadonlyArray<[string, Node]> => {
+  const { optional = () => "nullable" } = state.rules
+  const named = properties.flatMap(([name, property]): ReadonlyArray<Property> => {
     const value = child(state, property, member(path, name))
-    return required.has(name) ? [[name, value]] : value === never ? [] : [[name, nullable(value)]]
+    if (required.has(name)) return [[name, value]]
+    if (value === never) return []
+    return [optional(value) === "nullable" ? [name, nullable(value)] : [name, present(value), "absent"]]
   })
   return named.some(([, value]) => value === never) ? never : annotated(closed(named), node)
 }
@@ -202,17 +220,18 @@ const array = (state: Rewriting, node: Node, path: string): Node => {
   if (!isNode(items)) {
     return noStrictForm(state, `${path}[]`, `it accepts elements of any kind, and strict output needs a type`)
   }
+  const { hasBounds = true } = state.rules
   const element = rewrite(state, items, `${path}[]`)
   if (element === never) {
     return Predicate.isNumber(minItems) && minItems > 0
       ? never
-      : annotated({ type: "array", items: { type: "null" }, maxItems: 0 }, node)
+      : annotated({ type: "array", items: { type: "null" }, ...(hasBounds && { maxItems: 0 }) }, node)
   }
   return annotated({
     type: "array",
     items: element,
-    ...(minItems !== undefined && { minItems }),
-    ...(maxItems !== undefined && { maxItems })
+    ...(minItems !== undefined && (hasBounds || minItems === 1) && { minItems }),
+    ...(maxItems !== undefined && hasBounds && { maxItems })
   }, node)
 }
 
@@ -245,7 +264,7 @@ const positions = (
 
 /** Keeps the keywords that strict output supports for scalars. The decoder checks the others. */
 const scalar = (rules: Rules, node: Node, type: string): Node => {
-  const numeric = type === "number" || type === "integer"
+  const numeric = rules.hasBounds !== false && (type === "number" || type === "integer")
   const { exclusiveMaximum, exclusiveMinimum, format, maximum, minimum, multipleOf, pattern } = node
   const named = type === "string" && Predicate.isString(format) ? format : undefined
   const matched = type === "string" && Predicate.isString(pattern) ? pattern : undefined
@@ -269,10 +288,13 @@ const scalar = (rules: Rules, node: Node, type: string): Node => {
   )
 }
 
-const closed = (properties: ReadonlyArray<readonly [string, Node]>): Node => ({
+/** A property, and whether it may be left out. */
+type Property = readonly [name: string, node: Node, absent?: "absent"]
+
+const closed = (properties: ReadonlyArray<Property>): Node => ({
   type: "object",
-  properties: Object.fromEntries(properties),
-  required: properties.map(([name]) => name),
+  properties: Object.fromEntries(properties.map(([name, node]) => [name, node])),
+  required: properties.flatMap(([name, , absent]) => absent === undefined ? [name] : []),
   additionalProperties: false
 })
 
@@ -283,6 +305,26 @@ const anyOf = (members: ReadonlyArray<Node>): Node => {
   const unique = Array.from(new Map(flat.map((node) => [JSON.stringify(node), node])).values())
   return unique.length === 1 ? unique[0]! : { anyOf: unique }
 }
+
+const isNull = (member: unknown): boolean => isNode(member) && member["type"] === "null"
+
+/** Whether a value may be `null`. */
+export const hasNull = ({ anyOf, type }: Node): boolean =>
+  Array.isArray(anyOf) && anyOf.some(isNull) || Array.isArray(type) && type.includes("null")
+
+/** A value without `null`, which an optional property does not need. */
+export const present = (node: Node): Node => {
+  if (!hasNull(node)) return node
+  const { anyOf, type, ...rest } = node
+  const members = Array.isArray(anyOf) ? anyOf.filter((member) => !isNull(member)) : []
+  const types = Array.isArray(type) ? type.filter((type) => type !== "null") : []
+  if (members.length + types.length === 0) return node
+  if (types.length > 0) return { ...rest, type: types.length === 1 ? types[0] : types }
+  return members.length === 1 ? withNotes(members[0], rest) : { ...rest, anyOf: members }
+}
+
+/** A reference must stand alone. */
+const withNotes = (node: Node, notes: Node): Node => node["$ref"] === undefined ? annotated(node, notes) : node
 
 const nullable = (node: Node): Node => {
   if (node["type"] === "null") return node

@@ -4,23 +4,21 @@
  *
  * @since 0.1.0
  */
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpServer from "effect/http/HttpServer"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import * as Http from "node:http"
 import type { Llm } from "../../llm/Llm.ts"
 import type { OutputMode } from "../../llm/LlmRequest.ts"
 import type { LlmGovernor } from "../../middleware/governor/LlmGovernor.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
 import type * as Fault from "../Fault.ts"
 import type * as Reply from "../Reply.ts"
-import * as Server from "./internal/server.ts"
+import * as Listening from "./internal/listening.ts"
+import { openAi } from "./internal/openAi.ts"
 
 /**
  * A request as the simulator understood it.
@@ -258,16 +256,4 @@ const connectOpenAi = (baseUrl: string, { apiKey, models }: Options): Layer.Laye
 export const make = (
   options: Options
 ): Effect.Effect<OpenAiSimulator["Service"], HttpServerError.ServeError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const node = Http.createServer()
-    const server = yield* NodeHttpServer.make(() => node, {
-      host: "127.0.0.1",
-      port: options.port ?? 0,
-      disablePreemptiveShutdown: true
-    })
-    // Requests that hang would keep the server from closing for as long as their clients wait.
-    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    const { app, control } = Server.make(options)
-    yield* HttpServer.serveEffect(app).pipe(Effect.provideService(HttpServer.HttpServer, server))
-    return OpenAiSimulator.of({ baseUrl: `${HttpServer.formatAddress(server.address)}/v1`, ...control })
-  })
+  Effect.map(Listening.start(options, openAi), OpenAiSimulator.of)

@@ -34,7 +34,12 @@ export class Connections {
   #waiting: Array<Waiting> = []
   #next = 0
 
-  constructor({ Client }: Pick<Library, "Client">, origin: string, options: UndiciClient.Options, max: number | undefined) {
+  constructor(
+    { Client }: Pick<Library, "Client">,
+    origin: string,
+    options: UndiciClient.Options,
+    max: number | undefined
+  ) {
     this.#Client = Client
     this.#origin = origin
     this.#options = options

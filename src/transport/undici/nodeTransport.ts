@@ -63,10 +63,10 @@ export const make = (
 /** Like `make`, but a proxy that is no URL fails each request instead of the layer. */
 export const makeTolerant = (library: Library): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
   make(library).pipe(
-  Effect.catch((error) => {
-    const failure = Effect.fail(
-      new TransportError({ reason: "Connection", description: error.message, cause: error })
-    )
-    return Effect.succeed({ send: () => failure, stream: () => failure })
-  })
-)
+    Effect.catch((error) => {
+      const failure = Effect.fail(
+        new TransportError({ reason: "Connection", description: error.message, cause: error })
+      )
+      return Effect.succeed({ send: () => failure, stream: () => failure })
+    })
+  )

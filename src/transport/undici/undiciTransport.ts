@@ -38,7 +38,10 @@ export const clientOptions = (options: Options | undefined): Client.Options => {
 }
 
 /** A transport with connections of its own, which are closed with the scope. */
-export const make = (library: Library, options: Options | undefined): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
+export const make = (
+  library: Library,
+  options: Options | undefined
+): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => new Map<string, Connections>()),

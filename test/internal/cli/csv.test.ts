@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import * as Csv from "../../../src/cli/input/csv.ts"
 
 const read = (text: string, maxLength = 1000): ReadonlyArray<Csv.CsvRecord> => {
-  const csv = Csv.make(maxLength)
+  const csv = Csv.make({ maxLength, delimiter: ",", loose: false })
   return [...text.split("\n").flatMap((line, i) => csv.push(line, i + 1)), ...csv.end()]
 }
 
@@ -43,6 +43,17 @@ describe("csv", () => {
       { line: 3, cells: ["e", "f"] }
     ])
     assert.deepStrictEqual(read(`"${"x\n".repeat(20)}`, 10).at(-1), { line: 20, cells: ["x"] })
+  })
+
+  it("goes on after a stray quote with very many lines behind it", () => {
+    const text = `a,b\n"c,d\n${"e,f\n".repeat(200_000)}`
+    const records = read(text, 16 * 1024 * 1024)
+    assert.deepStrictEqual(records.slice(0, 3), [
+      { line: 1, cells: ["a", "b"] },
+      { line: 2, cells: "the quote that opens here is not closed" },
+      { line: 3, cells: ["e", "f"] }
+    ])
+    assert.strictEqual(records.length, 200_002)
   })
 
   it("reports a quote in the wrong place", () => {

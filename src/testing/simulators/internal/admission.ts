@@ -3,6 +3,7 @@ import type * as Fault from "../../Fault.ts"
 import type { Limits } from "../OpenAiSimulator.ts"
 import type { ChatRequest } from "./chatRequest.ts"
 import * as Limiter from "./limiter.ts"
+import type { Speaker } from "./speaker.ts"
 
 export interface Admission {
   /** Takes a request from the limits, or returns the 429 that refuses it. */
@@ -19,7 +20,7 @@ const unboundedAnswer = 16
 export const reservedTokens = ({ choices, maxTokens, promptTokens }: ChatRequest): number =>
   promptTokens + choices * (maxTokens ?? unboundedAnswer)
 
-export const make = (initial: Limits): Admission => {
+export const make = (initial: Limits, speaker: Speaker): Admission => {
   let limits = initial
   let limiter = makeLimiter(limits)
   return {
@@ -27,9 +28,9 @@ export const make = (initial: Limits): Admission => {
       const admission = limiter.admit(reservedTokens(chat), now)
       return admission._tag === "Granted"
         ? undefined
-        : Limiter.toResponse(admission, chat.simulated.model, limits.headers !== false)
+        : speaker.limited(admission, chat.simulated.model, limits.headers !== false)
     },
-    headers: (now) => limits.headers === false ? {} : limiter.headers(now),
+    headers: (now) => limits.headers === false ? {} : speaker.limitHeaders(limiter, now),
     setLimits: (next) => {
       limits = next
       limiter = makeLimiter(next)

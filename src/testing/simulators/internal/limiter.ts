@@ -13,7 +13,7 @@ export interface Limits {
 
 type Admission = { readonly _tag: "Granted" } | Refused
 
-interface Refused {
+export interface Refused {
   readonly _tag: "Refused"
   readonly kind: "requests" | "tokens"
   readonly limit: number
@@ -37,6 +37,16 @@ export interface Limiter {
   /** Uses up a part of the limits, as another client of the same account would. */
   readonly consume: (requests: number, tokens: number, nowMillis: number) => void
   readonly headers: (nowMillis: number) => Readonly<Record<string, string>>
+  readonly levels: (nowMillis: number) => ReadonlyArray<Level>
+}
+
+/** The state of one limit. */
+interface Level {
+  readonly kind: "requests" | "tokens"
+  readonly limit: number
+  readonly remaining: number
+  /** The time until the bucket is full. */
+  readonly resetMillis: number
 }
 
 export const make = (limits: Limits): Limiter => {
@@ -76,16 +86,27 @@ export const make = (limits: Limits): Limiter => {
       }
     },
     headers: (now) =>
-      Object.fromEntries(buckets.flatMap((bucket) => {
-        refill(bucket, now)
-        return [
-          [`x-ratelimit-limit-${bucket.kind}`, String(bucket.limit)],
-          [`x-ratelimit-remaining-${bucket.kind}`, String(Math.floor(bucket.level * (bucket.limit / bucket.capacity)))],
-          [`x-ratelimit-reset-${bucket.kind}`, goDuration((bucket.capacity - bucket.level) / bucket.perMilli)]
-        ]
-      }))
+      Object.fromEntries(
+        levelsOf(buckets, now).flatMap(({ kind, limit, remaining, resetMillis }) => [
+          [`x-ratelimit-limit-${kind}`, String(limit)],
+          [`x-ratelimit-remaining-${kind}`, String(remaining)],
+          [`x-ratelimit-reset-${kind}`, goDuration(resetMillis)]
+        ])
+      ),
+    levels: (now) => levelsOf(buckets, now)
   }
 }
+
+const levelsOf = (buckets: ReadonlyArray<Bucket>, now: number): ReadonlyArray<Level> =>
+  buckets.map((bucket) => {
+    refill(bucket, now)
+    return {
+      kind: bucket.kind,
+      limit: bucket.limit,
+      remaining: Math.floor(bucket.level * (bucket.limit / bucket.capacity)),
+      resetMillis: (bucket.capacity - bucket.level) / bucket.perMilli
+    }
+  })
 
 const bucket = (kind: Bucket["kind"], limit: number, parts: number): Bucket => ({
   kind,

@@ -8,9 +8,11 @@ import * as Stream from "effect/Stream"
 import type * as Fault from "../../Fault.ts"
 import * as Reply from "../../Reply.ts"
 import type { ChatRequest } from "./chatRequest.ts"
-import * as Wire from "./wire.ts"
+import type { Speaker } from "./speaker.ts"
+import type * as Wire from "./wire.ts"
 
 export interface Options {
+  readonly speaker: Speaker
   readonly chunkSize?: number | undefined
   readonly chunkDelay?: Duration.Input | undefined
   readonly fragmentSize?: number | undefined
@@ -36,7 +38,7 @@ export const json = (value: Wire.Json, headers: Headers): Response =>
 export const reply = (exchange: Exchange, reply: Reply.Reply, options: Options): Response =>
   exchange.chat.simulated.stream
     ? pieces(exchange, { reply, chunks: Infinity }, options, undefined)
-    : json(Wire.toCompletion(toAnswer(exchange, reply)), exchange.headers)
+    : json(options.speaker.toBody(toAnswer(exchange, reply, options)), exchange.headers)
 
 /** The first pieces of a reply, and then what `last` does. */
 export const pieces = (
@@ -46,7 +48,7 @@ export const pieces = (
   last: Effect.Effect<never> | undefined
 ): Response => {
   const { stream } = exchange.chat.simulated
-  const all = stream ? events(exchange, reply, options) : lines(exchange, reply)
+  const all = stream ? events(exchange, reply, options) : lines(exchange, reply, options)
   const bytes = Stream.fromIterable(all.slice(0, chunks)).pipe(
     Stream.rechunk(1),
     options.chunkDelay === undefined ? (self) => self : Stream.tap(() => Effect.sleep(options.chunkDelay!)),
@@ -73,13 +75,14 @@ export const end = (fault: Fault.Drop | Fault.Hang, http: HttpServerRequest.Http
     return Effect.never
   })
 
-const toAnswer = ({ chat, nowMillis }: Exchange, reply: Reply.Reply): Wire.Answer => ({
-  id: `chatcmpl-${chat.simulated.index}`,
+const toAnswer = ({ chat, nowMillis }: Exchange, reply: Reply.Reply, { speaker }: Options): Wire.Answer => ({
+  id: speaker.id(chat.simulated.index),
   model: chat.simulated.model,
   created: Math.floor(nowMillis / 1000),
   reply,
   tool: reply.refusal === undefined ? chat.tool : undefined,
   choices: chat.choices,
+  thinks: chat.thinks,
   usage: {
     prompt: reply.usage?.inputTokens ?? chat.promptTokens,
     cached: reply.usage?.cachedInputTokens ?? 0,
@@ -88,14 +91,14 @@ const toAnswer = ({ chat, nowMillis }: Exchange, reply: Reply.Reply): Wire.Answe
   }
 })
 
-const events = (exchange: Exchange, reply: Reply.Reply, { chunkSize = 8 }: Options): ReadonlyArray<string> => [
-  ...Wire.toChunks(toAnswer(exchange, reply), { chunkSize, includesUsage: exchange.chat.includesUsage })
-    .map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`),
-  "data: [DONE]\n\n"
-]
+const events = (exchange: Exchange, reply: Reply.Reply, options: Options): ReadonlyArray<string> =>
+  options.speaker.toEvents(toAnswer(exchange, reply, options), {
+    chunkSize: options.chunkSize ?? 8,
+    includesUsage: exchange.chat.includesUsage
+  })
 
-const lines = (exchange: Exchange, reply: Reply.Reply): ReadonlyArray<string> =>
-  JSON.stringify(Wire.toCompletion(toAnswer(exchange, reply))).match(/[\s\S]{1,64}/g) ?? []
+const lines = (exchange: Exchange, reply: Reply.Reply, options: Options): ReadonlyArray<string> =>
+  JSON.stringify(options.speaker.toBody(toAnswer(exchange, reply, options))).match(/[\s\S]{1,64}/g) ?? []
 
 const fragments = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
   Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))

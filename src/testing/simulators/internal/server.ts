@@ -11,10 +11,10 @@ import * as Reply from "../../Reply.ts"
 import type { Entry, OpenAiSimulator, Options } from "../OpenAiSimulator.ts"
 import * as Admission from "./admission.ts"
 import * as Answering from "./answering.ts"
-import * as ChatRequest from "./chatRequest.ts"
+import type * as ChatRequest from "./chatRequest.ts"
 import * as Ledger from "./ledger.ts"
-import { refuse, refuseKey, refuseModel } from "./refusal.ts"
 import * as Responses from "./responses.ts"
+import type { Route, Speaker } from "./speaker.ts"
 
 export interface Server {
   readonly app: Effect.Effect<
@@ -25,20 +25,20 @@ export interface Server {
   readonly control: Omit<OpenAiSimulator["Service"], "baseUrl">
 }
 
-export const make = (options: Options): Server => {
+export const make = (options: Options, speaker: Speaker): Server => {
   const recorder = Ledger.make(options.keep ?? 10_000)
-  const admission = Admission.make(options.limits ?? {})
-  const chat = makeChat(options, recorder, admission)
+  const admission = Admission.make(options.limits ?? {}, speaker)
+  const chat = makeChat(options, speaker, recorder, admission)
 
   const app = Effect.gen(function*() {
     const http = yield* HttpServerRequest.HttpServerRequest
-    const path = http.url.split("?", 1)[0]!
-    if (http.method === "POST" && path === "/v1/chat/completions") return yield* chat(http, yield* http.text)
-    if (http.method === "GET" && /^\/v1\/models(?:\/.|$)/.test(path)) {
-      return refuseKeyOf(http, options) ?? models(decoded(path.slice("/v1/models/".length)), options)
-    }
+    const route = speaker.route(http.method, http.url.split("?", 1)[0]!)
+    if (route?._tag === "Complete") return yield* chat(http, yield* http.text, route)
+    if (route?._tag === "Models") return models(http, decoded(route.id), options, speaker)
     return Responses.respond(
-      Fault.error(404, { message: `Unknown request URL: ${http.method} ${http.url}`, code: "unknown_url" }),
+      speaker.toFault(
+        Fault.error(404, { message: `Unknown request URL: ${http.method} ${http.url}`, code: "unknown_url" })
+      ),
       {}
     )
   })
@@ -55,12 +55,18 @@ export const make = (options: Options): Server => {
   }
 }
 
-const makeChat = (options: Options, recorder: Ledger.Recorder, admission: Admission.Admission) => {
+const makeChat = (
+  options: Options,
+  speaker: Speaker,
+  recorder: Ledger.Recorder,
+  admission: Admission.Admission
+) => {
+  const writing = { ...options, speaker }
   const answer = Answering.make(options)
   const dropped = new WeakSet<HttpServerRequest.HttpServerRequest>()
 
   const admit = (chat: ChatRequest.ChatRequest, http: HttpServerRequest.HttpServerRequest, now: number) => {
-    const refused = refuse(chat, http.headers["authorization"], options)
+    const refused = speaker.refuse(chat, http.headers, options)
     if (refused !== undefined) return refused
     const limited = admission.admit(chat, now)
     recorder.count(limited === undefined ? "granted" : "refused")
@@ -81,12 +87,18 @@ const makeChat = (options: Options, recorder: Ledger.Recorder, admission: Admiss
       return Responses.end(fault, http)
     })
 
-  const handle = Effect.fnUntraced(function*(http: HttpServerRequest.HttpServerRequest, bodyText: string) {
+  const handle = Effect.fnUntraced(function*(
+    http: HttpServerRequest.HttpServerRequest,
+    bodyText: string,
+    route: Route
+  ) {
     const nowMillis = yield* Clock.currentTimeMillis
     const index = recorder.arrive()
-    const headers = () => ({ ...commonHeaders(index), ...admission.headers(nowMillis) })
-    const chat = ChatRequest.read(bodyText, index)
-    if (typeof chat === "string") return Responses.respond(Fault.error(400, { message: chat }), headers())
+    const headers = () => ({ ...speaker.headers(index), ...admission.headers(nowMillis) })
+    const chat = speaker.read(bodyText, index, route)
+    if (typeof chat === "string") {
+      return Responses.respond(speaker.toFault(Fault.error(400, { message: chat })), headers())
+    }
     const record = (outcome: Entry["outcome"]): void =>
       recorder.add({
         request: chat.simulated,
@@ -98,17 +110,17 @@ const makeChat = (options: Options, recorder: Ledger.Recorder, admission: Admiss
       (yield* Effect.onInterrupt(answer(chat), () => Effect.sync(() => record("aborted"))))
     record(statusOf(outcome))
     const exchange: Responses.Exchange = { chat, nowMillis, headers: headers() }
-    if (Reply.isReply(outcome)) return Responses.reply(exchange, outcome, options)
-    if (outcome._tag === "Respond") return Responses.respond(outcome, exchange.headers)
+    if (Reply.isReply(outcome)) return Responses.reply(exchange, outcome, writing)
+    if (outcome._tag === "Respond") return Responses.respond(speaker.toFault(outcome), exchange.headers)
     return outcome.inside === undefined
       ? yield* end(outcome, http)
-      : Responses.pieces(exchange, outcome.inside, options, end(outcome, http))
+      : Responses.pieces(exchange, outcome.inside, writing, end(outcome, http))
   })
 
-  return (http: HttpServerRequest.HttpServerRequest, bodyText: string) =>
+  return (http: HttpServerRequest.HttpServerRequest, bodyText: string, route: Route) =>
     Effect.suspend(() => {
       recorder.enter()
-      return Effect.map(handle(http, bodyText), tracked)
+      return Effect.map(handle(http, bodyText, route), tracked)
     }).pipe(
       Effect.onInterrupt(() =>
         Effect.sync(() => {
@@ -124,26 +136,20 @@ const statusOf = (outcome: Reply.Reply | Fault.Fault): Entry["outcome"] => {
   return outcome._tag === "Respond" ? outcome.status : outcome._tag === "Drop" ? "dropped" : "hung"
 }
 
-const commonHeaders = (index: number): Readonly<Record<string, string>> => ({
-  "openai-version": "2020-10-01",
-  "openai-processing-ms": "1",
-  "x-request-id": `req_${index}`
-})
-
-const refuseKeyOf = (
-  http: HttpServerRequest.HttpServerRequest,
-  options: Options
-): HttpServerResponse.HttpServerResponse | undefined => {
-  const refused = refuseKey(http.headers["authorization"], options)
-  return refused === undefined ? undefined : Responses.respond(refused, {})
-}
-
 const decoded = (text: string): string => Result.getOrElse(Result.try(() => decodeURIComponent(text)), () => text)
 
 /** One model by its id, or the list of all. */
-const models = (id: string, options: Options): HttpServerResponse.HttpServerResponse => {
-  const toModel = (id: string) => ({ id, object: "model", created: 0, owned_by: "simulator" })
-  if (id === "") return Responses.json({ object: "list", data: (options.models ?? ["simulated"]).map(toModel) }, {})
-  const refused = refuseModel(id, options)
-  return refused === undefined ? Responses.json(toModel(id), {}) : Responses.respond(refused, {})
+const models = (
+  http: HttpServerRequest.HttpServerRequest,
+  id: string,
+  options: Options,
+  speaker: Speaker
+): HttpServerResponse.HttpServerResponse => {
+  const refused = speaker.refuseKey(http.headers, options) ??
+    (id === "" ? undefined : speaker.refuseModel(id, options))
+  if (refused !== undefined) return Responses.respond(refused, {})
+  return Responses.json(
+    id === "" ? speaker.toModels(options.models ?? ["simulated"]) : speaker.toModel(id),
+    {}
+  )
 }

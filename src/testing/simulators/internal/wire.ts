@@ -2,6 +2,7 @@
 import type * as Response from "effect/ai/Response"
 import type * as Schema from "effect/Schema"
 import type * as Reply from "../../Reply.ts"
+import { split } from "./json.ts"
 
 export type Json = Schema.Json
 
@@ -17,6 +18,8 @@ export interface Answer {
   /** The number of choices, all with the same reply. */
   readonly choices: number
   readonly usage: TokenCount
+  /** Whether the model thinks before it answers, where the API shows that. */
+  readonly thinks?: boolean | undefined
 }
 
 interface TokenCount {
@@ -130,16 +133,4 @@ const firstDelta = (answer: Answer, index: number): Json => {
 const pieceDelta = ({ reply, tool }: Answer, piece: string): Json => {
   if (tool !== undefined) return { tool_calls: [{ index: 0, function: { arguments: piece } }] }
   return reply.refusal === undefined ? { content: piece } : { refusal: piece }
-}
-
-const split = (text: string, size: number): ReadonlyArray<string> => {
-  const out: Array<string> = []
-  for (let at = 0; at < text.length;) {
-    let end = at + size
-    // JSON cannot contain half of a surrogate pair, and no server sends one.
-    if (/[\uD800-\uDBFF]/.test(text[end - 1] ?? "")) end++
-    out.push(text.slice(at, end))
-    at = end
-  }
-  return out
 }

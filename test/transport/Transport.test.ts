@@ -10,8 +10,7 @@ import { echo, eventually, serve } from "./servers.ts"
 const transports = {
   node: (options?: Transport.Options) => Layer.orDie(NodeTransport.layer(options)),
   fetch: (options?: Transport.Options) => Transport.layerFetch(options),
-  HttpClient: (options?: Transport.Options) =>
-    Layer.provide(Transport.layerHttpClient(options), FetchHttpClient.layer)
+  HttpClient: (options?: Transport.Options) => Layer.provide(Transport.layerHttpClient(options), FetchHttpClient.layer)
 }
 
 const request = (url: string, rest?: Partial<Transport.Request>): Transport.Request => ({
@@ -100,35 +99,39 @@ for (const [name, layer] of Object.entries(transports)) {
 
     const mebibyte = Buffer.alloc(1024 * 1024, 32)
 
-    it.live("stops at maxResponseBytes, whether the length is announced, endless or compressed", () =>
-      Effect.gen(function*() {
-        let written = 0
-        const { url } = yield* serve((request, response) => {
-          response.on("error", () => {})
-          if (request.url === "/announced") {
-            return response.writeHead(200, { "content-length": 40 * mebibyte.length }).write(mebibyte)
-          }
-          if (request.url === "/bomb") {
-            return response.writeHead(200, { "content-encoding": "gzip" })
-              .end(Zlib.gzipSync(Buffer.alloc(40 * mebibyte.length, 32)))
-          }
-          const write = (): unknown => {
-            while (!response.destroyed) {
-              written += mebibyte.length
-              if (!response.write(mebibyte)) return response.once("drain", write)
+    it.live(
+      "stops at maxResponseBytes, whether the length is announced, endless or compressed",
+      () =>
+        Effect.gen(function*() {
+          let written = 0
+          const { url } = yield* serve((request, response) => {
+            response.on("error", () => {})
+            if (request.url === "/announced") {
+              return response.writeHead(200, { "content-length": 40 * mebibyte.length }).write(mebibyte)
             }
-            return undefined
+            if (request.url === "/bomb") {
+              return response.writeHead(200, { "content-encoding": "gzip" })
+                .end(Zlib.gzipSync(Buffer.alloc(40 * mebibyte.length, 32)))
+            }
+            const write = (): unknown => {
+              while (!response.destroyed) {
+                written += mebibyte.length
+                if (!response.write(mebibyte)) return response.once("drain", write)
+              }
+              return undefined
+            }
+            return write()
+          })
+          for (const way of ways) {
+            for (const path of ["announced", "endless", "bomb"]) {
+              const error = yield* Effect.flip(way(`${url}${path}`))
+              assert.deepStrictEqual([path, error.reason, error.limit], [path, "LimitExceeded", "maxResponseBytes"])
+            }
           }
-          return write()
-        })
-        for (const way of ways) {
-          for (const path of ["announced", "endless", "bomb"]) {
-            const error = yield* Effect.flip(way(`${url}${path}`))
-            assert.deepStrictEqual([path, error.reason, error.limit], [path, "LimitExceeded", "maxResponseBytes"])
-          }
-        }
-        assert.isBelow(written, 200 * mebibyte.length)
-      }).pipe(Effect.provide(layer({ maxResponseBytes: 1024 * 1024 }))), 20_000)
+          assert.isBelow(written, 200 * mebibyte.length)
+        }).pipe(Effect.provide(layer({ maxResponseBytes: 1024 * 1024 }))),
+      20_000
+    )
 
     it.live("follows a redirect within the origin, with the body", () =>
       Effect.gen(function*() {

@@ -139,7 +139,9 @@ export {
 
 /**
  * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it for schemas in files or from other
- * languages. The value is plain JSON. Fails with `UnsupportedSchema` at a keyword that is not supported.
+ * languages. The value is plain JSON that the document accepts, with formats checked: nothing is added to it or left out,
+ * and `coerce` is `false` by default. References to other documents are not fetched. Fails with `UnsupportedSchema` where
+ * the document is not valid.
  *
  * **Example** (A schema from a file)
  *
@@ -166,7 +168,7 @@ export const fromJsonSchema = <Input = PromptInput>(
   options?: Omit<Options<Schema.Json, Input>, "schema">
 ): Result.Result<Extraction<Schema.Json, Input>, ExtractionError> =>
   SchemaFromJson.make(document).pipe(
-    Result.map((schema) => make<Schema.Json, never, Input>({ ...options, schema })),
+    Result.map((schema) => make<Schema.Json, never, Input>({ ...options, coerce: options?.coerce ?? false, schema })),
     Result.mapError((unsupported) => Compiled.unsupportedSchema(options?.name ?? "Response", unsupported))
   )
 

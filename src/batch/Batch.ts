@@ -44,7 +44,7 @@ export type {
 export {
   /** @since 0.1.0 */
   estimate
-} from "./internal/estimateBatch.ts"
+} from "./internal/estimate.ts"
 
 export type {
   /** @since 0.1.0 */
@@ -90,6 +90,18 @@ export {
   /** @since 0.1.0 */
   restore
 } from "./internal/restore.ts"
+
+export {
+  /** @since 0.1.0 */
+  offline
+} from "./internal/offline.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Finish,
+  /** @since 0.1.0 */
+  OfflineOptions
+} from "./internal/engines/offline/options.ts"
 
 export type {
   /** @since 0.1.0 */

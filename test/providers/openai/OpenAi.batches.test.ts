@@ -5,6 +5,9 @@ import { OpenAi } from "effect-instructor/openai"
 import { Fault, Reply } from "effect-instructor/testing"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { OpenAI, toFile } from "openai"
+import { vi } from "vitest"
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const echo = Extraction.make({ schema: Schema.Struct({ text: Schema.String }), name: "Echo", maxAttempts: 2 })
 const texts = (count: number) => Array.from({ length: count }, (_, i) => `text ${i}`)
@@ -99,7 +102,7 @@ describe("OpenAi.layerBatch", () => {
         assert.strictEqual((yield* list).length, batches)
       }).pipe(
         Effect.provide(simulate({ batches: { trap: ({ index }) => index === 0 ? trap : undefined } }))
-      ), 20_000)
+      )
   }
 
   it.live("rows that are expired, lost, doubled, torn or without a status", () =>
@@ -129,7 +132,7 @@ describe("OpenAi.layerBatch", () => {
       batches: {
         fault: (operation, call) => operation === "create" && call === 0 ? "lose response" : undefined
       }
-    }))), 20_000)
+    })))
 
   it.live("an upload that fails is repeated, and leaves no file behind", () =>
     Effect.gen(function*() {
@@ -144,7 +147,7 @@ describe("OpenAi.layerBatch", () => {
         fault: (operation, call) =>
           operation === "create" && call === 0 ? Fault.error(503, { message: "Overloaded" }) : undefined
       }
-    }))), 20_000)
+    })))
 
   it.live("stays within the enqueued tokens", () =>
     Effect.gen(function*() {
@@ -170,7 +173,7 @@ describe("OpenAi.layerBatch", () => {
       const items = yield* run
       assert.deepStrictEqual(summary(items), texts(3).map((text) => ({ text })))
       assert.strictEqual((yield* list).length, 1)
-    }).pipe(Effect.provide(simulate({ batches: { duration: "1 second" } }))), 20_000)
+    }).pipe(Effect.provide(simulate({ batches: { duration: "1 second" } })))
 
   it.live("cancels, and collects what was answered", () =>
     Effect.gen(function*() {

@@ -102,7 +102,7 @@ describe("OpenAi.layerBatch", () => {
         assert.strictEqual((yield* list).length, batches)
       }).pipe(
         Effect.provide(simulate({ batches: { trap: ({ index }) => index === 0 ? trap : undefined } }))
-      )
+      ), 60_000)
   }
 
   it.live("rows that are expired, lost, doubled, torn or without a status", () =>
@@ -132,7 +132,7 @@ describe("OpenAi.layerBatch", () => {
       batches: {
         fault: (operation, call) => operation === "create" && call === 0 ? "lose response" : undefined
       }
-    })))
+    }))), 60_000)
 
   it.live("an upload that fails is repeated, and leaves no file behind", () =>
     Effect.gen(function*() {
@@ -147,7 +147,7 @@ describe("OpenAi.layerBatch", () => {
         fault: (operation, call) =>
           operation === "create" && call === 0 ? Fault.error(503, { message: "Overloaded" }) : undefined
       }
-    })))
+    }))), 60_000)
 
   it.live("stays within the enqueued tokens", () =>
     Effect.gen(function*() {
@@ -173,7 +173,7 @@ describe("OpenAi.layerBatch", () => {
       const items = yield* run
       assert.deepStrictEqual(summary(items), texts(3).map((text) => ({ text })))
       assert.strictEqual((yield* list).length, 1)
-    }).pipe(Effect.provide(simulate({ batches: { duration: "1 second" } })))
+    }).pipe(Effect.provide(simulate({ batches: { duration: "1 second" } }))), 60_000)
 
   it.live("cancels, and collects what was answered", () =>
     Effect.gen(function*() {

@@ -78,15 +78,15 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
         decode: makeDecode(withDecidedUnions(json))
       }
     },
-    catch: (cause) => ({ path: "$", description: cause instanceof Error ? cause.message : String(cause) })
+    catch: External.unsupported
   })
 )
 
 /** Providers require an object at the root, so any other value is wrapped in one. */
 const wrapperOf = (codec: SchemaAST.AST): string | undefined => {
   const root = encodedRoot(codec)
-  const external = External.of(root)
-  if (external !== undefined) return wrapperOfDocument(external.document)
+  const document = External.documentOf(root)
+  if (document !== undefined) return wrapperOfDocument(document)
   if (SchemaAST.isObjects(root) && root.propertySignatures.length > 0 && root.indexSignatures.length === 0) {
     return undefined
   }

@@ -35,7 +35,8 @@ export const isStandardSchema = (u: unknown): u is StandardSchema<unknown> =>
   Predicate.isFunction(u["~standard"].validate)
 
 /** Its values have no type of their own in Effect: `A` is what the library says. */
-export const make = <A>(schema: StandardSchema<A>): Schema.Codec<A, unknown> => fromStandard(schema) as Schema.Codec<A, unknown>
+export const make = <A>(schema: StandardSchema<A>): Schema.Codec<A, unknown> =>
+  fromStandard(schema) as Schema.Codec<A, unknown>
 
 const fromStandard = memoize((schema: StandardSchema<unknown>): Schema.Codec<unknown> =>
   External.make({

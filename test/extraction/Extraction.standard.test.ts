@@ -52,9 +52,12 @@ describe("schemas of other libraries", () => {
   it.effect("ArkType and Valibot", () =>
     Effect.gen(function*() {
       const text = "text"
-      const ark: ReadonlyArray<typeof ArkPerson.infer> = yield* Batch.all(Extraction.make({ schema: ArkPerson }), [text])
-      const valibot: ReadonlyArray<{ readonly name: string; readonly age: number; readonly nick?: string | undefined }> =
-        yield* Batch.all(Extraction.make({ schema: toStandardJsonSchema(ValibotPerson) }), [text])
+      const ark: ReadonlyArray<typeof ArkPerson.infer> = yield* Batch.all(Extraction.make({ schema: ArkPerson }), [
+        text
+      ])
+      const valibot: ReadonlyArray<
+        { readonly name: string; readonly age: number; readonly nick?: string | undefined }
+      > = yield* Batch.all(Extraction.make({ schema: toStandardJsonSchema(ValibotPerson) }), [text])
       assert.deepStrictEqual([...ark, ...valibot], [{ name: "Ada", age: 36 }, { name: "Ada", age: 36 }])
     }).pipe(Effect.provide(MockLlm.layer(() => ({ name: "Ada", age: 36, nick: null })))))
 
@@ -69,7 +72,11 @@ describe("schemas of other libraries", () => {
 
   it.effect("a schema that throws or rejects fails its answer alone", () =>
     Effect.gen(function*() {
-      const throwing = z.object({ a: z.string().refine((): boolean => { throw new Error("oops") }) })
+      const throwing = z.object({
+        a: z.string().refine((): boolean => {
+          throw new Error("oops")
+        })
+      })
       const rejecting: Extraction.StandardSchema<unknown> = {
         "~standard": { ...throwing["~standard"], validate: () => Promise.reject(new Error("oops")) }
       }
@@ -82,7 +89,9 @@ describe("schemas of other libraries", () => {
   it("names what has no JSON Schema before anything is sent", () => {
     const dated = Extraction.make({ schema: z.object({ at: z.date() }) })
     const plain = Extraction.make({ schema: ValibotPerson as unknown as Extraction.StandardSchema<unknown> })
-    for (const [extraction, why] of [[dated, "the schema of zod has no JSON Schema: Date"], [plain, "valibot"]] as const) {
+    for (
+      const [extraction, why] of [[dated, "the schema of zod has no JSON Schema: Date"], [plain, "valibot"]] as const
+    ) {
       const error = Result.getOrThrow(Result.flip(Extraction.jsonSchema<unknown, never, never>(extraction)))
       assert.strictEqual(error.reason._tag, "UnsupportedSchema")
       assert.include(error.message, why)

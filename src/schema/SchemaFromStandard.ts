@@ -21,7 +21,7 @@ import * as Validator from "./internal/validator.ts"
  * @since 0.1.0
  */
 export interface StandardSchema<out A> {
-  readonly "~standard": StandardSchemaV1.Props<any, A> & StandardJSONSchemaV1.Props<any, A>
+  readonly "~standard": StandardSchemaV1.Props<unknown, A> & StandardJSONSchemaV1.Props<unknown, A>
 }
 
 /**

@@ -20,6 +20,7 @@ import { isNode, plainDocument, referenceOf, withDefinitions } from "./internal/
 import * as Normalizer from "./internal/normalizer.ts"
 import * as Ordinary from "./internal/ordinary.ts"
 import * as Shape from "./internal/shape.ts"
+import * as StrictForm from "./internal/strictForm.ts"
 import { toWire } from "./internal/wire.ts"
 
 export {
@@ -72,7 +73,10 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       return {
         wrapper,
         jsonSchema: withDefinitions(document),
-        accepted: memoize((dialect: Dialect) => dialect.accept(document)),
+        accepted: memoize((dialect: Dialect) => {
+          const impossible = StrictForm.impossibility(document)
+          return impossible === undefined ? dialect.accept(document) : Result.fail(impossible)
+        }),
         read: (answer, coerces) => readAnswer(shape, wrapper, answer, coerces),
         readElement: (value, coerces) => readValue(shape, value, coerces),
         decode: makeDecode(withDecidedUnions(json))

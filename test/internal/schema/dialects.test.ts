@@ -68,7 +68,8 @@ describe("dialects", () => {
         const { jsonSchema } = formatOf(schema, dialects.find(({ name }) => name === "openai")!, "json_schema")
         const form = toStrictForm(spec, json) as Schema.Json
         const wrapper = wrapperOf(jsonSchema, form)
-        const validate = new Ajv2020({ strict: false, validateFormats: false, validateSchema: false, meta: false }).compile(jsonSchema)
+        const validate = new Ajv2020({ strict: false, validateFormats: false, validateSchema: false, meta: false })
+          .compile(jsonSchema)
         assert.isTrue(validate(wrapper === undefined ? form : { [wrapper]: form }), JSON.stringify(validate.errors))
       }),
     { arbitrary: { runs: 60 }, timeout: 60_000 }

@@ -319,7 +319,7 @@ describe("Extraction", () => {
             assert.deepStrictEqual(comparable(arrived), comparable(expected))
           }
         }),
-      { arbitrary: { runs: 100 } }
+      { arbitrary: { runs: 100 }, timeout: 60_000 }
     )
   })
 

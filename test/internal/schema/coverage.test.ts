@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/no-thenable
 /**
  * The table in `docs/schemas.md`: what becomes of each construct in each dialect. Run with `UPDATE_DOCS=1` to write it
  * after a change.
@@ -84,7 +85,7 @@ const constructs: ReadonlyArray<Construct> = [
   json("`not`", { type: "string", not: { const: "x" } }, /"not"/),
   json(
     "`if`, `then`, `else`",
-    object({ b: string }, { if: object({ b: { const: "x" } }), ["then"]: { required: ["b"] } }),
+    object({ b: string }, { if: object({ b: { const: "x" } }), then: { required: ["b"] } }),
     /"if"/
   ),
   json(

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
+import { printable } from "../internal/printable.ts"
 import { LlmError } from "../llm/LlmError.ts"
 import { Usage } from "../llm/Usage.ts"
 
@@ -365,7 +366,7 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
   }
 
   override get message(): string {
-    return `Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`
+    return printable(`Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`)
   }
 }
 

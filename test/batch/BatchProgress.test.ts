@@ -92,6 +92,13 @@ describe("BatchProgress", () => {
         : Reply.delayed({ echo: "x" }, call === 1 ? "1 second" : "1 hour")
     )))))
 
+  it.effect("must be made by BatchProgress.make, because another one would stay empty", () =>
+    Effect.gen(function*() {
+      const { [Object.getOwnPropertySymbols(yield* BatchProgress.make)[0]!]: _, ...other } = yield* BatchProgress.make
+      const exit = yield* Effect.exit(Stream.runDrain(Batch.stream(echo, ["text 1"], { progress: other as never })))
+      assert.include(String(exit), "progress must be made by BatchProgress.make")
+    }).pipe(Effect.provide(MockLlm.layer([]))))
+
   it.effect("never waits for a slow listener", () =>
     Effect.gen(function*() {
       const progress = yield* BatchProgress.make

@@ -11,6 +11,7 @@ import { type Node, parseSync, Visitor } from "oxc-parser"
 const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["cli"],
   ["node"],
+  ["evaluation"],
   ["batch"],
   ["extraction"],
   ["testing"],

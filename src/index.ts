@@ -24,6 +24,12 @@ export * as BatchWorker from "./batch/BatchWorker.ts"
 export * as Journal from "./batch/Journal.ts"
 /** A journal in a SQL database. */
 export * as SqlJournal from "./batch/SqlJournal.ts"
+/** The steps of offline batches, one by one. */
+export * as OfflineBatch from "./batch/OfflineBatch.ts"
+/** How good an extraction is on a gold set. */
+export * as Evaluation from "./evaluation/Evaluation.ts"
+/** Recorded answers as a model. */
+export * as Replay from "./evaluation/Replay.ts"
 /** A schema and how to ask for it. */
 export * as Extraction from "./extraction/Extraction.ts"
 /** Errors of an extraction. */
@@ -36,6 +42,8 @@ export * as LlmCheck from "./extraction/LlmCheck.ts"
 export * as Completion from "./llm/Completion.ts"
 /** The service that completes requests. */
 export * as Llm from "./llm/Llm.ts"
+/** The service that answers many requests later, at a lower price. */
+export * as LlmBatch from "./llm/LlmBatch.ts"
 /** Errors of a provider. */
 export * as LlmError from "./llm/LlmError.ts"
 /** A request as data. */
@@ -54,3 +62,7 @@ export * as LlmCache from "./middleware/cache/LlmCache.ts"
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 /** Where the values of an answer come from. */
 export * as Grounding from "./quality/Grounding.ts"
+/** Confidence as probability. */
+export * as Calibration from "./quality/Calibration.ts"
+/** One answer from several. */
+export * as Vote from "./quality/Vote.ts"

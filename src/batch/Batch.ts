@@ -13,13 +13,11 @@ import type { ExtractionError } from "../extraction/ExtractionError.ts"
 import type { ElementsOptions } from "../extraction/ExtractionStream.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { BatchError } from "./BatchError.ts"
-import type { BatchEstimate, Options as EstimateOptions } from "./BatchEstimate.ts"
 import * as Direct from "./internal/engines/direct.ts"
 import * as Elements from "./internal/engines/elements.ts"
 import { skipped } from "./internal/errors.ts"
-import * as Estimate from "./internal/estimate.ts"
 import type { Item } from "./internal/item.ts"
-import { type Options, toLimit } from "./internal/options.ts"
+import type { Options } from "./internal/options.ts"
 import * as Run from "./internal/run.ts"
 import type { Inputs, Source } from "./internal/source.ts"
 import { Journal } from "./Journal.ts"
@@ -42,6 +40,11 @@ export type {
   /** @since 0.1.0 */
   ElementItem
 } from "./internal/engines/elements.ts"
+
+export {
+  /** @since 0.1.0 */
+  estimate
+} from "./internal/estimate.ts"
 
 export type {
   /** @since 0.1.0 */
@@ -78,6 +81,18 @@ export {
   /** @since 0.1.0 */
   restore
 } from "./internal/restore.ts"
+
+export {
+  /** @since 0.1.0 */
+  offline
+} from "./internal/offline.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Finish,
+  /** @since 0.1.0 */
+  OfflineOptions
+} from "./internal/engines/offline/options.ts"
 
 export type {
   /** @since 0.1.0 */
@@ -350,51 +365,3 @@ export const elements: {
     Elements.make<A, Input, In, R>(extraction, options ?? {})
   )
 }
-
-/**
- * Estimates the requests, tokens, cost and time of a batch from a sample of its items. Use it before a large batch.
- * Nothing is sent, unless `probe` asks for measurements.
- *
- * **Example** (Before a large batch)
- *
- * ```ts
- * import { Duration, Effect, Schema } from "effect"
- * import { Batch } from "effect-instructor"
- * import { MockLlm } from "effect-instructor/testing"
- *
- * const texts = Array.from({ length: 10_000 }, (_, i) => `My name is John ${i} and I am 30 years old`)
- *
- * const program = Batch.estimate(Schema.Struct({ name: Schema.String }), texts, {
- *   concurrency: 100,
- *   requestsPerMinute: 500
- * }).pipe(
- *   Effect.map(({ duration, requests }) => [requests, Duration.format(duration)]),
- *   Effect.provide(MockLlm.layer([]))
- * )
- *
- * await Effect.runPromise(program) // => [10_000, "20m"]
- * ```
- *
- * @category running
- * @since 0.1.0
- */
-export const estimate: {
-  <A, Input, R, In extends Input, E = never, R2 = never>(
-    self: Extraction<A, Input, R>,
-    source: Source<In, E, R2>,
-    options?: EstimateOptions
-  ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
-  <A, R, In extends PromptInput, E = never, R2 = never>(
-    self: Schema.ConstraintDecoder<A, R>,
-    source: Source<In, E, R2>,
-    options?: EstimateOptions
-  ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
-} = <A, Input, R, In extends Input, E = never, R2 = never>(
-  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
-  source: Source<In, E, R2>,
-  options?: EstimateOptions
-): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2> =>
-  Estimate.estimate(Compiled.resolve<A, Input, R, unknown>(self), source, {
-    ...options,
-    concurrency: toLimit(options?.concurrency)
-  })

@@ -88,7 +88,7 @@ export interface JournalItem {
  */
 export interface Claim {
   readonly index: number
-  /** The key of the item in the journal. */
+  /** The key of the item and its content. It is the same in every run of the journal. */
   readonly key: string
   readonly status: "new" | "ok" | "error" | "duplicate"
 }
@@ -104,6 +104,22 @@ export interface StoredRecord {
   /** The index of the item in the current run, or `undefined` if this run has not claimed it. */
   readonly claimedAs: number | undefined
 }
+
+/**
+ * The schema of `Note`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Note = Schema.Struct({ name: Schema.String, value: Schema.Json })
+
+/**
+ * A named value that a journal keeps beside its records.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Note extends Schema.Schema.Type<typeof Note> {}
 
 /**
  * A journal: the last record of each item. One run at a time can use it. Implement it to keep records elsewhere.
@@ -130,6 +146,13 @@ export class Journal extends Context.Service<Journal, {
   readonly read: (claim: Claim) => Effect.Effect<Option.Option<JournalRecord>, JournalError>
   /** All records, in the order in which they were written. */
   readonly records: Stream.Stream<StoredRecord, JournalError>
+  /**
+   * Keeps a value that is not the record of an item, such as a batch that was submitted. A later value of the same name
+   * replaces it, and `null` removes it. When it returns, the value survives the end of the process.
+   */
+  readonly note: (name: string, value: Schema.Json) => Effect.Effect<void, JournalError>
+  /** The last value of every name, in the order in which they were written. */
+  readonly notes: Stream.Stream<Note, JournalError>
 }>()("effect-instructor/batch/Journal") {}
 
 /**
@@ -166,6 +189,9 @@ const makeMemory = (): Journal["Service"] => {
   const entries = new Map<string, Entry>()
   const claimed = new Map<string, JournalItem>()
   const occurrences = new Map<string, number>()
+  const notes = new Map<string, Schema.Json>()
+  /** The names of the entries by the keys of their claims, which contain the content. */
+  const names = new Map<string, string>()
   const run = Exclusive.make(() =>
     new JournalError({ reason: new Locked({ path: "The journal in memory", holder: "another run of this process" }) })
   )
@@ -174,10 +200,12 @@ const makeMemory = (): Journal["Service"] => {
     const { content, id, index } = item
     const count = id === undefined ? (occurrences.get(content) ?? 0) + 1 : 0
     if (id === undefined) occurrences.set(content, count)
-    const key = id === undefined ? `content ${count} ${content}` : `id ${id}`
-    if (claimed.has(key)) return { index, key, status: "duplicate" }
-    claimed.set(key, item)
-    const entry = entries.get(key)
+    const name = id === undefined ? `content ${count} ${content}` : `id ${id}`
+    const key = id === undefined ? name : `${name} ${content}`
+    names.set(key, name)
+    if (claimed.has(name)) return { index, key, status: "duplicate" }
+    claimed.set(name, item)
+    const entry = entries.get(name)
     return { index, key, status: entry?.content === content ? entry.record.status : "new" }
   }
 
@@ -196,15 +224,23 @@ const makeMemory = (): Journal["Service"] => {
       Effect.sync(() => {
         claimed.clear()
         occurrences.clear()
+        names.clear()
       })),
     claim: (items) => Effect.sync(() => items.map(claim)),
     commit: ({ key }, record) =>
       Effect.sync(() => {
+        const name = names.get(key)!
         // The last record written is the last in order, as in a file.
-        entries.delete(key)
-        entries.set(key, { content: claimed.get(key)!.content, record })
+        entries.delete(name)
+        entries.set(name, { content: claimed.get(name)!.content, record })
       }),
-    read: ({ key }) => Effect.sync(() => Option.fromUndefinedOr(entries.get(key)?.record)),
-    records: Stream.suspend(() => Stream.fromIterable(entries).pipe(Stream.filterMap(toStored)))
+    read: ({ key }) => Effect.sync(() => Option.fromUndefinedOr(entries.get(names.get(key)!)?.record)),
+    records: Stream.suspend(() => Stream.fromIterable(entries).pipe(Stream.filterMap(toStored))),
+    note: (name, value) =>
+      Effect.sync(() => {
+        notes.delete(name)
+        if (value !== null) notes.set(name, value)
+      }),
+    notes: Stream.suspend(() => Stream.fromIterable(Array.from(notes, ([name, value]) => ({ name, value }))))
   })
 }

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import * as Digest from "../internal/digest.ts"
@@ -76,7 +77,7 @@ export const layer = (options?: Options): Layer.Layer<Journal, JournalError, Sql
     Effect.gen(function*() {
       const table = yield* RecordTable.make(yield* SqlClient.SqlClient)
       const name = options?.name ?? "default"
-      return make(table, yield* table.journal(name), name)
+      return make(table, { records: yield* table.journal(name), notes: yield* table.journal(notesOf(name)) }, name)
     })
   )
 
@@ -97,8 +98,13 @@ export const layer = (options?: Options): Layer.Layer<Journal, JournalError, Sql
 export const remove = (options?: Options): Effect.Effect<void, JournalError, SqlClient.SqlClient> =>
   Effect.scoped(Effect.gen(function*() {
     const table = yield* RecordTable.make(yield* SqlClient.SqlClient)
-    yield* table.remove(yield* table.journal(options?.name ?? "default"))
+    const name = options?.name ?? "default"
+    yield* table.remove(yield* table.journal(name))
+    yield* table.remove(yield* table.journal(notesOf(name)))
   }))
+
+/** The notes of a journal are the records of another one. */
+const notesOf = (name: string): string => `${name} (notes)`
 
 const claimSize = 256
 const keyLength = 32
@@ -110,7 +116,16 @@ const printOf = (claim: string): string => claim.slice(keyLength, keyLength + pr
 const replacedBy = (claim: string): number | null =>
   claim.length === keyLength + printLength ? null : Number(claim.slice(keyLength + printLength))
 
-const make = (table: RecordTable.RecordTable, journal: number, name: string): Journal["Service"] => {
+interface Numbers {
+  readonly records: number
+  readonly notes: number
+}
+
+const make = (
+  table: RecordTable.RecordTable,
+  { notes, records: journal }: Numbers,
+  name: string
+): Journal["Service"] => {
   let claims = makeClaims()
   const run = Exclusive.make(() =>
     new JournalError({ reason: new Locked({ path: `The journal ${name}`, holder: "another run of this process" }) })
@@ -166,9 +181,31 @@ const make = (table: RecordTable.RecordTable, journal: number, name: string): Jo
           ? Result.failVoid
           : Result.succeed({ record: record.value, claimedAs })
       })
+    ),
+    note: (key, value) =>
+      table.write({
+        journal: notes,
+        key,
+        print: "",
+        index: 0,
+        // What is not a success is replaced.
+        isError: true,
+        pass: 0,
+        replaces: null,
+        record: JSON.stringify(value)
+      }),
+    notes: table.all(notes).pipe(
+      Stream.filterMap(({ key, record }) => {
+        const value = decodeJson(record)
+        return Option.isNone(value) || value.value === null
+          ? Result.failVoid
+          : Result.succeed({ name: key, value: value.value })
+      })
     )
   })
 }
+
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
 
 interface Named {
   readonly index: number

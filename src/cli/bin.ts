@@ -16,6 +16,7 @@ import { createRequire } from "node:module"
 import Process from "node:process"
 import { printable } from "../internal/printable.ts"
 import { exitCode } from "./commandFailure.ts"
+import { evaluate } from "./commands/evaluate.ts"
 import { extract } from "./commands/extract.ts"
 import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
@@ -26,7 +27,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, schema, simulate])
+  Command.withSubcommands([run, extract, report, evaluate, schema, simulate])
 )
 
 /** Prints usage errors briefly, and on standard error. */

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import type { Completion } from "../llm/Completion.ts"
 import type { Llm } from "../llm/Llm.ts"
 import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
 import * as Messages from "../prompt/Messages.ts"
@@ -17,6 +18,8 @@ import * as Attempts from "./internal/attempts.ts"
 import type { Extraction, PromptInput } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import * as Failure from "./internal/failure.ts"
+import * as Step from "./internal/step.ts"
+import type { Spent } from "./internal/telemetry.ts"
 
 export { resolve } from "./internal/definition.ts"
 
@@ -148,9 +151,26 @@ export const response = <A, Input, R>(
 ): Result.Result<ResponseSchema.ResponseSchema<A, R>, ExtractionError> =>
   Result.mapError(ResponseSchema.make(schema), (unsupported) => unsupportedSchema(name, unsupported))
 
+/** What a completion means: a value, the next request, or the reason of a failure. `spent` receives what checks use. */
+export const step = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  { invalid, source, spent }: {
+    readonly invalid: Step.InvalidAttempts
+    readonly source: (() => string) | undefined
+    readonly spent: Spent
+  }
+): Effect.Effect<Step.Step<A>, never, R> => Step.make(compiled, first, completion, invalid, { spent, source })
+
+/** Whether an extraction sends several requests for an input, which depend on each other. */
+export const isDerived = <A, Input, R>({ extraction }: Compiled<A, Input, R>): boolean =>
+  extraction.derivation !== undefined
+
 /** What the value of an item depends on besides its request. */
-export const keyOf = <A, Input, R>({ extraction: { derivation } }: Compiled<A, Input, R>): string =>
-  derivation === undefined ? "" : ` ${derivation.key}`
+export const keyOf = <A, Input, R>(
+  { extraction: { derivation } }: Pick<Compiled<A, Input, R>, "extraction">
+): string => derivation === undefined ? "" : ` ${derivation.key}`
 
 /**
  * The text of an input that values are looked up in: what `source` says, or the text of the user's messages in the
@@ -178,16 +198,17 @@ export const jsonOf = <A, Input, R>(extraction: Extraction<A, Input, R>, answer:
     onFailure: () => answer
   })
 
-/** Sends requests until an answer is valid or the extraction fails. */
+/** Sends requests until an answer is valid or the extraction fails. It may go on after attempts of another engine. */
 export const run = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Llm["Service"],
   request: LlmRequest,
-  input: Input
+  input: Input,
+  before?: Attempts.Before
 ): Effect.Effect<Detailed<A>, ExtractionError, R> => {
   const { derivation } = compiled.extraction
   return derivation === undefined
-    ? Attempts.run(compiled, llm, request, () => sourceOf(compiled.extraction, input))
+    ? Attempts.run(compiled, llm, request, () => sourceOf(compiled.extraction, input), before)
     : derivation.run({ llm, input, request })
 }
 

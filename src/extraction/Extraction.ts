@@ -68,6 +68,24 @@ export {
   type CheckOutput
 } from "./internal/check.ts"
 
+export {
+  /** @since 0.1.0 */
+  cascade,
+  /** @since 0.1.0 */
+  type CascadeOptions
+} from "./internal/cascade.ts"
+
+export {
+  /** @since 0.1.0 */
+  confidence,
+  /** @since 0.1.0 */
+  type ConfidenceOptions,
+  /** @since 0.1.0 */
+  type Confident,
+  /** @since 0.1.0 */
+  type ConfidentLeaf
+} from "./internal/confidence.ts"
+
 export type {
   /** @since 0.1.0 */
   Detailed
@@ -93,6 +111,13 @@ export {
 
 export {
   /** @since 0.1.0 */
+  vote,
+  /** @since 0.1.0 */
+  type VoteOptions
+} from "./internal/vote.ts"
+
+export {
+  /** @since 0.1.0 */
   metrics
 } from "./internal/metrics.ts"
 
@@ -103,7 +128,9 @@ export {
 
 /**
  * Makes an extraction from a JSON Schema document (draft 4 to 2020-12). Use it for schemas in files or from other
- * languages. The value is plain JSON. Fails with `UnsupportedSchema` at a keyword that is not supported.
+ * languages. The value is plain JSON that the document accepts, with formats checked: nothing is added to it or left out,
+ * and `coerce` is `false` by default. References to other documents are not fetched. Fails with `UnsupportedSchema` where
+ * the document is not valid.
  *
  * **Example** (A schema from a file)
  *
@@ -130,7 +157,7 @@ export const fromJsonSchema = <Input = PromptInput>(
   options?: Omit<Options<Schema.Json, Input>, "schema">
 ): Result.Result<Extraction<Schema.Json, Input>, ExtractionError> =>
   SchemaFromJson.make(document).pipe(
-    Result.map((schema) => make<Schema.Json, never, Input>({ ...options, schema })),
+    Result.map((schema) => make<Schema.Json, never, Input>({ ...options, coerce: options?.coerce ?? false, schema })),
     Result.mapError((unsupported) => Compiled.unsupportedSchema(options?.name ?? "Response", unsupported))
   )
 

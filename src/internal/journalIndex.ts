@@ -13,6 +13,8 @@ export interface Key {
 export const noStatus = 0
 export const okStatus = 1
 export const errorStatus = 2
+/** A note, which is no record of an item. */
+export const noteStatus = 3
 
 export interface JournalIndex {
   size: number

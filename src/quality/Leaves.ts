@@ -10,9 +10,9 @@ export interface Leaf {
   readonly value: Scalar
 }
 
-const isList = (json: Schema.Json | undefined): json is ReadonlyArray<Schema.Json> => Array.isArray(json)
+export const isList = (json: Schema.Json | undefined): json is ReadonlyArray<Schema.Json> => Array.isArray(json)
 
-const isRecord = (json: Schema.Json | undefined): json is Schema.JsonObject =>
+export const isRecord = (json: Schema.Json | undefined): json is Schema.JsonObject =>
   typeof json === "object" && json !== null && !Array.isArray(json)
 
 /** The leaves in document order. Empty lists and objects have none. */
@@ -28,7 +28,7 @@ export const leavesOf = (json: Schema.Json): ReadonlyArray<Leaf> => {
 }
 
 /** A path as text, with `[]` for the positions in lists: the field that a leaf belongs to. */
-const fieldOf = (path: Path): string =>
+export const fieldOf = (path: Path): string =>
   path.reduce<string>(
     (field, key) => typeof key === "number" ? `${field}[]` : field === "" ? key : `${field}.${key}`,
     ""

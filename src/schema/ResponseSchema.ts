@@ -13,8 +13,10 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Coercion } from "./Coercion.ts"
 import type { AcceptedSchema, Dialect, SchemaDocument, Unsupported } from "./Dialect.ts"
+import * as AstShape from "./internal/astShape.ts"
 import { toJson, withDecidedUnions } from "./internal/decodable.ts"
-import { plainDocument, withDefinitions } from "./internal/jsonSchema.ts"
+import * as External from "./internal/external.ts"
+import { isNode, plainDocument, referenceOf, withDefinitions } from "./internal/jsonSchema.ts"
 import * as Normalizer from "./internal/normalizer.ts"
 import * as Ordinary from "./internal/ordinary.ts"
 import * as Shape from "./internal/shape.ts"
@@ -66,7 +68,7 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       const wrapper = wrapperOf(codec)
       const document = toDocument(codec, wrapper)
       const json = toJson(codec)
-      const shape = Shape.make(SchemaAST.toEncoded(json))
+      const shape = AstShape.make(SchemaAST.toEncoded(json))
       return {
         wrapper,
         jsonSchema: withDefinitions(document),
@@ -83,10 +85,21 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
 /** Providers require an object at the root, so any other value is wrapped in one. */
 const wrapperOf = (codec: SchemaAST.AST): string | undefined => {
   const root = encodedRoot(codec)
+  const external = External.of(root)
+  if (external !== undefined) return wrapperOfDocument(external.document)
   if (SchemaAST.isObjects(root) && root.propertySignatures.length > 0 && root.indexSignatures.length === 0) {
     return undefined
   }
   return SchemaAST.isArrays(root) && root.elements.length === 0 ? "items" : "value"
+}
+
+const wrapperOfDocument = ({ definitions, schema }: SchemaDocument): string | undefined => {
+  const root = definitions[referenceOf(schema, definitions) ?? ""] ?? schema
+  if (root["type"] === "array" && root["prefixItems"] === undefined) return "items"
+  // An object of any keys is a list of entries in some dialects.
+  return root["type"] === "object" && root["patternProperties"] === undefined && !isNode(root["additionalProperties"])
+    ? undefined
+    : "value"
 }
 
 const encodedRoot = (ast: SchemaAST.AST): SchemaAST.AST => {
@@ -133,10 +146,10 @@ const readValue = (shape: Shape.Shape, value: unknown, coerces: boolean): Read =
   if (isDeeper(value, maxDepth)) {
     return rejected(value, [], `Expected a value nested at most ${maxDepth} levels deep`)
   }
-  const { coercions, foreign, json } = Normalizer.normalize(shape, value, coerces)
+  const { coercions, foreign, isStrange, json } = Normalizer.normalize(shape, value, coerces)
   const [path] = foreign
   return path === undefined
-    ? { json, coercions, issue: undefined, isForeign: !Shape.takesKind(shape, Shape.kindOf(json)) }
+    ? { json, coercions, issue: undefined, isForeign: isStrange || !Shape.takesKind(shape, Shape.kindOf(json)) }
     : {
       ...rejected(json, path, "Expected an object with at least one of the keys of the schema"),
       isForeign: path.length === 0

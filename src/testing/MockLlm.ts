@@ -4,20 +4,18 @@
  *
  * @since 0.1.0
  */
-import * as AiError from "effect/ai/AiError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Completion, CompletionPart } from "../llm/Completion.ts"
 import * as Llm from "../llm/Llm.ts"
-import * as LlmError from "../llm/LlmError.ts"
-import type { LlmRequest, Message } from "../llm/LlmRequest.ts"
+import type * as LlmError from "../llm/LlmError.ts"
+import type { LlmRequest } from "../llm/LlmRequest.ts"
 import type { Pricing } from "../llm/Pricing.ts"
-import * as Usage from "../llm/Usage.ts"
 import type { DialectInput } from "../schema/dialects/builtIn.ts"
+import { provider, toCompletion, toError, toHandler } from "./internal/script.ts"
 import * as Reply from "./Reply.ts"
 
 /**
@@ -220,11 +218,6 @@ const make = (handler: Handler, recorder: Recorder, options: Options): Llm.Llm["
   })
 }
 
-const provider = "mock"
-
-const toError = (error: LlmError.Reason | LlmError.LlmError): LlmError.LlmError =>
-  LlmError.isLlmError(error) ? error : new LlmError.LlmError({ provider, reason: error })
-
 const deltas = (
   { text, toolCalls: [call] }: Completion,
   { chunkDelay, chunkSize = 8 }: Options
@@ -240,54 +233,6 @@ const deltas = (
 
 const pause = (duration: Duration.Duration): Effect.Effect<void> =>
   Duration.isZero(duration) ? Effect.void : Effect.sleep(duration)
-
-const toHandler = (script: Script): Handler => {
-  if (Predicate.isFunction(script)) return script
-  if (isList(script)) {
-    return (_, call) =>
-      call < script.length
-        ? script[call]!
-        : noReply(`the script has ${script.length} replies, and this is request ${call + 1}`)
-  }
-  return (request) => {
-    const inputs = request.messages.flatMap(userText)
-    const input = inputs.findLast((text) => Object.hasOwn(script, text))
-    return input === undefined
-      ? noReply(`the script has no reply for ${JSON.stringify(inputs[inputs.length - 1])}`)
-      : script[input]!
-  }
-}
-
-const isList = (script: Exclude<Script, Handler>): script is ReadonlyArray<Reply.Input> => Array.isArray(script)
-
-const userText = (message: Message): ReadonlyArray<string> => {
-  if (message.role !== "user") return []
-  return Predicate.isString(message.content)
-    ? [message.content]
-    : [message.content.map((part) => part.type === "text" ? part.text : "").join("")]
-}
-
-const noReply = (description: string) => Effect.fail(new AiError.InvalidRequestError({ description }))
-
-const toCompletion = (reply: Reply.Reply, request: LlmRequest, call: number): Completion => {
-  const { output } = request
-  const asTool = output.mode === "tools" && reply.refusal === undefined
-  return {
-    id: `mock-${call}`,
-    model: request.model,
-    text: asTool ? "" : reply.text,
-    toolCalls: asTool ? [{ id: `call_${call}`, name: output.name, arguments: reply.text }] : [],
-    ...(reply.refusal !== undefined && { refusal: reply.refusal }),
-    finishReason: asTool && reply.finishReason === "stop" ? "tool-calls" : reply.finishReason,
-    usage: {
-      ...Usage.zero,
-      inputTokens: reply.usage?.inputTokens ?? Reply.estimateTokens(JSON.stringify(request.messages)),
-      cachedInputTokens: reply.usage?.cachedInputTokens ?? 0,
-      outputTokens: reply.usage?.outputTokens ?? Reply.estimateTokens(reply.refusal ?? reply.text),
-      reasoningTokens: reply.usage?.reasoningTokens ?? 0
-    }
-  }
-}
 
 const split = (text: string, size: number): ReadonlyArray<string> =>
   Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.slice(i * size, (i + 1) * size))

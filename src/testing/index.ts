@@ -8,5 +8,7 @@
 export * as Fault from "./Fault.ts"
 /** An `Llm` that answers from a script. */
 export * as MockLlm from "./MockLlm.ts"
+/** An `LlmBatch` that answers from a script. */
+export * as MockLlmBatch from "./MockLlmBatch.ts"
 /** Answers of a model: a text, JSON, a refusal, a truncated answer. */
 export * as Reply from "./Reply.ts"

@@ -56,6 +56,32 @@ for (const { isSql, make, name, skip } of journals) {
         return { items, sent: (yield* MockLlm.requests).length - before }
       })
 
+    it.effect("keeps the last value of each note", () =>
+      withOpen((open) =>
+        Effect.gen(function*() {
+          yield* Effect.gen(function*() {
+            const journal = yield* Journal.Journal
+            yield* journal.note("one", { value: 1 })
+            yield* journal.note("two", ["a", null])
+            yield* journal.note("one", { value: 2 })
+            yield* journal.note("three", "x")
+            yield* journal.note("three", null)
+          }).pipe(Effect.provide(open(), { local: true }))
+          yield* run(open, ["text 1"])
+          const [notes, records] = yield* Effect.flatMap(
+            Journal.Journal,
+            (journal) => Effect.all([Stream.runCollect(journal.notes), Stream.runCollect(journal.records)])
+          ).pipe(
+            Effect.provide(open(), { local: true })
+          )
+          assert.deepStrictEqual(notes, [
+            { name: "two", value: ["a", null] },
+            { name: "one", value: { value: 2 } }
+          ])
+          assert.strictEqual(records.length, 1)
+        })
+      ))
+
     it.effect("restores the items of an earlier run as they were, and sends nothing twice", () =>
       withOpen((open) =>
         Effect.gen(function*() {

@@ -600,16 +600,59 @@ describe("Extraction", () => {
         assert.deepStrictEqual(value, { total: 12, lines: [{ sku: "a" }, {}] })
       }).pipe(Effect.provide(MockLlm.layer([{ total: 12, lines: [{ sku: "a" }, { sku: null }] }]))))
 
-    it("reports the path of a keyword that it does not support", () => {
+    it("reports the path of what it cannot read", () => {
       const fail = (document: unknown) =>
         Result.getOrThrow(Result.flip(Extraction.fromJsonSchema(document, { name: "Doc" }))).message
       assert.include(fail([]), "a JSON object")
       assert.include(
-        fail({ type: "object", properties: { a: { not: { type: "string" } } } }),
-        "$[\"properties\"][\"a\"][\"not\"]"
+        fail({ type: "object", properties: { a: { items: { type: "text" } } } }),
+        "at $.a[], \"text\" is not a type"
       )
       assert.include(fail({ $ref: "https://example.com/schema.json" }), "Extraction of Doc failed (UnsupportedSchema)")
     })
+
+    it.effect("checks all keywords, and tells the model those that no provider takes", () =>
+      Effect.gen(function*() {
+        const extraction = Result.getOrThrow(Extraction.fromJsonSchema({
+          type: "object",
+          properties: {
+            mail: { type: "string", format: "email" },
+            kind: { not: { enum: ["other"] }, type: "string", minLength: 2 }
+          },
+          required: ["kind"],
+          dependentRequired: { mail: ["kind"] }
+        }))
+        const schema = Result.getOrThrow(Extraction.jsonSchema(extraction))
+        assert.include(JSON.stringify(schema), "it must not match")
+        assert.include(JSON.stringify(schema), "at least 2 characters")
+        assert.deepStrictEqual(yield* Extraction.decode(extraction, { kind: "book", more: [1] }), {
+          kind: "book",
+          more: [1]
+        })
+        const { reason } = yield* Effect.flip(Extraction.decode(extraction, { kind: "other", mail: "nobody" }))
+        assert.isTrue(reason._tag === "InvalidOutput")
+        assert.deepStrictEqual(reason._tag === "InvalidOutput" && reason.issues, [
+          { path: ["mail"], message: "Expected a text in the format email" },
+          { path: ["kind"], message: "Expected a value that does not match {\"enum\":[\"other\"]}" }
+        ])
+      }))
+
+    it.effect("can be a part of another extraction", () =>
+      Effect.gen(function*() {
+        const point = Result.getOrThrow(Extraction.fromJsonSchema({
+          $defs: { N: { type: "number" } },
+          type: "object",
+          properties: { x: { $ref: "#/$defs/N" }, y: { $ref: "#/$defs/N" } },
+          required: ["x", "y"]
+        }))
+        const both = Extraction.make({ schema: Schema.Struct({ from: point.schema, to: point.schema }) })
+        const sent = Result.getOrThrow(Extraction.jsonSchema(both))
+        assert.deepStrictEqual(Object.keys(sent["$defs"] as object), ["N"])
+        const value = { from: { x: 1, y: 2 }, to: { x: 3, y: 4 } }
+        assert.deepStrictEqual(yield* Extraction.decode(both, value), value)
+        const found = yield* Extraction.extract(Extraction.option(point), "x")
+        assert.deepStrictEqual(found, Option.some({ x: 1, y: 2 }))
+      }).pipe(Effect.provide(MockLlm.layer([{ result: { x: 1, y: 2 } }]))))
   })
 
   it.effect("fails with a typed error when a mock has no answer left", () =>

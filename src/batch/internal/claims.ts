@@ -12,13 +12,23 @@ import type { BatchError } from "../BatchError.ts"
 import type { Claim, Journal, JournalItem } from "../Journal.ts"
 import type { JournalError } from "../JournalError.ts"
 import { journalFailure } from "./errors.ts"
+import type { Feed } from "./feed.ts"
 import { notSent, type Planned } from "./item.ts"
-import type { Run } from "./run.ts"
+import type { Options } from "./options.ts"
 import { chunkSize } from "./source.ts"
 
-export const claim = <A, Input, In, E, R, R2>(
+/** The part of a run that claims need. An engine may ask another service than an `Llm`. */
+export interface Claiming<In> {
+  readonly compiled: Pick<Compiled.Compiled<unknown, never, unknown>, "extraction">
+  readonly llm: Pick<Llm["Service"], "origin" | "provider">
+  readonly options: Options<In>
+  readonly feed: Feed | undefined
+  readonly toRequest: (item: Planned<In>) => Result.Result<LlmRequest, ExtractionError>
+}
+
+export const claim = <In, E, R2>(
   planned: Stream.Stream<Planned<In>, E, R2>,
-  run: Run<A, Input, In, R>,
+  run: Claiming<In>,
   journal: Journal["Service"]
 ): Stream.Stream<Planned<In>, E | BatchError, R2> => {
   const claimSize = journal.claimSize ?? chunkSize
@@ -52,19 +62,16 @@ export const claim = <A, Input, In, E, R, R2>(
 }
 
 /** The content by which a journal tells whether an item is still the same. */
-export const contentOf = <A, Input, R>(
-  { compiled, llm }: {
-    readonly compiled: Compiled.Compiled<A, Input, R>
-    readonly llm: Llm["Service"]
-  },
+export const contentOf = (
+  { compiled, llm }: Pick<Claiming<never>, "compiled" | "llm">,
   request: Result.Result<LlmRequest, ExtractionError>
 ): string =>
   Result.isSuccess(request)
     ? fingerprint(llm, request.success) + Compiled.keyOf(compiled)
     : `not sent: ${request.failure.message}`
 
-const toPending = <A, Input, In, R>(
-  { feed, options: { emitRestored = true, retryFailures = true } }: Run<A, Input, In, R>,
+const toPending = <In>(
+  { feed, options: { emitRestored = true, retryFailures = true } }: Claiming<In>,
   item: Planned<In>,
   claim: Claim
 ): Planned<In> | undefined => {

@@ -1,11 +1,12 @@
-/** Examines the first items of a batch, extracts some of them as probes, and extrapolates. */
+/** Examines the first items of a batch, extracts some of them as probes, and extrapolates. `Batch` exports `estimate`. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../../extraction/Compiled.ts"
-import type { Extraction } from "../../extraction/Extraction.ts"
+import type { Extraction, PromptInput } from "../../extraction/Extraction.ts"
 import type { ExtractionError } from "../../extraction/ExtractionError.ts"
 import { Llm } from "../../llm/Llm.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
@@ -13,9 +14,10 @@ import * as Pricing from "../../llm/Pricing.ts"
 import * as TokenCount from "../../llm/TokenCount.ts"
 import * as Usage from "../../llm/Usage.ts"
 import type { BatchEstimate, Options } from "../BatchEstimate.ts"
-import { arrayChunkSize, refuseText, toStream } from "./source.ts"
+import { toLimit } from "./options.ts"
+import { arrayChunkSize, refuseText, type Source, toStream } from "./source.ts"
 
-export const estimate = Effect.fnUntraced(function*<A, Input, In extends Input, E, R, R2>(
+const run = Effect.fnUntraced(function*<A, Input, In extends Input, E, R, R2>(
   self: Extraction<A, Input, R>,
   source: Iterable<In> | Stream.Stream<In, E, R2>,
   options: Options & { readonly concurrency: number }
@@ -91,6 +93,54 @@ interface Sampled<out In> {
   readonly input: In
   readonly request: LlmRequest
 }
+
+/**
+ * Estimates the requests, tokens, cost and time of a batch from a sample of its items. Use it before a large batch.
+ * Nothing is sent, unless `probe` asks for measurements.
+ *
+ * **Example** (Before a large batch)
+ *
+ * ```ts
+ * import { Duration, Effect, Schema } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const texts = Array.from({ length: 10_000 }, (_, i) => `My name is John ${i} and I am 30 years old`)
+ *
+ * const program = Batch.estimate(Schema.Struct({ name: Schema.String }), texts, {
+ *   concurrency: 100,
+ *   requestsPerMinute: 500
+ * }).pipe(
+ *   Effect.map(({ duration, requests }) => [requests, Duration.format(duration)]),
+ *   Effect.provide(MockLlm.layer([]))
+ * )
+ *
+ * await Effect.runPromise(program) // => [10_000, "20m"]
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const estimate: {
+  <A, Input, R, In extends Input, E = never, R2 = never>(
+    self: Extraction<A, Input, R>,
+    source: Source<In, E, R2>,
+    options?: Options
+  ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
+  <A, R, In extends PromptInput, E = never, R2 = never>(
+    self: Schema.ConstraintDecoder<A, R>,
+    source: Source<In, E, R2>,
+    options?: Options
+  ): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2>
+} = <A, Input, R, In extends Input, E = never, R2 = never>(
+  self: Extraction<A, Input, R> | Schema.ConstraintDecoder<A, R>,
+  source: Source<In, E, R2>,
+  options?: Options
+): Effect.Effect<BatchEstimate, E | ExtractionError, Llm | R | R2> =>
+  run(Compiled.resolve<A, Input, R, unknown>(self), source, {
+    ...options,
+    concurrency: toLimit(options?.concurrency)
+  })
 
 /** An item that was extracted to measure it. */
 interface Probe {

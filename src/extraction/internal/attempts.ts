@@ -12,20 +12,34 @@ import { toReason } from "./failure.ts"
 import * as Step from "./step.ts"
 import * as Telemetry from "./telemetry.ts"
 
+/** Attempts that another engine made before. */
+export interface Before {
+  /** The request of the next attempt. */
+  readonly request: LlmRequest
+  readonly invalid: Step.InvalidAttempts
+  readonly attempts: number
+  readonly usage: Usage.Usage
+}
+
 export const run = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   llm: Telemetry.Completer<LlmError | Reason>,
   request: LlmRequest,
-  source?: () => string
+  source?: () => string,
+  before?: Before
 ): Effect.Effect<Detailed<A>, ExtractionError, R> =>
   Effect.suspend(() => {
     const { cache, name, timeout } = compiled.extraction
-    const spent: Telemetry.Spent = { attempts: 0, usage: Usage.zero }
+    const spent: Telemetry.Spent = { attempts: before?.attempts ?? 0, usage: before?.usage ?? Usage.zero }
     const answers: Array<Effect.Effect<void>> = []
-    const asked = Effect.provideService(ask(compiled, llm, request, spent, answers, source), CurrentCacheControl, {
-      enabled: cache,
-      onAnswer: (forget) => answers.push(forget)
-    })
+    const asked = Effect.provideService(
+      ask(compiled, llm, request, spent, answers, source, before),
+      CurrentCacheControl,
+      {
+        enabled: cache,
+        onAnswer: (forget) => answers.push(forget)
+      }
+    )
     return Telemetry.extraction(
       name,
       spent,
@@ -48,10 +62,11 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   first: LlmRequest,
   spent: Telemetry.Spent,
   answers: ReadonlyArray<Effect.Effect<void>>,
-  source: (() => string) | undefined
+  source: (() => string) | undefined,
+  before: Before | undefined
 ): Effect.fn.Return<Detailed<A>, ExtractionError, R> {
-  let request = first
-  let invalid: Step.InvalidAttempts = []
+  let request = before?.request ?? first
+  let invalid: Step.InvalidAttempts = before?.invalid ?? []
   while (true) {
     const asked = Telemetry.complete(llm, request, spent.attempts + 1)
     // A reask goes before new items, so that started items finish first.

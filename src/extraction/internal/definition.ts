@@ -68,7 +68,7 @@ export interface Derivation<out A, in Input, out R> {
 }
 
 /** A change that any part of a derivation may be given. */
-type Change = <A, Input, R, Encoded>(
+export type Change = <A, Input, R, Encoded>(
   part: Extraction<A, Input, R, Encoded>
 ) => Extraction<A, Input, R, Encoded>
 

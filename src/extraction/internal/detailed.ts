@@ -1,6 +1,7 @@
 import type * as Schema from "effect/Schema"
 import type { Completion } from "../../llm/Completion.ts"
 import type { Usage } from "../../llm/Usage.ts"
+import type { Agreement } from "../../quality/Vote.ts"
 import type { Coercion } from "../../schema/Coercion.ts"
 
 /**
@@ -24,4 +25,8 @@ export interface Detailed<out A> {
   readonly answer: Schema.Json
   /** Values that the model wrote in another way than the schema asks for. */
   readonly coercions: ReadonlyArray<Coercion>
+  /** How many of the answers agree on each leaf, if the value is one of a `vote`. */
+  readonly agreement?: ReadonlyArray<Agreement> | undefined
+  /** The number of extractions that the value is made from, if it is more than one. */
+  readonly calls?: number | undefined
 }

@@ -32,7 +32,12 @@ export type InvalidAttempts = ReadonlyArray<InvalidAttempt>
 
 export type Step<A> =
   | { readonly _tag: "Valid" } & Decoded<A>
-  | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly invalid: InvalidAttempts }
+  | {
+    readonly _tag: "Reask"
+    readonly request: LlmRequest
+    /** All attempts so far. */
+    readonly invalid: Arr.NonEmptyReadonlyArray<InvalidAttempt>
+  }
   | { readonly _tag: "Failed"; readonly reason: Reason }
 
 interface Options {

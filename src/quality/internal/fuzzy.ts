@@ -78,7 +78,7 @@ export const find = (index: WordIndex, needle: string, minimum: number): Resembl
  * The least number of characters to add, remove or replace. Beyond `limit` it is `Infinity`: only pairs of positions that
  * can be part of a shorter edit are compared.
  */
-const distance = (a: string, b: string, limit: number): number => {
+export const distance = (a: string, b: string, limit: number): number => {
   const [n, m] = [a.length, b.length]
   if (Math.abs(n - m) > limit) return Infinity
   let previous = new Uint32Array(m + 2).fill(tooFar)

@@ -5,6 +5,7 @@
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as AstShape from "./astShape.ts"
 import * as IsoDate from "./isoDate.ts"
 import * as Shape from "./shape.ts"
 
@@ -85,7 +86,7 @@ const rewriteBelow = (ast: SchemaAST.AST, go: Go): SchemaAST.AST => {
 }
 
 /** Effect copies its nodes in this way, but does not export it. */
-const copy = <A extends SchemaAST.AST>(ast: A, changes: Partial<A>): A =>
+export const copy = <A extends SchemaAST.AST>(ast: A, changes: Partial<A>): A =>
   Object.assign(Object.create(Object.getPrototypeOf(ast)), ast, changes)
 
 const mapOrSame = <A>(as: ReadonlyArray<A>, f: (a: A) => A): ReadonlyArray<A> => {
@@ -109,7 +110,7 @@ const decided = (types: ReadonlyArray<SchemaAST.AST>): ReadonlyArray<SchemaAST.A
   if (encoded.filter(SchemaAST.isObjects).length < 2) return types
   const overlapping = encoded.map((a, i) => encoded.some((b, j) => i !== j && overlap(a, b)))
   if (!overlapping.includes(true)) return types
-  const shapes = encoded.map(Shape.make)
+  const shapes = encoded.map(AstShape.make)
   const rivals = shapes.filter((_, i) => overlapping[i])
   return types.map((type, i) => {
     if (!overlapping[i]) return type

@@ -15,7 +15,7 @@ export const member = (path: string, name: string): string =>
   /^[A-Za-z_$][\w$]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`
 
 /** Applies `f` to the schemas directly below a node. */
-export const mapChildren = (
+const mapChildren = (
   node: Node,
   f: (child: Node, key: string, at: string | number | undefined) => unknown
 ): Node => {
@@ -73,10 +73,45 @@ export const withDefinitions = ({ definitions, schema }: SchemaDocument): Node =
   Object.keys(definitions).length === 0 ? schema : { ...annotated(schema, {}), $defs: definitions }
 
 export const plainDocument = (document: SchemaDocument): SchemaDocument => {
-  const definitions = Object.fromEntries(
-    Object.entries(document.definitions).map(([name, node]) => [name, plainNode(node)])
+  const { definitions, schema } = hoisted(document)
+  return inlined(
+    plainNode(schema),
+    Object.fromEntries(Object.entries(definitions).map(([name, node]) => [name, plainNode(node)]))
   )
-  return inlined(plainNode(document.schema), definitions)
+}
+
+/** Brings the definitions of documents inside of a document to its own, under names that are free. */
+const hoisted = ({ definitions, schema }: SchemaDocument): SchemaDocument => {
+  const all: Record<string, Node> = { ...definitions }
+  const known = new Map<string, string>()
+  const visit = (node: Node): Node => {
+    const { $defs: inner, ...rest } = node
+    if (!isNode(inner)) return mapChildren(node, visit)
+    const fresh: Array<string> = []
+    const names = new Map(
+      Object.entries(inner).map(([name, definition]) => {
+        const same = `${name} ${JSON.stringify(definition)}`
+        let free = known.get(same) ?? name
+        if (!known.has(same)) {
+          for (let i = 2; Object.hasOwn(all, free); i++) free = `${name}_${i}`
+          known.set(same, free)
+          all[free] = definition as Node
+          fresh.push(free)
+        }
+        return [name, free]
+      })
+    )
+    const renamed = (node: Node): Node => {
+      const name = definitionName(node)
+      const out = mapChildren(node, renamed)
+      return name === undefined || !names.has(name) ? out : { ...out, $ref: `#/$defs/${names.get(name)}` }
+    }
+    for (const free of fresh) all[free] = renamed(all[free]!)
+    return renamed(rest)
+  }
+  const visited = visit(schema)
+  const outer = Object.entries(definitions).map(([name, definition]) => [name, visit(definition)] as const)
+  return { schema: visited, definitions: { ...all, ...Object.fromEntries(outer) } }
 }
 
 const plainNode = (node: Node): Node => {

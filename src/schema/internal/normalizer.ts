@@ -13,6 +13,8 @@ export interface Normalized {
   readonly coercions: ReadonlyArray<Coercion>
   /** Objects with none of the keys that the schema knows: they are other objects, and not this one left empty. */
   readonly foreign: ReadonlyArray<ReadonlyArray<string | number>>
+  /** Whether the answer is such an object, but one that its schema allows. */
+  readonly isStrange: boolean
 }
 
 interface Reading {
@@ -20,14 +22,16 @@ interface Reading {
   readonly path: Path
   readonly coercions: Array<Coercion>
   readonly foreign: Array<ReadonlyArray<string | number>>
+  isStrange: boolean
 }
 
 const none: ReadonlyArray<never> = []
 
 export const normalize = (shape: Shape.Shape, json: unknown, coerces: boolean): Normalized => {
-  const reading: Reading = { coerces, path: [], coercions: [], foreign: [] }
+  const reading: Reading = { coerces, path: [], coercions: [], foreign: [], isStrange: false }
   const natural = read(shape, json, reading)
-  return { json: natural, coercions: reading.coercions, foreign: reading.foreign.length === 0 ? none : reading.foreign }
+  const { coercions, foreign, isStrange } = reading
+  return { json: natural, coercions, foreign: foreign.length === 0 ? none : foreign, isStrange }
 }
 
 const coerced = (reading: Reading, kind: Coercion["kind"]): void => {
@@ -186,8 +190,9 @@ const readObject = (shape: Shape.Struct, json: Shape.JsonObject, reading: Readin
     }
     known++
     const value = json[name]
-    if (value === null && property.nullIsMissing) change(name, undefined)
-    else {
+    if (value === null && property.nullIsMissing && (reading.coerces || !shape.isOpen || saysMore(shape, json))) {
+      change(name, undefined)
+    } else {
       const natural = at(reading, name, property.shape(), value)
       if (natural !== value) change(name, natural)
     }
@@ -203,19 +208,34 @@ const readObject = (shape: Shape.Struct, json: Shape.JsonObject, reading: Readin
     return out ?? json
   }
   if (reading.coerces && known < properties.size && renameKeys(shape, json, reading, change)) return out!
-  if (known === 0 && properties.size > 0) reading.foreign.push([...reading.path])
+  if (known === 0 && properties.size > 0) {
+    if (!shape.isOpen) reading.foreign.push([...reading.path])
+    else if (reading.path.length === 0) reading.isStrange = true
+  }
   return out ?? json
+}
+
+/**
+ * Whether an object with a `null` says something else, or is in the strict form, in which exactly the known keys are.
+ * Where it is neither, the `null` is what the answer says, and the object without it would be another value.
+ */
+const saysMore = ({ list }: Shape.Struct, json: Shape.JsonObject): boolean => {
+  const known = list.filter(({ name }) => Object.hasOwn(json, name))
+  return known.some(({ name }) => json[name] !== null) ||
+    known.length === list.length && Object.keys(json).length === known.length
 }
 
 /** Gives keys in another case their names, where only one key can be meant. */
 const renameKeys = (
-  { properties }: Shape.Struct,
+  { isOpen, properties }: Shape.Struct,
   json: Shape.JsonObject,
   reading: Reading,
   change: (key: string, value: unknown) => void
 ): boolean => {
   const unknown = Object.keys(json).filter((key) => !properties.has(key))
-  const missing = Array.from(properties.keys()).filter((name) => !Object.hasOwn(json, name))
+  const missing = Array.from(properties.keys()).filter((name) =>
+    !Object.hasOwn(json, name) && !(isOpen && properties.get(name)!.isOptional)
+  )
   const renamed = missing.flatMap((name) => {
     const folded = foldKey(name)
     const matching = unknown.filter((key) => foldKey(key) === folded)

@@ -1,10 +1,7 @@
 /**
- * The shape of a schema's encoded side, as answers are compared with it: which forms a value may be written in, and how
+ * The shape of a schema, as answers are compared with it: which forms a value may be written in, and how
  * well a value fits.
  */
-import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
-import * as SchemaAST from "effect/SchemaAST"
 import { entryKeys, restKey } from "./strictForm.ts"
 
 export type Kind = "null" | "boolean" | "number" | "string" | "list" | "object"
@@ -50,7 +47,7 @@ export interface Tuple {
   readonly rest: (() => Shape) | undefined
 }
 
-interface Property {
+export interface Property {
   readonly name: string
   readonly shape: () => Shape
   readonly isOptional: boolean
@@ -63,6 +60,8 @@ export interface Struct {
   readonly properties: ReadonlyMap<string, Property>
   /** The same, for loops. */
   readonly list: ReadonlyArray<Property>
+  /** Whether it allows other keys, which then are a part of the value. */
+  readonly isOpen: boolean
   /** Whether a property has the name of a member of every object. */
   readonly hasInheritedNames: boolean
   /** The values of keys that are not properties. */
@@ -76,112 +75,19 @@ export interface Union {
   readonly byKind: Readonly<Record<Kind, ReadonlyArray<Shape>>>
 }
 
-const anything: Anything = { _tag: "Anything" }
+export const anything: Shape = { _tag: "Anything" }
 
-/** The shape of an encoded AST. */
-export const make = (root: SchemaAST.AST): Shape => {
-  const done = new Map<SchemaAST.AST, Shape>()
-  const later = (ast: SchemaAST.AST) => (): Shape => {
-    let shape = done.get(ast)
-    if (shape === undefined) {
-      shape = shapeOf(ast, later)
-      done.set(ast, shape)
-    }
-    return shape
-  }
-  return later(root)()
-}
-
-const shapeOf = (ast: SchemaAST.AST, later: (ast: SchemaAST.AST) => () => Shape): Shape => {
-  switch (ast._tag) {
-    case "Suspend":
-      return later(ast.thunk())()
-    case "Null":
-      return { _tag: "Literals", values: [null] }
-    case "Literal":
-      return Predicate.isBigInt(ast.literal) ? anything : { _tag: "Literals", values: [ast.literal] }
-    case "Enum":
-      return { _tag: "Literals", values: ast.enums.map(([, value]) => value) }
-    case "String":
-    case "TemplateLiteral":
-      return scalar("string", ast)
-    case "Number":
-      return scalar("number", ast)
-    case "Boolean":
-      return scalar("boolean", ast)
-    case "Arrays":
-      return list(ast, later)
-    case "Objects":
-      return struct(ast, later)
-    case "Union":
-      return union(ast.types.map((type) => later(type)()))
-    default:
-      return anything
-  }
-}
-
-const scalar = (kind: Scalar["kind"], ast: SchemaAST.AST): Scalar => ({
-  _tag: "Scalar",
-  kind,
-  accepts: ast.checks === undefined && ast._tag !== "TemplateLiteral"
-    ? (json) => typeof json === kind
-    : Schema.is(Schema.make<Schema.Top>(ast))
+export const struct = (list: ReadonlyArray<Property>, others: Struct["others"], isOpen = false): Struct => ({
+  _tag: "Struct",
+  properties: new Map(list.map((property) => [property.name, property])),
+  list,
+  isOpen,
+  hasInheritedNames: list.some(({ name }) => name in Object.prototype),
+  others
 })
 
-const list = ({ elements, rest }: SchemaAST.Arrays, later: (ast: SchemaAST.AST) => () => Shape): Shape => {
-  const [first] = rest.length > 1 ? [new SchemaAST.Union(rest)] : rest
-  return elements.length === 0 && first !== undefined
-    ? { _tag: "List", element: later(first) }
-    : {
-      _tag: "Tuple",
-      elements: elements.map((element) => ({ shape: later(element), isOptional: SchemaAST.isOptional(element) })),
-      rest: first && later(first)
-    }
-}
-
-const struct = (ast: SchemaAST.Objects, later: (ast: SchemaAST.AST) => () => Shape): Shape => {
-  if (ast.propertySignatures.some(({ name }) => Predicate.isSymbol(name)) || ast.indexSignatures.length > 1) {
-    return anything
-  }
-  const [index] = ast.indexSignatures
-  if (ast.propertySignatures.length === 0 && index === undefined) return anything
-  const list = ast.propertySignatures.map(({ name, type }): Property => ({
-    name: String(name),
-    shape: later(type),
-    isOptional: SchemaAST.isOptional(type),
-    nullIsMissing: SchemaAST.isOptional(type) && !acceptsNull(type, new Set())
-  }))
-  return {
-    _tag: "Struct",
-    properties: new Map(list.map((property) => [property.name, property])),
-    list,
-    hasInheritedNames: list.some(({ name }) => name in Object.prototype),
-    others: index && later(index.type)
-  }
-}
-
-const acceptsNull = (ast: SchemaAST.AST, seen: Set<SchemaAST.AST>): boolean => {
-  if (seen.has(ast)) return false
-  seen.add(ast)
-  switch (ast._tag) {
-    case "Null":
-    case "Any":
-    case "Unknown":
-    case "Declaration":
-      return true
-    case "Literal":
-      return ast.literal === null
-    case "Union":
-      return ast.types.some((type) => acceptsNull(type, seen))
-    case "Suspend":
-      return acceptsNull(ast.thunk(), seen)
-    default:
-      return false
-  }
-}
-
 /** Unions in unions are one union, and so are all literals of one. */
-const union = (members: ReadonlyArray<Shape>): Shape => {
+export const union = (members: ReadonlyArray<Shape>): Shape => {
   const flat = members.flatMap((member) => member._tag === "Union" ? member.members : [member])
   const literals = flat.flatMap((member) => member._tag === "Literals" ? member.values : [])
   const others = flat.filter((member) => member._tag !== "Literals")

@@ -5,6 +5,9 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import type { SchemaDocument } from "../Dialect.ts"
+import { copy } from "./decodable.ts"
+import * as External from "./external.ts"
 
 /** The AST to generate JSON Schema from. It has no transformations. */
 export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
@@ -61,8 +64,10 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
         return new SchemaAST.Suspend(() => go(ast.thunk()), ast.annotations, undefined, undefined, ast.context)
       case "String":
         return new SchemaAST.String(ast.annotations, ast.checks && mapChecks(ast.checks), undefined, ast.context)
-      default:
-        return ast
+      default: {
+        const external = External.of(ast)
+        return external === undefined ? ast : ofDocument(external.document, ast.context)
+      }
     }
   }
 
@@ -100,6 +105,12 @@ const withTail = ({ checks, elements, rest }: SchemaAST.Arrays): SchemaAST.Check
       toJsonSchema: () => ({})
     })
   ] as unknown as SchemaAST.Checks
+}
+
+/** Any value, with a document as its JSON Schema. `plainDocument` brings the definitions to their place. */
+const ofDocument = ({ definitions, schema }: SchemaDocument, context: SchemaAST.AST["context"]): SchemaAST.AST => {
+  const check = Schema.makeFilter(() => true, { toJsonSchema: () => ({ ...schema, $defs: definitions }) })
+  return copy(Schema.Json.check(check).ast, { context })
 }
 
 type Check = SchemaAST.Checks[number]

@@ -43,6 +43,28 @@ const records = (path: string) =>
   Effect.flatMap(Journal.Journal, (journal) => Stream.runCollect(journal.records)).pipe(withJournal(path))
 
 describe("NodeJournal", () => {
+  it.effect("keeps the last value of each note, and no records of them", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      yield* Effect.gen(function*() {
+        const journal = yield* Journal.Journal
+        yield* journal.note("one", { value: 1 })
+        yield* journal.note("two", ["a", null])
+        yield* journal.note("one", { value: 2 })
+        yield* journal.note("three", "x")
+        yield* journal.note("three", null)
+      }).pipe(withJournal(path))
+      yield* run(path, ["text 1"])
+      yield* Effect.gen(function*() {
+        const journal = yield* Journal.Journal
+        assert.deepStrictEqual(yield* Stream.runCollect(journal.notes), [
+          { name: "two", value: ["a", null] },
+          { name: "one", value: { value: 2 } }
+        ])
+        assert.strictEqual((yield* Stream.runCollect(journal.records)).length, 1)
+      }).pipe(withJournal(path))
+    }).pipe(Effect.provide(mock)))
+
   it.effect("restores the items of an earlier run as they were, and sends nothing twice", () =>
     Effect.gen(function*() {
       const path = yield* file

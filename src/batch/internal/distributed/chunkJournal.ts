@@ -52,5 +52,8 @@ export const make = (
         table.readOne({ journal: job, key: keyOf(index) }),
         (row) => row?.print === key.slice(0, printLength) ? RecordText.decode(row) : Option.none()
       ),
-    records: Stream.empty
+    records: Stream.empty,
+    // A chunk is not sent in batches.
+    note: () => Effect.void,
+    notes: Stream.empty
   })

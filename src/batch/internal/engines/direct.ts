@@ -1,15 +1,13 @@
 /** The direct engine: each item is one extraction, sent as soon as it has a place in the pool. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { Detailed } from "../../../extraction/Extraction.ts"
-import { ExtractionError, LimitExceeded } from "../../../extraction/ExtractionError.ts"
+import type { ExtractionError } from "../../../extraction/ExtractionError.ts"
 import type { BatchError } from "../../BatchError.ts"
-import type { Claim } from "../../Journal.ts"
-import { journalFailure, unrecoverable } from "../errors.ts"
+import { unrecoverable } from "../errors.ts"
 import { finished, type Item, type Outcome, type Planned } from "../item.ts"
+import { commit, restored } from "../journaled.ts"
 import type * as Pool from "../pool.ts"
-import { restore, toRecord } from "../records.ts"
 import type { Handle, Run } from "../run.ts"
 
 /** What an engine makes of finished items. */
@@ -76,7 +74,7 @@ const make = <A, Input, In, R, Out>(
     item.claim === undefined || item.claim.status === "new"
       ? extract(item, control, turn)
       : Effect.flatMap(
-        restored(run, item, item.claim),
+        restored(run, journal, item, item.claim),
         (found) => found === undefined ? extract(item, control, turn) : Effect.succeed(output.emit(item, found))
       )
 }
@@ -126,34 +124,11 @@ const report = Effect.fnUntraced(function*<A, Input, In, R, Out>(
     feed?.left(index)
     feed?.spent(detailed.failure.attempts, detailed.failure.usage)
   } else if (journal !== undefined && claim !== undefined) {
-    const commit = (result: typeof detailed) =>
-      Effect.flatMap(toRecord(item, result, latencyMillis), (record) => Effect.result(journal.commit(claim, record)))
-    let committed = yield* commit(detailed)
-    if (Result.isFailure(committed) && !committed.failure.isUnrecoverable) {
-      detailed = Result.fail(unrecordable(run.compiled.extraction.name, Result.merge(detailed)))
-      committed = yield* commit(detailed)
-    }
+    const committed = yield* commit(journal, claim, run.compiled.extraction.name, item, detailed, latencyMillis)
+    detailed = committed.detailed
     // The run stops, but the item is finished and emitted.
-    if (Result.isFailure(committed)) control.stop(journalFailure(committed.failure))
+    if (committed.failure !== undefined) control.stop(committed.failure)
   }
   const result = Result.map(detailed, valueOf)
   return yield* conclude(run, item, result, Result.merge(detailed), latencyMillis, control, output)
-})
-
-/** The failure of an item whose answer no record can hold. Other items can still be recorded. */
-const unrecordable = (extraction: string, { attempts, usage }: Spent): ExtractionError =>
-  new ExtractionError({ extraction, reason: new LimitExceeded({ limit: "maxDepth", maximum: 500 }), attempts, usage })
-
-/** The outcome that an earlier run recorded, or `undefined` if the record cannot be used any more. */
-const restored = Effect.fnUntraced(function*<A, Input, In, R>(
-  { compiled: { extraction, response }, feed, journal }: Run<A, Input, In, R>,
-  item: Planned<In>,
-  claim: Claim
-): Effect.fn.Return<Outcome<A> | undefined, BatchError, R> {
-  const record = yield* Effect.mapError(journal!.read(claim), journalFailure)
-  if (Option.isNone(record)) return undefined
-  const { isCurrent, result } = yield* restore(extraction, response, record.value)
-  if (!isCurrent) return undefined
-  feed?.restored(item.index, item.id)
-  return { ...record.value, result, restored: true }
 })

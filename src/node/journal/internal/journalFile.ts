@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Crypto from "node:crypto"
 import * as NodePath from "node:path"
-import { type Claim, Journal, type JournalItem, type StoredRecord } from "../../../batch/Journal.ts"
+import { type Claim, Journal, type JournalItem, type Note, type StoredRecord } from "../../../batch/Journal.ts"
 import { JournalError, Locked } from "../../../batch/JournalError.ts"
 import * as Exclusive from "../../../internal/exclusive.ts"
 import * as JournalIndex from "../../../internal/journalIndex.ts"
@@ -17,6 +17,9 @@ import * as JournalLine from "./journalLine.ts"
 import * as JournalWriter from "./journalWriter.ts"
 import * as LockFile from "./lockFile.ts"
 import * as Scan from "./scan.ts"
+
+/** Notes have no content that a claim could be compared with. */
+const noPrint = "0".repeat(16)
 
 /** Answers may be confidential. */
 const privateFile = 0o600
@@ -43,12 +46,21 @@ export const make = Effect.fnUntraced(function*(
 
   const toStored = (bytes: Uint8Array, start: number, end: number, offset: number): StoredRecord | undefined => {
     const prefix = JournalLine.parsePrefix(bytes, start, end)
-    if (prefix === undefined) return undefined
+    if (prefix === undefined || prefix.status === JournalIndex.noteStatus) return undefined
     const slot = index.slotOf(prefix.key)
     if (index.offsetAt(slot) !== offset || index.isStale(slot)) return undefined
     const record = Scan.decodeRecord(bytes.subarray(start, end))
     if (Option.isNone(record)) return undefined
     return { record: record.value, claimedAs: index.isClaimed(slot) ? index.indexAt(slot) : undefined }
+  }
+
+  const toNote = (bytes: Uint8Array, start: number, end: number, offset: number): Note | undefined => {
+    const prefix = JournalLine.parsePrefix(bytes, start, end)
+    if (prefix?.status !== JournalIndex.noteStatus || index.offsetAt(index.slotOf(prefix.key)) !== offset) {
+      return undefined
+    }
+    const note = Option.getOrUndefined(Scan.decodeNote(bytes.subarray(start, end)))
+    return note?.value === null ? undefined : note
   }
 
   return Journal.of({
@@ -60,7 +72,10 @@ export const make = Effect.fnUntraced(function*(
     commit: ({ key }, record) => Effect.suspend(() => writer.write(key, record)),
     read: (claim) =>
       Effect.suspend(() => Scan.readRecord(file, offsetOf(claim))).pipe(Effect.mapError(failure("read"))),
-    records: Stream.mapError(Scan.mapLines(file, toStored), failure("read"))
+    records: Stream.mapError(Scan.mapLines(file, toStored), failure("read")),
+    note: (name, value) =>
+      Effect.suspend(() => writer.writeNote(sha256(`note ${name}`).slice(0, 24) + noPrint, { name, value })),
+    notes: Stream.mapError(Scan.mapLines(file, toNote), failure("read"))
   })
 })
 

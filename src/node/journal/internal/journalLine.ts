@@ -4,8 +4,8 @@
  */
 import * as Result from "effect/Result"
 import * as Zlib from "node:zlib"
-import type { JournalRecord } from "../../../batch/Journal.ts"
-import { errorStatus, type Key, okStatus } from "../../../internal/journalIndex.ts"
+import type { JournalRecord, Note } from "../../../batch/Journal.ts"
+import { errorStatus, type Key, noteStatus, okStatus } from "../../../internal/journalIndex.ts"
 
 export const header = `{"journal":"effect-instructor","version":2}\n`
 
@@ -46,21 +46,26 @@ export const format = (
   key: string,
   { index, status, ...rest }: JournalRecord,
   at?: number
-): Result.Result<string, string> => {
-  if (!isWithin(rest.answer, maxDepth) || !isWithin(rest.error, maxDepth)) {
-    return Result.fail(`it is nested deeper than ${maxDepth} levels`)
-  }
-  return Result.try({
+): Result.Result<string, string> =>
+  isWithin(rest.answer, maxDepth) && isWithin(rest.error, maxDepth)
+    ? toLine(key, index, status, at === undefined ? rest : { ...rest, at })
+    : Result.fail(tooDeep)
+
+/** The line of a note, in the same way. */
+export const formatNote = (key: string, note: Note): Result.Result<string, string> =>
+  isWithin(note.value, maxDepth) ? toLine(key, 0, "note", note) : Result.fail(tooDeep)
+
+const tooDeep = `it is nested deeper than ${maxDepth} levels`
+
+const toLine = (key: string, index: number, status: string, rest: object): Result.Result<string, string> =>
+  Result.try({
     try: () =>
       `${beforeSum}${noSum}${beforeKey}${key.slice(0, keyLength)}${beforePrint}${key.slice(keyLength)}` +
-      `${beforeIndex}${index}${beforeStatus}${status}",${
-        JSON.stringify(at === undefined ? rest : { ...rest, at }).slice(1)
-      }\n`,
+      `${beforeIndex}${index}${beforeStatus}${status}",${JSON.stringify(rest).slice(1)}\n`,
     catch: String
   }).pipe(
     Result.filterOrFail(({ length }) => length <= maxLength, () => `it is longer than ${maxLength} characters`)
   )
-}
 
 /** Adds its checksum to a line. */
 export const seal = (bytes: Uint8Array, start: number, end: number): void => {
@@ -108,10 +113,11 @@ export const parsePrefix = (bytes: Uint8Array, start: number, end: number): Pref
 }
 
 const statusOf = (letter: number): number | undefined =>
-  letter === letterO ? okStatus : letter === letterE ? errorStatus : undefined
+  letter === letterO ? okStatus : letter === letterE ? errorStatus : letter === letterN ? noteStatus : undefined
 
 const letterO = "o".charCodeAt(0)
 const letterE = "e".charCodeAt(0)
+const letterN = "n".charCodeAt(0)
 const zero = "0".charCodeAt(0)
 
 const matches = (bytes: Uint8Array, at: number, text: string): boolean => {

@@ -15,15 +15,16 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type { JournalRecord } from "../../../batch/Journal.ts"
+import type { JournalRecord, Note } from "../../../batch/Journal.ts"
 import { InvalidRecord, JournalError } from "../../../batch/JournalError.ts"
-import { errorStatus, type JournalIndex, okStatus } from "../../../internal/journalIndex.ts"
+import { errorStatus, type JournalIndex, noteStatus, okStatus } from "../../../internal/journalIndex.ts"
 import * as JournalLine from "./journalLine.ts"
 
 export interface JournalWriter {
   /** Makes sure that the disk takes records. */
   readonly reserve: Effect.Effect<void, JournalError>
   readonly write: (key: string, record: JournalRecord) => Effect.Effect<void, JournalError>
+  readonly writeNote: (key: string, note: Note) => Effect.Effect<void, JournalError>
 }
 
 export interface Options {
@@ -37,7 +38,8 @@ export interface Options {
 
 interface Pending {
   readonly key: string
-  readonly record: JournalRecord
+  readonly status: number
+  readonly index: number
   readonly line: string
   readonly resume: (exit: Exit.Exit<void, JournalError>) => void
 }
@@ -74,13 +76,13 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     const bytes = Buffer.from(group.map(({ line }) => line).join(""))
     const ends = seal(bytes)
     yield* retried(tail.append(bytes))
-    for (const [i, { key, record }] of group.entries()) {
-      const parsed = JournalLine.parseKey(key)
+    for (const [i, entry] of group.entries()) {
+      const parsed = JournalLine.parseKey(entry.key)
       index.record(index.slotOf(parsed.key), {
-        status: record.status === "ok" ? okStatus : errorStatus,
+        status: entry.status,
         print: parsed.print,
         offset: offset + (i === 0 ? 0 : ends[i - 1]!),
-        index: record.index
+        index: entry.index
       })
     }
     yield* syncing.wrote(group.length)
@@ -100,6 +102,19 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     }
   })
 
+  const append = (
+    key: string,
+    status: number,
+    index: number,
+    line: Result.Result<string, string>
+  ): Effect.Effect<void, JournalError> =>
+    Result.isSuccess(line)
+      ? Effect.callback((resume) => {
+        pending.push({ key, status, index, line: line.success, resume })
+        arrived.openUnsafe()
+      })
+      : Effect.fail(new JournalError({ reason: new InvalidRecord({ index, description: line.failure }) }))
+
   yield* Effect.addFinalizer(() => Effect.ignore(Effect.andThen(tail.cut, file.sync)))
   yield* Effect.forkScoped(loop)
 
@@ -107,17 +122,14 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     reserve: oneAtATime.withPermit(
       Effect.mapError(Effect.andThen(tail.reserve, file.sync), failure("written"))
     ),
-    write: (key, record) => {
-      const line = JournalLine.format(key, record, clock.currentTimeMillisUnsafe())
-      return Result.isSuccess(line)
-        ? Effect.callback((resume) => {
-          pending.push({ key, record, line: line.success, resume })
-          arrived.openUnsafe()
-        })
-        : Effect.fail(
-          new JournalError({ reason: new InvalidRecord({ index: record.index, description: line.failure }) })
-        )
-    }
+    write: (key, record) =>
+      append(
+        key,
+        record.status === "ok" ? okStatus : errorStatus,
+        record.index,
+        JournalLine.format(key, record, clock.currentTimeMillisUnsafe())
+      ),
+    writeNote: (key, note) => append(key, noteStatus, 0, JournalLine.formatNote(key, note))
   }
 })
 

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { JournalRecord } from "../../../batch/Journal.ts"
+import { JournalRecord, Note } from "../../../batch/Journal.ts"
 import * as ByteLines from "../../../internal/byteLines.ts"
 import * as JournalIndex from "../../../internal/journalIndex.ts"
 import { parsePrefix } from "./journalLine.ts"
@@ -61,6 +61,11 @@ const chunks = (file: FileSystem.File): Stream.Stream<Uint8Array, PlatformError>
 
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(JournalRecord))
 const decoder = new TextDecoder()
+
+const decodeNoteJson = Schema.decodeUnknownOption(Schema.fromJsonString(Note))
+
+/** The note in a line with the right checksum. */
+export const decodeNote = (line: Uint8Array): Option.Option<Note> => decodeNoteJson(decoder.decode(line))
 
 /** The record in a line with the right checksum. */
 export const decodeRecord = (line: Uint8Array): Option.Option<JournalRecord> => decodeJson(decoder.decode(line))

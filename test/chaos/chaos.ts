@@ -244,12 +244,13 @@ const runSeed = (seed: number) =>
 const started = Date.now()
 let failed = 0
 const first = Number(values.from)
-for (let seed = first; seed < first + Number(values.seeds); seed++) {
-  const { trace, violations } = await Effect.runPromise(runSeed(seed))
-  if (violations.length === 0) continue
-  failed++
-  console.log(`seed ${seed}: ${violations.slice(0, 5).join("\n  ")}\n  ${trace.join("\n  ")}`)
-}
+const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => first + i)
+await Effect.runPromise(Effect.forEach(seeds, (seed) =>
+  Effect.map(runSeed(seed), ({ trace, violations }) => {
+    if (violations.length === 0) return
+    failed++
+    console.log(`seed ${seed}: ${violations.slice(0, 5).join("\n  ")}\n  ${trace.join("\n  ")}`)
+  }), { discard: true }))
 console.log(JSON.stringify({
   seeds: Number(values.seeds),
   from: first,

@@ -62,6 +62,8 @@ export * as LlmCache from "./middleware/cache/LlmCache.ts"
 export * as LlmGovernor from "./middleware/governor/LlmGovernor.ts"
 /** Where the values of an answer come from. */
 export * as Grounding from "./quality/Grounding.ts"
+/** Providers by name. */
+export * as Provider from "./providers/Provider.ts"
 /** Confidence as probability. */
 export * as Calibration from "./quality/Calibration.ts"
 /** One answer from several. */

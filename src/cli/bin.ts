@@ -16,7 +16,9 @@ import { createRequire } from "node:module"
 import Process from "node:process"
 import { printable } from "../internal/printable.ts"
 import { exitCode } from "./commandFailure.ts"
+import { doctor } from "./commands/doctor.ts"
 import { evaluate } from "./commands/evaluate.ts"
+import { exportValues } from "./commands/export.ts"
 import { extract } from "./commands/extract.ts"
 import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
@@ -27,7 +29,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, schema, simulate])
+  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, doctor])
 )
 
 /** Prints usage errors briefly, and on standard error. */

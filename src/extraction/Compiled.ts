@@ -13,7 +13,7 @@ import type { JsonFormat, LlmRequest, OutputMode } from "../llm/LlmRequest.ts"
 import * as Messages from "../prompt/Messages.ts"
 import type { Dialect, Unsupported } from "../schema/Dialect.ts"
 import * as ResponseSchema from "../schema/ResponseSchema.ts"
-import { type ExtractionError, InvalidInput, UnsupportedSchema } from "./ExtractionError.ts"
+import { type ExtractionError, InvalidInput, UnsupportedMode, UnsupportedSchema } from "./ExtractionError.ts"
 import * as Attempts from "./internal/attempts.ts"
 import type { Extraction, PromptInput } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
@@ -50,14 +50,18 @@ const compile = memoize((dialect: Dialect) =>
       return Result.flatMap(make(derivation.base, dialect), (base) =>
         Result.map(response(extraction), (response) => ({ ...base, extraction, response, base })))
     }
+    const mode = modeOf(extraction, dialect)
+    if (Result.isFailure(mode)) {
+      return Result.fail(mode.failure)
+    }
     return Result.flatMap(
       response(extraction),
       (response) =>
-        Result.map(acceptedIn(extraction.mode, response, dialect), ({ jsonSchema, shown, strict }) => ({
+        Result.map(acceptedIn(mode.success, response, dialect), ({ jsonSchema, shown, strict }) => ({
           extraction,
           response,
           shown,
-          output: toFormat(extraction, jsonSchema as JsonFormat["jsonSchema"], strict),
+          output: toFormat(extraction, mode.success, jsonSchema as JsonFormat["jsonSchema"], strict),
           base: undefined
         })).pipe(Result.mapError((unsupported) =>
           unsupportedSchema(extraction.name, unsupported)
@@ -65,6 +69,19 @@ const compile = memoize((dialect: Dialect) =>
     )
   })
 )
+
+/** The mode of an extraction, or the best of the provider where it names none. */
+const modeOf = (
+  { mode, model, name }: Extraction<unknown, never, unknown>,
+  dialect: Dialect
+): Result.Result<OutputMode, ExtractionError> => {
+  const modes = dialect.modes?.(model)
+  if (modes === undefined) return Result.succeed(mode ?? "json_schema")
+  const chosen = mode ?? modes[0] ?? "markdown"
+  return modes.includes(chosen)
+    ? Result.succeed(chosen)
+    : Result.fail(Failure.notSent(name, new UnsupportedMode({ mode: chosen, provider: dialect.name, modes })))
+}
 
 /** The modes that show the schema as text need no dialect. */
 const acceptedIn = (
@@ -80,7 +97,8 @@ const acceptedIn = (
     : Result.succeed({ jsonSchema: response.jsonSchema, strict: undefined })
 
 const toFormat = (
-  { description, mode, name }: Extraction<unknown, never, unknown>,
+  { description, name }: Extraction<unknown, never, unknown>,
+  mode: OutputMode,
   jsonSchema: JsonFormat["jsonSchema"],
   strict: boolean | undefined
 ): JsonFormat => ({

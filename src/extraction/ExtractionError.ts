@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
 import { printable } from "../internal/printable.ts"
 import { LlmError } from "../llm/LlmError.ts"
+import { OutputMode } from "../llm/LlmRequest.ts"
 import { Usage } from "../llm/Usage.ts"
 
 export {
@@ -164,6 +165,27 @@ export class UnsupportedSchema
 }
 
 /**
+ * The provider does not offer the `mode` of the extraction for its model. An extraction that names none uses the best.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnsupportedMode
+  extends Schema.Error<UnsupportedMode>("effect-instructor/ExtractionError/UnsupportedMode")({
+    _tag: Schema.tag("UnsupportedMode"),
+    mode: OutputMode,
+    provider: Schema.String,
+    /** The modes that work. */
+    modes: Schema.Array(OutputMode)
+  })
+{
+  override get message(): string {
+    const works = this.modes.join(", ")
+    return `${this.provider} does not offer the mode "${this.mode}" for this model. The modes that work: ${works}`
+  }
+}
+
+/**
  * The `timeout` of the extraction passed, with all attempts, retries and waits. The same input may succeed later.
  *
  * @category errors
@@ -304,6 +326,7 @@ export const Reason = Schema.Union([
   Refused,
   ContentFiltered,
   UnsupportedSchema,
+  UnsupportedMode,
   InvalidInput,
   TimedOut,
   BudgetExceeded,
@@ -360,8 +383,7 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
    * budget, an unsupported schema. A batch stops at such a failure.
    */
   get isUnrecoverable(): boolean {
-    return this.reason._tag === "UnsupportedSchema" ||
-      this.reason._tag === "BudgetExceeded" ||
+    return /^(?:UnsupportedSchema|UnsupportedMode|BudgetExceeded)$/.test(this.reason._tag) ||
       this.reason._tag === "ProviderFailure" && this.reason.error.isUnrecoverable
   }
 

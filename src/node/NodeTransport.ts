@@ -21,6 +21,8 @@ import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Dispatcher } from "undici"
+import Client from "undici/lib/dispatcher/client.js"
+import EnvHttpProxyAgent from "undici/lib/dispatcher/env-http-proxy-agent.js"
 import { Transport } from "../transport/Transport.ts"
 import * as Connections from "../transport/undici/nodeTransport.ts"
 import * as UndiciTransport from "../transport/undici/undiciTransport.ts"
@@ -44,7 +46,7 @@ export interface Options extends UndiciTransport.Options {}
  * @since 0.1.0
  */
 export const make = (options?: Options): Effect.Effect<Transport["Service"], Config.ConfigError, Scope.Scope> =>
-  Connections.make(options)
+  Connections.make({ Client, EnvHttpProxyAgent: () => EnvHttpProxyAgent }, options)
 
 /**
  * A transport over a dispatcher of undici that you make and close: a `MockAgent`, a `ProxyAgent`, or one with

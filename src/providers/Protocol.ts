@@ -25,6 +25,8 @@ export interface Protocol {
     request: LlmRequest,
     nowMillis: () => number
   ) => Result.Result<Completion, Failure>
+  /** The answer in a response with any other status. Some servers refuse what the model wrote, and bill it. */
+  readonly salvage?: (response: Response<string>, request: LlmRequest) => Completion | undefined
   /** The failure that a response with any other status reports. */
   readonly failure: (response: Response<string>, nowMillis: number) => Failure
   /** Collects the events of a stream whose status is 2xx. */

@@ -48,6 +48,9 @@ export interface Unsupported {
   readonly description: string
 }
 
+/** An output mode, as in `LlmRequest`. */
+type Mode = "json_schema" | "tools" | "json" | "markdown"
+
 /**
  * A dialect of JSON Schema. Write one for a provider whose subset of JSON Schema or limits differ from the built-in
  * dialects. Answers are decoded in the same way in all dialects.
@@ -79,6 +82,13 @@ export interface Unsupported {
  */
 export interface Dialect {
   readonly name: string
+  /**
+   * The output modes that the provider offers for a model, or for its default model, the best first: an extraction that
+   * names no mode uses it.
+   *
+   * @default all, with `json_schema` first
+   */
+  readonly modes?: ((model: string | undefined) => ReadonlyArray<Mode>) | undefined
   /** Converts a schema to the form that the provider accepts, or reports why that is impossible. */
   readonly accept: (document: SchemaDocument) => Result.Result<AcceptedSchema, Unsupported>
 }

@@ -40,7 +40,8 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly description: string | undefined
   readonly instructions: string | undefined
   readonly prompt: (input: Input) => PromptInput | Result.Result<PromptInput, string>
-  readonly mode: OutputMode
+  /** The mode, if one was chosen. */
+  readonly mode: OutputMode | undefined
   readonly model: string | undefined
   readonly maxAttempts: number
   readonly timeout: Duration.Duration | undefined
@@ -110,7 +111,7 @@ export interface Overrides {
   /**
    * How the schema reaches the model and the answer comes back.
    *
-   * @default "json_schema"
+   * @default the best mode of the provider, which is "json_schema" for most
    */
   readonly mode?: OutputMode | undefined
   /**
@@ -218,7 +219,7 @@ export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
     instructions: options.instructions,
     // Without a prompt, Input is PromptInput.
     prompt: options.prompt ?? ((input: Input) => input as PromptInput),
-    mode: options.mode ?? "json_schema",
+    mode: options.mode,
     model: options.model,
     // Not Math.max, which returns NaN for NaN.
     maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,

@@ -9,6 +9,7 @@ import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { Completion, CompletionPart } from "../../llm/Completion.ts"
+import { completionParts } from "../../llm/completionParts.ts"
 import * as Llm from "../../llm/Llm.ts"
 import { LimitExceeded, type LlmError } from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
@@ -17,6 +18,7 @@ import type { DialectInput } from "../../schema/dialects/builtIn.ts"
 import type { Head, Request, Response, Transport, TransportError } from "../../transport/Transport.ts"
 import type { Collector, Failure, Protocol } from "../Protocol.ts"
 import * as Connection from "./connection.ts"
+import * as Dropped from "./dropped.ts"
 import { incomplete, toError } from "./server.ts"
 import * as ServerSentEvents from "./serverSentEvents.ts"
 import * as TlsProbe from "./tlsProbe.ts"
@@ -26,6 +28,8 @@ export interface Options {
   readonly dialect: DialectInput
   readonly pricing: Pricing
   readonly requestTimeout?: Duration.Input | undefined
+  /** The parameters of a request that the provider does not have. They are not sent, which is said once. */
+  readonly dropped?: ((request: LlmRequest) => ReadonlyArray<string>) | undefined
 }
 
 type Send = Transport["Service"]
@@ -33,14 +37,23 @@ type Send = Transport["Service"]
 export const make = (protocol: Protocol, transport: Send, options: Options): Llm.Llm["Service"] => {
   const deadline = Duration.fromInputUnsafe(options.requestTimeout ?? "10 minutes")
   const { origin, provider } = protocol.server
+  const complete = makeComplete(protocol, transport, deadline)
+  const stream = makeStream(protocol, transport, deadline)
+  const warning = Dropped.make(provider, options.dropped)
   return Llm.make({
     provider,
     origin,
     model: options.model,
     dialect: options.dialect,
     pricing: options.pricing,
-    complete: makeComplete(protocol, transport, deadline),
-    stream: makeStream(protocol, transport, deadline)
+    complete: (request) => {
+      const said = warning(request)
+      return said === undefined ? complete(request) : Effect.andThen(said, complete(request))
+    },
+    stream: (request) => {
+      const said = warning(request)
+      return said === undefined ? stream(request) : Stream.unwrap(Effect.as(said, stream(request)))
+    }
   })
 }
 
@@ -78,7 +91,12 @@ const makeComplete = (
         server.state.answered = true
         return Effect.withFiber((fiber) => {
           const now = clockOf(fiber)
-          if (!isSuccess(response)) return Effect.fail(toError(server, protocol.failure(response, now())))
+          if (!isSuccess(response)) {
+            const salvaged = protocol.salvage?.(response, request)
+            return salvaged === undefined
+              ? Effect.fail(toError(server, protocol.failure(response, now())))
+              : Effect.succeed(salvaged)
+          }
           const completion = protocol.decode(response, request, now)
           return Result.isSuccess(completion)
             ? Effect.succeed(completion.success)
@@ -113,27 +131,36 @@ const makeStream = (
     const response = yield* transport.stream(encoded).pipe(Effect.catch(onFailure))
     server.state.answered = true
     const now = yield* Effect.withFiber((fiber) => Effect.succeed(clockOf(fiber)))
-    if (!isSuccess(response)) return yield* refused(protocol, response, deadline, now)
+    if (!isSuccess(response)) {
+      return Stream.fromIterable(completionParts(yield* refused(protocol, request, response, deadline, now)))
+    }
     return readParts(protocol, response.body, protocol.collect(response, request, now))
   })
 
   return (request) => Stream.unwrap(open(request))
 }
 
-/** The failure that the body of a refused stream reports. */
+/** The failure that the body of a refused stream reports, or the answer that it contains. */
 const refused = (
   protocol: Protocol,
+  request: LlmRequest,
   response: Response<Stream.Stream<Uint8Array, TransportError>>,
   deadline: Duration.Duration,
   now: () => number
-): Effect.Effect<never, LlmError> => {
+): Effect.Effect<Completion, LlmError> => {
   const { headers, status } = response
   return Stream.decodeText(response.body).pipe(
     Stream.mkString,
     // A status without its body still says what happened.
     Effect.orElseSucceed(() => ""),
     Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.succeed("") }),
-    Effect.flatMap((body) => Effect.fail(toError(protocol.server, protocol.failure({ status, headers, body }, now()))))
+    Effect.flatMap((body) => {
+      const whole = { status, headers, body }
+      const salvaged = protocol.salvage?.(whole, request)
+      return salvaged === undefined
+        ? Effect.fail(toError(protocol.server, protocol.failure(whole, now())))
+        : Effect.succeed(salvaged)
+    })
   )
 }
 

@@ -28,8 +28,44 @@ export const parseGoDuration = (text: string): Duration.Duration | undefined => 
   return end > 0 && end === text.length ? delay(millis) : undefined
 }
 
+/**
+ * The headers of one rate limit.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitHeaders {
+  readonly unit: RateLimitWindow["unit"]
+  readonly period: RateLimitWindow["period"]
+  /** The header of the limit. */
+  readonly limit: string
+  /** The header of what is left of it. */
+  readonly remaining: string
+  /** The header of the time until the whole limit is available again, as a duration or in seconds. */
+  readonly reset?: string | undefined
+}
+
+/** The rate limits that headers with other names report. */
+const readNamed = (
+  headers: Headers,
+  names: ReadonlyArray<LimitHeaders>
+): ReadonlyArray<RateLimitWindow> | undefined => {
+  const windows = names.flatMap(({ limit: total, period, remaining: rest, reset, unit }) => {
+    const limit = number(headers[total])
+    const remaining = number(headers[rest])
+    if (limit === undefined || remaining === undefined || limit <= 0 || remaining < 0) return []
+    const resetAfter = reset === undefined ? undefined : readReset(headers[reset] ?? "")
+    return [{ unit, period, ...clampLevel(limit, remaining), resetAfter: resetAfter ?? Duration.zero }]
+  })
+  return windows.length === 0 ? undefined : windows
+}
+
 /** The rate limits that the headers report, or `undefined` if they report none. OpenAI's limits are per minute. */
-export const readWindows = (headers: Headers): ReadonlyArray<RateLimitWindow> | undefined => {
+export const readWindows = (
+  headers: Headers,
+  names?: ReadonlyArray<LimitHeaders>
+): ReadonlyArray<RateLimitWindow> | undefined => {
+  if (names !== undefined) return readNamed(headers, names)
   const requests = readWindow(headers, "requests")
   const tokens = readWindow(headers, "tokens")
   if (requests === undefined) return tokens === undefined ? undefined : [tokens]

@@ -4,6 +4,7 @@ import { IncompleteResponseError, LlmError, type Reason } from "../../llm/LlmErr
 import type { Usage } from "../../llm/Usage.ts"
 import type { Failure } from "../Protocol.ts"
 import { hintFor, problemOf, publicUrl } from "./baseUrl.ts"
+import type { LimitHeaders } from "./rateLimit.ts"
 import type * as Secrets from "./secrets.ts"
 
 export interface Server {
@@ -19,6 +20,8 @@ export interface Server {
   /** What to say where the base URL may be wrong. */
   readonly baseUrlHint: string
   readonly secrets: Secrets.Secrets
+  /** The headers of its rate limits, if they are not OpenAI's. */
+  readonly rateLimits?: ReadonlyArray<LimitHeaders> | undefined
 }
 
 /** What has been learned about a server. */

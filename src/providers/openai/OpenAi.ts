@@ -24,6 +24,17 @@ import * as ConfigSources from "./internal/config.ts"
 import { openAiPricing } from "./internal/prices.ts"
 import * as Protocol from "./internal/protocol.ts"
 import * as Request from "./internal/request.ts"
+import type { Traits } from "./internal/traits.ts"
+
+export type {
+  /** @since 0.1.0 */
+  LimitHeaders
+} from "../internal/rateLimit.ts"
+
+export type {
+  /** @since 0.1.0 */
+  Traits
+} from "./internal/traits.ts"
 
 /**
  * The model for extractions when neither the extraction nor the layer names one. It is small, current, and supports
@@ -111,6 +122,14 @@ export interface ClientOptions extends ProviderOptions {
   readonly project?: string | undefined
   /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** How the server differs from OpenAI's. `Provider` has those of many servers. */
+  readonly traits?: Traits | undefined
+  /**
+   * The prices of the server.
+   *
+   * @default OpenAi.pricing
+   */
+  readonly pricing?: Pricing | undefined
 }
 
 /**
@@ -299,16 +318,25 @@ export const make = (client: OpenAI, options?: ProviderOptions): Llm.Llm["Servic
  * @category converting
  * @since 0.1.0
  */
-export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason> => Request.toBody(request)
+export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason> => Request.openAi.toBody(request)
 
 const toLlm = (
   protocol: ReturnType<typeof Protocol.make>,
   transport: Transport.Transport["Service"],
-  options: ProviderOptions | undefined
+  options: (ProviderOptions & Pick<ClientOptions, "traits" | "pricing">) | undefined
 ): Llm.Llm["Service"] =>
   ProtocolLlm.make(protocol, transport, {
     model: options?.model ?? defaultModel,
     dialect: options?.dialect ?? "openai",
-    pricing,
-    requestTimeout: options?.requestTimeout
+    pricing: options?.pricing ?? pricing,
+    requestTimeout: options?.requestTimeout,
+    dropped: droppedBy(options?.traits)
   })
+
+/** The parameters of a request that a server does not take. */
+const droppedBy = (traits: Traits | undefined): ((request: LlmRequest) => ReadonlyArray<string>) | undefined => {
+  const drops = traits?.drops
+  return drops === undefined
+    ? undefined
+    : ({ parameters }) => drops.filter((name) => parameters[name] !== undefined)
+}

@@ -6,7 +6,7 @@
  * others close when they are not needed any more.
  */
 import type { Client as UndiciClient } from "undici"
-import Client from "undici/lib/dispatcher/client.js"
+import type { Library } from "./library.ts"
 
 /** What waits for a connection. */
 export interface Waiting {
@@ -24,6 +24,7 @@ export interface Connection {
 }
 
 export class Connections {
+  readonly #Client: Library["Client"]
   readonly #origin: string
   readonly #options: UndiciClient.Options
   readonly #max: number
@@ -33,7 +34,13 @@ export class Connections {
   #waiting: Array<Waiting> = []
   #next = 0
 
-  constructor(origin: string, options: UndiciClient.Options, max: number | undefined) {
+  constructor(
+    { Client }: Pick<Library, "Client">,
+    origin: string,
+    options: UndiciClient.Options,
+    max: number | undefined
+  ) {
+    this.#Client = Client
     this.#origin = origin
     this.#options = options
     this.#max = max ?? Number.POSITIVE_INFINITY
@@ -64,7 +71,7 @@ export class Connections {
   }
 
   #open(): Connection {
-    const client: UndiciClient = new Client(this.#origin, this.#options)
+    const client = new this.#Client(this.#origin, this.#options)
     const connection: Connection = { client, reused: false, index: -1 }
     this.#all.add(connection)
     client.on("disconnect", () => {

@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Transport } from "../Transport.ts"
 import { TransportError } from "../TransportError.ts"
+import type { Library } from "./library.ts"
 import * as UndiciTransport from "./undiciTransport.ts"
 
 /** A variable of the environment, in lower case or in capitals. An empty one counts as missing. */
@@ -37,22 +38,22 @@ const readProxies = Effect.all({
 })
 
 export const make = (
+  library: Library,
   options?: UndiciTransport.Options
 ): Effect.Effect<Transport["Service"], Config.ConfigError, Scope.Scope> =>
   Effect.flatMap(readProxies, (proxies) => {
-    if (proxies.httpProxy === "" && proxies.httpsProxy === "") return UndiciTransport.make(options)
+    if (proxies.httpProxy === "" && proxies.httpsProxy === "") return UndiciTransport.make(library, options)
     return Effect.map(
       Effect.acquireRelease(
-        Effect.promise(() => import("undici/lib/dispatcher/env-http-proxy-agent.js")).pipe(
-          Effect.map(({ default: EnvHttpProxyAgent }) =>
-            new EnvHttpProxyAgent({
-              ...UndiciTransport.clientOptions(options),
-              ...(options?.connections !== undefined && { connections: options.connections }),
-              ...(typeof options?.connect === "object" && { requestTls: options.connect }),
-              ...proxies
-            })
-          )
-        ),
+        Effect.sync(() => {
+          const EnvHttpProxyAgent = library.EnvHttpProxyAgent()
+          return new EnvHttpProxyAgent({
+            ...UndiciTransport.clientOptions(options),
+            ...(options?.connections !== undefined && { connections: options.connections }),
+            ...(typeof options?.connect === "object" && { requestTls: options.connect }),
+            ...proxies
+          })
+        }),
         (dispatcher) => Effect.promise(() => dispatcher.destroy())
       ),
       (dispatcher) => UndiciTransport.fromDispatcher(dispatcher, options)
@@ -60,11 +61,12 @@ export const make = (
   })
 
 /** Like `make`, but a proxy that is no URL fails each request instead of the layer. */
-export const makeTolerant: Effect.Effect<Transport["Service"], never, Scope.Scope> = make().pipe(
-  Effect.catch((error) => {
-    const failure = Effect.fail(
-      new TransportError({ reason: "Connection", description: error.message, cause: error })
-    )
-    return Effect.succeed({ send: () => failure, stream: () => failure })
-  })
-)
+export const makeTolerant = (library: Library): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
+  make(library).pipe(
+    Effect.catch((error) => {
+      const failure = Effect.fail(
+        new TransportError({ reason: "Connection", description: error.message, cause: error })
+      )
+      return Effect.succeed({ send: () => failure, stream: () => failure })
+    })
+  )

@@ -12,6 +12,7 @@ import type { Head, Options as TransportOptions, Request, Response, Transport } 
 import type { TransportError } from "../TransportError.ts"
 import { Connections } from "./connections.ts"
 import type { Exchange, Route } from "./exchange.ts"
+import type { Library } from "./library.ts"
 import { StreamExchange } from "./streamExchange.ts"
 import { TextExchange } from "./textExchange.ts"
 
@@ -37,7 +38,10 @@ export const clientOptions = (options: Options | undefined): Client.Options => {
 }
 
 /** A transport with connections of its own, which are closed with the scope. */
-export const make = (options: Options | undefined): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
+export const make = (
+  library: Library,
+  options: Options | undefined
+): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => new Map<string, Connections>()),
@@ -47,7 +51,7 @@ export const make = (options: Options | undefined): Effect.Effect<Transport["Ser
       fromStarter((origin) => {
         let connections = origins.get(origin)
         if (connections === undefined) {
-          connections = new Connections(origin, clientOptions(options), options?.connections)
+          connections = new Connections(library, origin, clientOptions(options), options?.connections)
           origins.set(origin, connections)
         }
         const known = connections

@@ -61,7 +61,7 @@ describe("OpenAi completions", () => {
         message: { content: null, tool_calls: [{ function: { name: "f", arguments: { a: 1 } } }] },
         finish_reason: "tool_calls"
       }, { toolCalls: [{ id: "call_0", name: "f", arguments: "{\"a\":1}" }], finishReason: "tool-calls" }],
-      ["a finish reason of its own", { finish_reason: "eos" }, { finishReason: "other" }]
+      ["a finish reason of its own", { finish_reason: "bored" }, { finishReason: "other" }]
     ] as const
   ) {
     it.live(`accept what compatible servers send: ${name}`, () =>

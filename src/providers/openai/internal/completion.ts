@@ -10,7 +10,7 @@ import { readWindows } from "../../internal/rateLimit.ts"
 import type { Secrets } from "../../internal/secrets.ts"
 import { incomplete, invalid, type Server } from "../../internal/server.ts"
 import type { Failure } from "../../Protocol.ts"
-import { errorIn, fromInside } from "./error.ts"
+import { errorIn, type Fields, fromInside } from "./error.ts"
 
 /** The completion in the body of a response with status 200. The content type does not matter, the JSON does. */
 export const fromResponse = (
@@ -25,9 +25,9 @@ export const fromResponse = (
   if (!Predicate.isObject(body)) {
     return Result.fail(invalid(`the response is ${kindOf(body)}, not a chat completion`, server))
   }
-  const error = errorIn(body, false)
-  if (error !== undefined) return Result.fail(fromInside(error, headers, server, nowMillis()))
-  const completion = fromBody(body, headers, requestedModel, server.secrets)
+  const error = errorIn(body, false) ?? choiceError(body)
+  if (error !== undefined) return Result.fail(fromInside(error, headers, server, nowMillis(), reported(body["usage"])))
+  const completion = fromBody(body, headers, requestedModel, server)
   return typeof completion === "string"
     ? Result.fail(invalid(completion, server, reported(body["usage"])))
     : Result.succeed(completion)
@@ -53,7 +53,7 @@ const fromBody = (
   body: { readonly [key: string]: unknown },
   headers: Headers,
   requestedModel: string,
-  { redact }: Secrets
+  { rateLimits: names, secrets: { redact } }: Server
 ): Completion | string => {
   const choices = body["choices"]
   if (!Array.isArray(choices)) return `the response has no "choices"`
@@ -62,7 +62,7 @@ const fromBody = (
   const message = choice["message"]
   if (!Predicate.isObject(message)) return `the first choice has no "message"`
   const refusal = message["refusal"]
-  const rateLimits = readWindows(headers)
+  const rateLimits = readWindows(headers, names)
   const serviceTier = string(body["service_tier"])
   const model = string(body["model"]) ?? requestedModel
   return {
@@ -102,11 +102,29 @@ const toolCalls = (calls: unknown, redact: Secrets["redact"]): ReadonlyArray<Too
   })
 }
 
+/** Reasons that mean that the server failed midway, so that the same request may succeed. */
+const failedReasons = new Set<unknown>(["error", "insufficient_system_resource"])
+
+/** The error of the first choice. Routers answer with status 200 before they know that the server behind them fails. */
+export const choiceError = (body: { readonly [key: string]: unknown }): Fields | undefined => {
+  const choice: unknown = Array.isArray(body["choices"]) ? body["choices"][0] : undefined
+  if (!Predicate.isObject(choice)) return undefined
+  if (Predicate.isObject(choice["error"])) return choice["error"]
+  const reason = choice["finish_reason"]
+  return failedReasons.has(reason)
+    ? { message: `the server stopped in the midst of the answer (${String(reason)})` }
+    : undefined
+}
+
 export const finishReason = (reason: unknown): AiResponse.FinishReason => {
   switch (reason) {
     case "stop":
     case "length":
       return reason
+    case "eos":
+      return "stop"
+    case "model_length":
+      return "length"
     case "tool_calls":
     case "function_call":
       return "tool-calls"
@@ -124,13 +142,20 @@ export const usage = (value: unknown): Usage.Usage => {
   if (!Predicate.isObject(value) || !isNatural(value["prompt_tokens"]) && !isNatural(value["completion_tokens"])) {
     return Usage.unreported
   }
+  const inputTokens = natural(value["prompt_tokens"])
+  const outputTokens = natural(value["completion_tokens"])
+  const reasoningTokens = natural(detail(value["completion_tokens_details"], "reasoning_tokens"))
+  // Some servers do not count reasoning among the completion, which only the total tells.
+  const isApart = reasoningTokens > 0 && value["total_tokens"] === inputTokens + outputTokens + reasoningTokens
   return {
     ...Usage.zero,
-    inputTokens: natural(value["prompt_tokens"]),
-    cachedInputTokens: natural(detail(value["prompt_tokens_details"], "cached_tokens")),
+    inputTokens,
+    cachedInputTokens: natural(
+      detail(value["prompt_tokens_details"], "cached_tokens") ?? value["prompt_cache_hit_tokens"]
+    ),
     cacheWriteTokens: natural(detail(value["prompt_tokens_details"], "cache_write_tokens")),
-    outputTokens: natural(value["completion_tokens"]),
-    reasoningTokens: natural(detail(value["completion_tokens_details"], "reasoning_tokens"))
+    outputTokens: isApart ? outputTokens + reasoningTokens : outputTokens,
+    reasoningTokens
   }
 }
 

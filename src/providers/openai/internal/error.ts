@@ -33,16 +33,24 @@ export const fromInside = (
 
 /** The error in a body or in an event. Some servers send one with the status 200. */
 export const errorIn = (data: unknown, isError: boolean): Fields | undefined => {
+  // Gemini's compatible endpoint puts the error into a list.
+  if (Array.isArray(data) && data.length === 1) return errorIn(data[0], isError)
   const error = Predicate.isObject(data) ? data["error"] : undefined
-  if (Predicate.isObject(error)) return error
+  if (Predicate.isObject(error)) return { ...outside(data), ...error }
   if (Predicate.isNotNullish(error) && error !== false && error !== "") {
-    return { message: Predicate.isString(error) ? error : JSON.stringify(error) }
+    return { ...outside(data), message: Predicate.isString(error) ? error : JSON.stringify(error) }
   }
   if (!isError || data === undefined) return undefined
   return Predicate.isObject(data) ? data : { message: JSON.stringify(data) }
 }
 
-type Fields = { readonly [key: string]: unknown }
+/** The code that xAI and Cerebras put beside the error. */
+const outside = (data: unknown): Fields => {
+  const code = Predicate.isObject(data) ? data["status_code"] ?? data["code"] : undefined
+  return code === undefined ? {} : { code }
+}
+
+export type Fields = { readonly [key: string]: unknown }
 
 interface Reported {
   readonly status: number | undefined
@@ -63,6 +71,16 @@ const quotaCodes = new Set([
 ])
 
 const contentCodes = new Set(["content_filter", "content_policy_violation", "moderation_blocked"])
+
+/** What Groq says instead of sending the answer that does not fit, which it bills. */
+const rejectedCodes = new Set<unknown>(["json_validate_failed", "tool_use_failed", "output_parse_failed"])
+
+/** The answer that a server has refused to send because it does not fit the schema. */
+export const rejectedAnswer = ({ body }: Response<string>): string | undefined => {
+  const error = errorIn(Result.getOrUndefined(Result.try((): unknown => JSON.parse(body))), true)
+  const answer = error?.["failed_generation"]
+  return error !== undefined && rejectedCodes.has(error["code"]) && Predicate.isString(answer) ? answer : undefined
+}
 
 /** 498 and 529 are what some gateways and providers answer instead of 503. */
 const overloadedStatuses = new Set([498, 503, 529])
@@ -88,7 +106,7 @@ const toFailure = (reported: Reported, server: Server, nowMillis: number, usage?
   const facts = readFacts(reported, server, nowMillis)
   const code = facts.code ?? facts.type
   const limit = readLimit(facts)
-  const rateLimits = readAllWindows(headers, facts.message)
+  const rateLimits = readAllWindows(headers, facts.message, server)
   return {
     reason: plainHttpRefused.test(facts.message)
       ? Connection.unreachable(Connection.needsTls, server)
@@ -122,7 +140,7 @@ const readFacts = (
     type,
     message,
     param: read(error["param"]),
-    delay: readRetryAfter(headers, nowMillis) ?? delayIn(message),
+    delay: readRetryAfter(headers, nowMillis) ?? retryInfo(error) ?? delayIn(message),
     description: AiError.buildErrorDescription({
       status: status ?? 0,
       message,
@@ -162,7 +180,7 @@ const obey = (
 
 const classify = (facts: Facts, { baseUrlHint, secrets }: Server): LlmError.Reason => {
   const { code, description, message, status, type } = facts
-  if (quotaCodes.has(code ?? "") || quotaCodes.has(type ?? "") || status === 402) {
+  if (quotaCodes.has(code ?? "") || quotaCodes.has(type ?? "") || status === 402 || isSpent(facts)) {
     return new AiError.QuotaExhaustedError({ http: { body: message } })
   }
   if (contentCodes.has(code ?? "")) return new AiError.ContentPolicyError({ description })
@@ -201,6 +219,13 @@ const classify = (facts: Facts, { baseUrlHint, secrets }: Server): LlmError.Reas
   }
 }
 
+/** What servers say, with a status for something else, when the account has nothing left for today or at all. */
+const spent =
+  /used all (?:of )?(?:its |your )?available credits|(?:monthly|hard) spending limit|free-models-per-day|insufficient (?:credits?|balance|funds)|credits? (?:are |is |have been |has been )?(?:exhausted|depleted|used up)/i
+
+const isSpent = ({ message, status }: Facts): boolean =>
+  (status === undefined || status === 429 || status === 403) && spent.test(message)
+
 const invalidRequest = ({ code, description, param }: Facts): AiError.InvalidRequestError =>
   new AiError.InvalidRequestError({
     description,
@@ -214,14 +239,27 @@ const rateLimit = ({ delay, message }: Facts): AiError.RateLimitError =>
 const readLimit = ({ code, type }: Facts): LlmError.LlmError["limit"] =>
   code === "slow_down" ? "growth" : type === "requests" || type === "tokens" ? type : undefined
 
+/** `google.rpc.RetryInfo`, as Gemini's compatible endpoint sends it. */
+const retryInfo = ({ details }: Fields): Duration.Duration | undefined => {
+  const delays = (Array.isArray(details) ? details : []).map((detail: unknown) =>
+    Predicate.hasProperty(detail, "retryDelay") ? text(detail.retryDelay) : undefined
+  )
+  const delay = delays.find((delay) => delay !== undefined)
+  return delay === undefined ? undefined : parseGoDuration(delay)
+}
+
 const delayIn = (message: string): Duration.Duration | undefined => {
-  const delay = /try again in ([\d.]+(?:ms|[smhd])(?:[\d.]+(?:ms|[smhd]))*)/.exec(message)?.[1]
+  const delay = /(?:try again|[Rr]etry) in ([\d.]+(?:ms|[smhd])(?:[\d.]+(?:ms|[smhd]))*)/.exec(message)?.[1]
   return delay === undefined ? undefined : parseGoDuration(delay)
 }
 
 /** The windows of the headers, or else the one that the message quotes. */
-const readAllWindows = (headers: Headers, message: string): ReadonlyArray<RateLimitWindow> | undefined => {
-  const windows = readWindows(headers)
+const readAllWindows = (
+  headers: Headers,
+  message: string,
+  { rateLimits }: Server
+): ReadonlyArray<RateLimitWindow> | undefined => {
+  const windows = readWindows(headers, rateLimits)
   if (windows !== undefined) return windows
   const quoted = windowIn(message)
   return quoted === undefined ? undefined : [quoted]

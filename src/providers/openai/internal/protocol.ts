@@ -1,13 +1,15 @@
 /** Chat Completions as pure functions. */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Usage from "../../../llm/Usage.ts"
 import * as Secrets from "../../internal/secrets.ts"
 import * as Server from "../../internal/server.ts"
 import type { Protocol } from "../../Protocol.ts"
 import * as Completion from "./completion.ts"
 import * as Errors from "./error.ts"
-import { toText } from "./request.ts"
+import * as Request from "./request.ts"
 import { makeCollector } from "./stream.ts"
+import type { Traits } from "./traits.ts"
 
 export interface Options {
   readonly provider: string
@@ -16,6 +18,7 @@ export interface Options {
   readonly organization?: string | undefined
   readonly project?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly traits?: Traits | undefined
 }
 
 export const path = "/chat/completions"
@@ -24,14 +27,18 @@ export const make = (options: Options): Protocol => {
   const { baseUrl } = options
   const apiKey = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
   return fromServer(
-    Server.make({
-      provider: options.provider,
-      baseUrl,
-      path,
-      secrets: Secrets.make({ baseUrl, headers: options.headers, fixed: [apiKey] })
-    }),
+    {
+      ...Server.make({
+        provider: options.provider,
+        baseUrl,
+        path,
+        secrets: Secrets.make({ baseUrl, headers: options.headers, fixed: [apiKey] })
+      }),
+      rateLimits: options.traits?.rateLimits
+    },
     urlOf(baseUrl),
-    headersOf(options, apiKey)
+    headersOf(options, apiKey),
+    options.traits === undefined ? Request.openAi : Request.make(options.traits)
   )
 }
 
@@ -39,13 +46,25 @@ export const make = (options: Options): Protocol => {
 export const fromServer = (
   server: Server.Server,
   url: string,
-  headers: Readonly<Record<string, string>>
+  headers: Readonly<Record<string, string>>,
+  encoder: Request.Encoder = Request.openAi
 ): Protocol => ({
   server,
   url: () => url,
   headers,
-  encode: toText,
+  encode: encoder.toText,
   decode: (response, { model }, nowMillis) => Completion.fromResponse(response, model, server, nowMillis),
+  salvage: (response, { model }) => {
+    const answer = Errors.rejectedAnswer(response)
+    return answer === undefined ? undefined : {
+      id: "",
+      model,
+      text: answer,
+      toolCalls: [],
+      finishReason: "other",
+      usage: Usage.unreported
+    }
+  },
   failure: (response, nowMillis) => Errors.fromResponse(response, server, nowMillis),
   collect: (head, { model }, nowMillis) => makeCollector(head, model, server, nowMillis)
 })

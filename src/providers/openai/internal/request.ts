@@ -14,51 +14,46 @@ import type {
   ToolCall,
   UserPart
 } from "../../../llm/LlmRequest.ts"
+import type { Traits } from "./traits.ts"
 
-export type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
+type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
 type MessageParam = OpenAI.OpenAI.ChatCompletionMessageParam
 type ContentPart = OpenAI.OpenAI.ChatCompletionContentPart
 type FunctionCall = OpenAI.OpenAI.ChatCompletionMessageFunctionToolCall
 
-/** Fails only for files that Chat Completions does not accept. */
-export const toBody = (request: LlmRequest): Result.Result<Body, AiError.InvalidUserInputError> => {
-  return Result.map(toMessages(request), (messages) => ({
-    model: request.model,
-    messages,
-    ...toFormat(request.output),
-    ...toParameters(request.parameters)
-  }))
+/** The encoder of a server. */
+export interface Encoder {
+  /** Fails only for files that Chat Completions does not accept. */
+  readonly toBody: (request: LlmRequest) => Result.Result<Body, AiError.InvalidUserInputError>
+  /** The JSON text of the body. Fails also for parameters that JSON cannot express. */
+  readonly toText: (request: LlmRequest, streaming: boolean) => Result.Result<string, AiError.InvalidUserInputError>
 }
 
-const toMessages = (request: LlmRequest): Result.Result<Array<MessageParam>, AiError.InvalidUserInputError> => {
+const toMessages = (
+  request: LlmRequest,
+  showsSchema: boolean
+): Result.Result<Array<MessageParam>, AiError.InvalidUserInputError> => {
   const messages: Array<MessageParam> = []
   for (const message of request.messages) {
     const param = toMessage(message)
     if (Result.isFailure(param)) return Result.fail(param.failure)
     messages.push(param.success)
   }
-  return Result.succeed(messages)
-}
-
-/** The JSON text of the body. Fails also for parameters that JSON cannot express. */
-export const toText = (
-  request: LlmRequest,
-  streaming: boolean
-): Result.Result<string, AiError.InvalidUserInputError> => {
-  const tail = tailOf(request.output)(request.parameters)
-  if (tail === false) {
-    return Result.flatMap(toBody(request), (body) => write(streaming ? { ...body, ...streamed } : body))
-  }
-  const messages = toMessages(request)
-  return Result.isFailure(messages) ? Result.fail(messages.failure) : Result.succeed(
-    `{"model":${JSON.stringify(request.model)},"messages":${JSON.stringify(messages.success)}${tail}${
-      streaming ? streamedTail : "}"
-    }`
+  return Result.succeed(
+    showsSchema && request.output.mode === "json_schema" ? shown(messages, request.output) : messages
   )
 }
 
-const streamed = { stream: true, stream_options: { include_usage: true } }
-const streamedTail = `,${JSON.stringify(streamed).slice(1)}`
+/** The messages with the schema at the end of the system message. */
+const shown = (messages: Array<MessageParam>, { jsonSchema }: JsonFormat): Array<MessageParam> => {
+  const text = `Answer with one JSON object that is an instance of this JSON Schema, and with nothing else:\n${
+    JSON.stringify(jsonSchema)
+  }`
+  const [first, ...rest] = messages
+  return first?.role === "system" && Predicate.isString(first.content)
+    ? [{ role: "system", content: `${first.content}\n\n${text}` }, ...rest]
+    : [{ role: "system", content: text }, ...messages]
+}
 
 const write = (body: object): Result.Result<string, AiError.InvalidUserInputError> =>
   Result.try({
@@ -69,60 +64,127 @@ const write = (body: object): Result.Result<string, AiError.InvalidUserInputErro
       })
   })
 
-/** What follows the messages: the same text for all requests of an extraction, whose schema may be long. */
-const tailOf = memoize((output: OutputFormat) =>
-  memoize((parameters: Parameters): string | false => {
-    const tail = { ...toFormat(output), ...toParameters(parameters) }
-    // Extra parameters may replace any other.
-    if (["model", "messages", "stream", "stream_options"].some((name) => name in tail)) return false
-    const text = Result.getOrUndefined(write(tail))
-    return text === undefined ? false : text === "{}" ? "" : `,${text.slice(1, -1)}`
-  })
-)
+export const make = (traits: Traits): Encoder => {
+  const { showsSchema = false, streamOptions = true, streamsSchema = true } = traits
+  const streamed = { stream: true, ...(streamOptions && { stream_options: { include_usage: true } }) }
+  const streamedTail = `,${JSON.stringify(streamed).slice(1)}`
 
-// All requests of an extraction share one output format and one set of parameters.
-const toFormat = memoize((output: OutputFormat): Partial<Body> => {
+  // All requests of an extraction share one output format and one set of parameters.
+  const toFormat = memoize((output: OutputFormat): Partial<Body> => formatOf(output, traits))
+  const toStreamedFormat = streamsSchema
+    ? toFormat
+    : memoize((output: OutputFormat): Partial<Body> =>
+      output.mode === "json_schema" ? { response_format: { type: "json_object" } } : formatOf(output, traits)
+    )
+  const toParameters = memoize((parameters: Parameters): Partial<Body> => parametersOf(parameters, traits))
+
+  const bodyOf = (request: LlmRequest, streaming: boolean): Result.Result<Body, AiError.InvalidUserInputError> =>
+    Result.map(toMessages(request, showsSchema || streaming && !streamsSchema), (messages) => ({
+      model: request.model,
+      messages,
+      ...(streaming ? toStreamedFormat : toFormat)(request.output),
+      ...traits.adds,
+      ...toParameters(request.parameters)
+    }))
+
+  /** What follows the messages: the same text for all requests of an extraction, whose schema may be long. */
+  const tailOf = (format: typeof toFormat) =>
+    memoize((output: OutputFormat) =>
+      memoize((parameters: Parameters): string | false => {
+        const tail = { ...format(output), ...traits.adds, ...toParameters(parameters) }
+        // Extra parameters may replace any other.
+        if (["model", "messages", "stream", "stream_options"].some((name) => name in tail)) return false
+        const text = Result.getOrUndefined(write(tail))
+        return text === undefined ? false : text === "{}" ? "" : `,${text.slice(1, -1)}`
+      })
+    )
+  const wholeTail = tailOf(toFormat)
+  const streamTail = streamsSchema ? wholeTail : tailOf(toStreamedFormat)
+
+  return {
+    toBody: (request) => bodyOf(request, false),
+    toText: (request, streaming) => {
+      const tail = (streaming ? streamTail : wholeTail)(request.output)(request.parameters)
+      if (tail === false) {
+        return Result.flatMap(
+          bodyOf(request, streaming),
+          (body) => write(streaming ? { ...body, ...streamed } : body)
+        )
+      }
+      const messages = toMessages(request, showsSchema || streaming && !streamsSchema)
+      return Result.isFailure(messages) ? Result.fail(messages.failure) : Result.succeed(
+        `{"model":${JSON.stringify(request.model)},"messages":${JSON.stringify(messages.success)}${tail}${
+          streaming ? streamedTail : "}"
+        }`
+      )
+    }
+  }
+}
+
+/** OpenAI's own. */
+export const openAi: Encoder = make({})
+
+const formatOf = (output: OutputFormat, traits: Traits): Partial<Body> => {
   switch (output.mode) {
     case "json_schema":
       return {
         response_format: {
           type: "json_schema",
-          json_schema: { ...named(output), schema: output.jsonSchema, ...strict(output) }
+          json_schema: { ...named(output), schema: output.jsonSchema, ...strict(output, traits) }
         }
       }
     case "tools":
       return {
-        tools: [{ type: "function", function: { ...named(output), parameters: output.jsonSchema, ...strict(output) } }],
-        tool_choice: { type: "function", function: { name: output.name } },
-        parallel_tool_calls: false
+        tools: [{
+          type: "function",
+          function: { ...named(output), parameters: output.jsonSchema, ...strict(output, traits) }
+        }],
+        tool_choice: toolChoice(output, traits),
+        ...(traits.parallelToolCalls !== false && { parallel_tool_calls: false })
       }
     case "json":
-      return { response_format: { type: "json_object" } }
+      return {
+        response_format: traits.jsonFormat === "json_schema"
+          ? { type: "json_schema", json_schema: { name: output.name, schema: { type: "object" } } }
+          : { type: "json_object" }
+      }
     case "markdown":
     case "text":
       return {}
   }
-})
+}
+
+const toolChoice = ({ name }: JsonFormat, { toolChoice = "named" }: Traits): NonNullable<Body["tool_choice"]> =>
+  // Mistral says `any` for what OpenAI calls `required`.
+  toolChoice === "named" ? { type: "function", function: { name } } : toolChoice as "required" | "auto"
 
 const named = ({ description, name }: JsonFormat) => ({ name, ...(description !== undefined && { description }) })
 
-const strict = ({ strict }: JsonFormat) => strict === undefined ? {} : { strict }
+const strict = ({ strict }: JsonFormat, traits: Traits) =>
+  strict === undefined || traits.strict === false ? {} : { strict }
 
-const toParameters = memoize((parameters: Parameters): Partial<Body> => ({
-  ...(parameters.maxTokens !== undefined && { max_completion_tokens: parameters.maxTokens }),
-  ...(parameters.temperature !== undefined && { temperature: parameters.temperature }),
-  ...(parameters.topP !== undefined && { top_p: parameters.topP }),
-  ...(parameters.seed !== undefined && { seed: parameters.seed }),
-  ...(parameters.stop !== undefined && { stop: [...parameters.stop] }),
-  ...(parameters.frequencyPenalty !== undefined && { frequency_penalty: parameters.frequencyPenalty }),
-  ...(parameters.presencePenalty !== undefined && { presence_penalty: parameters.presencePenalty }),
-  ...(parameters.reasoningEffort !== undefined && { reasoning_effort: parameters.reasoningEffort }),
-  ...(parameters.verbosity !== undefined && { verbosity: parameters.verbosity }),
-  ...(parameters.serviceTier !== undefined && { service_tier: parameters.serviceTier }),
-  ...(parameters.promptCacheKey !== undefined && { prompt_cache_key: parameters.promptCacheKey }),
-  ...parameters.extra
-  // Efforts, verbosities and tiers are plain strings here, because servers accept more than the SDK's types list.
-} as Partial<Body>))
+const parametersOf = (given: Parameters, traits: Traits): Partial<Body> => {
+  const { lengthField = "max_completion_tokens", maxTokens, seedField = "seed" } = traits
+  const parameters: Partial<Parameters> = traits.drops === undefined
+    ? given
+    : Object.fromEntries(Object.entries(given).filter(([name]) => !traits.drops!.includes(name as keyof Parameters)))
+  const most = parameters.maxTokens ?? maxTokens
+  return {
+    ...(most !== undefined && { [lengthField]: most }),
+    ...(parameters.temperature !== undefined && { temperature: parameters.temperature }),
+    ...(parameters.topP !== undefined && { top_p: parameters.topP }),
+    ...(parameters.seed !== undefined && { [seedField]: parameters.seed }),
+    ...(parameters.stop !== undefined && { stop: [...parameters.stop] }),
+    ...(parameters.frequencyPenalty !== undefined && { frequency_penalty: parameters.frequencyPenalty }),
+    ...(parameters.presencePenalty !== undefined && { presence_penalty: parameters.presencePenalty }),
+    ...(parameters.reasoningEffort !== undefined && { reasoning_effort: parameters.reasoningEffort }),
+    ...(parameters.verbosity !== undefined && { verbosity: parameters.verbosity }),
+    ...(parameters.serviceTier !== undefined && { service_tier: parameters.serviceTier }),
+    ...(parameters.promptCacheKey !== undefined && { prompt_cache_key: parameters.promptCacheKey }),
+    ...parameters.extra
+    // Efforts, verbosities and tiers are plain strings here, because servers accept more than the SDK's types list.
+  } as Partial<Body>
+}
 
 const toMessage = (message: Message): Result.Result<MessageParam, AiError.InvalidUserInputError> => {
   switch (message.role) {

@@ -7,7 +7,7 @@ import type { Head } from "../../../transport/Transport.ts"
 import { readWindows } from "../../internal/rateLimit.ts"
 import { incomplete, type Server } from "../../internal/server.ts"
 import type { Collector } from "../../Protocol.ts"
-import { contentText, finishReason, usage } from "./completion.ts"
+import { choiceError, contentText, finishReason, usage } from "./completion.ts"
 import { errorIn, fromInside } from "./error.ts"
 import * as Template from "./template.ts"
 
@@ -19,7 +19,7 @@ export const makeCollector = (
 ): Collector => {
   const { redact } = server.secrets
   const template = Template.make()
-  const rateLimits = readWindows(headers)
+  const rateLimits = readWindows(headers, server.rateLimits)
   const text: Array<string> = []
   const refusal: Array<string> = []
   const calls = new Map<number, { id: string; name: string; readonly args: Array<string> }>()
@@ -59,7 +59,8 @@ export const makeCollector = (
     if (!Predicate.isObject(chunk)) return
     if (Predicate.isString(chunk["id"])) id = chunk["id"]
     if (Predicate.isString(chunk["model"])) model = chunk["model"]
-    if (Predicate.isObject(chunk["usage"])) used = usage(chunk["usage"])
+    const counted = chunk["usage"] ?? (Predicate.isObject(chunk["x_groq"]) ? chunk["x_groq"]["usage"] : undefined)
+    if (Predicate.isObject(counted)) used = usage(counted)
     if (Predicate.isString(chunk["service_tier"])) serviceTier = chunk["service_tier"]
     const choice: unknown = Array.isArray(chunk["choices"]) ? chunk["choices"][0] : undefined
     if (!Predicate.isObject(choice)) return
@@ -89,7 +90,8 @@ export const makeCollector = (
       }
       const parsed = Result.try((): unknown => JSON.parse(data))
       if (Result.isFailure(parsed)) return incomplete(messageOf(parsed.failure), server, reported())
-      const error = errorIn(parsed.success, name === "error")
+      const error = errorIn(parsed.success, name === "error") ??
+        (Predicate.isObject(parsed.success) ? choiceError(parsed.success) : undefined)
       if (error !== undefined) return fromInside(error, headers, server, nowMillis(), reported())
       add(parsed.success, out)
       template.learn(data, parsed.success)

@@ -117,7 +117,8 @@ const calledTool = (body: Body): string | undefined => {
   const choice = body["tool_choice"]
   const chosen = chosenFunction(body)
   if (chosen !== undefined || choice === "none") return chosen
-  if (choice !== "required" && roleOf(messagesOf(body).at(-1)) === "tool") return undefined
+  // `any` is what Mistral says for `required`.
+  if (choice !== "required" && choice !== "any" && roleOf(messagesOf(body).at(-1)) === "tool") return undefined
   const name = functionsOf(body)[0]?.["name"]
   return Predicate.isString(name) ? name : undefined
 }

@@ -1,0 +1,8 @@
+/**
+ * Anthropic.
+ *
+ * @since 0.1.0
+ */
+
+/** The provider and its layers. */
+export * as Anthropic from "./Anthropic.ts"

@@ -1,0 +1,4 @@
+import { natives } from "./subjects.ts"
+import { conform } from "./suite.ts"
+
+conform(natives)

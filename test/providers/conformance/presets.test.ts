@@ -1,0 +1,4 @@
+import { presets } from "./subjects.ts"
+import { conform } from "./suite.ts"
+
+conform(presets)

@@ -129,13 +129,15 @@ export const extraction = {
   )
 }
 
+export const baseUrl = Flag.String("base-url").pipe(
+  Flag.withDescription("The base URL of the server (default OPENAI_BASE_URL, otherwise OpenAI)"),
+  Flag.withMetavar("url"),
+  optional
+)
+
 /** How the server is reached, and how long it is waited for. */
 export const server = {
-  baseUrl: Flag.String("base-url").pipe(
-    Flag.withDescription("The base URL of the server (default OPENAI_BASE_URL, otherwise OpenAI)"),
-    Flag.withMetavar("url"),
-    optional
-  ),
+  baseUrl,
   requestTimeout: duration("request-timeout").pipe(
     Flag.withDescription("The most time for one request, after which it is sent again (default 10m)"),
     optional

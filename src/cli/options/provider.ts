@@ -17,9 +17,9 @@ import { type CommandFailure, usage } from "../commandFailure.ts"
 
 export interface Options {
   readonly baseUrl: string | undefined
-  readonly requestTimeout: Duration.Duration | undefined
-  readonly giveUpAfter: Duration.Duration | undefined
-  readonly maxServerDelay: Duration.Duration | undefined
+  readonly requestTimeout?: Duration.Duration | undefined
+  readonly giveUpAfter?: Duration.Duration | undefined
+  readonly maxServerDelay?: Duration.Duration | undefined
   /** Whether requests will be sent. */
   readonly sends: boolean
   readonly rpm?: number | undefined

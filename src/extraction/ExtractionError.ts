@@ -378,10 +378,7 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
 }) {
   override readonly cause = this.reason
 
-  /**
-   * Whether every other input would fail for the same reason: a wrong key, an unknown model, an exhausted account or
-   * budget, an unsupported schema. A batch stops at such a failure.
-   */
+  /** Whether all inputs would fail so: a wrong key, an unknown model, an exhausted account or budget. A batch stops then. */
   get isUnrecoverable(): boolean {
     return /^(?:UnsupportedSchema|UnsupportedMode|BudgetExceeded)$/.test(this.reason._tag) ||
       this.reason._tag === "ProviderFailure" && this.reason.error.isUnrecoverable

@@ -16,6 +16,7 @@ import { createRequire } from "node:module"
 import Process from "node:process"
 import { printable } from "../internal/printable.ts"
 import { exitCode } from "./commandFailure.ts"
+import { batch } from "./commands/batch.ts"
 import { doctor } from "./commands/doctor.ts"
 import { evaluate } from "./commands/evaluate.ts"
 import { exportValues } from "./commands/export.ts"
@@ -29,7 +30,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, doctor])
+  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, batch, doctor])
 )
 
 /** Prints usage errors briefly, and on standard error. */

@@ -79,6 +79,7 @@ const flags = {
     Flag.withMetavar("file"),
     Flags.optional
   ),
+  ...Flags.engine,
   dryRun: Flags.enabled("dry-run").pipe(
     Flag.withDescription("Print the first request and an estimate, and send nothing")
   ),
@@ -103,7 +104,10 @@ export const run = Command.make("run", flags, (options) =>
       // Before the cache is opened, which creates its file.
       return Layer.unwrap(Effect.as(
         RunFiles.check(options),
-        Provider.layer({ ...server, sends: !dryRun, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
+        Layer.merge(
+          Provider.layer({ ...server, sends: !dryRun, ...(!dryRun && { cache, budgetUsd, budgetTokens }) }),
+          Provider.layerBatch({ ...server, sends: !dryRun })
+        )
       ))
     }),
     Command.withDescription(

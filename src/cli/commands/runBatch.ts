@@ -9,6 +9,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -18,9 +19,11 @@ import * as BatchProgress from "../../batch/BatchProgress.ts"
 import { Journal } from "../../batch/Journal.ts"
 import * as FileProblem from "../../internal/fileProblem.ts"
 import * as Llm from "../../llm/Llm.ts"
+import type { LlmBatch } from "../../llm/LlmBatch.ts"
 import * as NodeJournal from "../../node/journal/NodeJournal.ts"
 import { type CommandFailure, exitCode, silently, stopped, usage } from "../commandFailure.ts"
 import * as InputSource from "../input/inputSource.ts"
+import type { Row } from "../input/row.ts"
 import * as Rows from "../input/rows.ts"
 import * as ExtractionOptions from "../options/extraction.ts"
 import type { AnyExtraction } from "../options/schemaModule.ts"
@@ -48,9 +51,13 @@ export interface Options extends ExtractionOptions.Options, InputSource.Flags {
   readonly yes: boolean
   readonly retryFailures: boolean
   readonly grace: Duration.Duration
+  readonly engine: "online" | "offline"
+  readonly finish: Batch.Finish | undefined
+  readonly deadline: Duration.Duration | undefined
+  readonly poll: Duration.Duration | undefined
 }
 
-type Services = FileSystem.FileSystem | Path.Path | Stdio.Stdio | Llm.Llm | Scope.Scope
+type Services = FileSystem.FileSystem | Path.Path | Stdio.Stdio | Llm.Llm | LlmBatch | Scope.Scope
 
 type RunExit = Exit.Exit<void, CommandFailure | BatchError>
 
@@ -122,7 +129,10 @@ const openJournal = (path: string): Effect.Effect<Journal["Service"], CommandFai
     Effect.mapError((error) => usage(error.message))
   )
 
-const itemsOf = ({ extraction, input, journal, kind, options, progress }: Run) => {
+type Items = Stream.Stream<Batch.Item<unknown, Row>, CommandFailure | BatchError, Llm.Llm | LlmBatch>
+
+const itemsOf = (run: Run): Items => {
+  const { extraction, input, journal, kind, options, progress } = run
   const rowExtraction = Rows.toExtraction(extraction)
   const batchOptions = {
     concurrency: options.concurrency,
@@ -131,6 +141,7 @@ const itemsOf = ({ extraction, input, journal, kind, options, progress }: Run) =
     grace: options.grace,
     progress
   }
+  if (options.engine === "offline") return offlineItems(rowExtraction, run, batchOptions)
   return journal === undefined
     ? Batch.stream(rowExtraction, input.rows, { ...batchOptions, id: (row, index) => Rows.idOf(row) ?? String(index) })
     : Batch.resumable(rowExtraction, input.rows, {
@@ -142,7 +153,31 @@ const itemsOf = ({ extraction, input, journal, kind, options, progress }: Run) =
     }).pipe(Stream.provideService(Journal, journal))
 }
 
-const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, Llm.Llm> =>
+const offlineItems = (
+  extraction: ReturnType<typeof Rows.toExtraction>,
+  { input, journal, kind, options }: Run,
+  batchOptions: Batch.Options<Row>
+): Items => {
+  const offlineOptions: Batch.OfflineOptions<Row> = {
+    ...batchOptions,
+    finish: options.finish,
+    deadline: options.deadline,
+    poll: options.poll === undefined ? undefined : Schedule.spaced(options.poll),
+    retryFailures: options.retryFailures,
+    emitRestored: kind === "stream"
+  }
+  return journal === undefined
+    ? Batch.offline(extraction, input.rows, {
+      ...offlineOptions,
+      id: (row: Row, index: number) => Rows.idOf(row) ?? String(index)
+    })
+    : Batch.offline(extraction, input.rows, {
+      ...offlineOptions,
+      id: options.idField === undefined ? undefined : Rows.idOf
+    }).pipe(Stream.provideService(Journal, journal))
+}
+
+const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, Llm.Llm | LlmBatch> =>
   Effect.scoped(Effect.gen(function*() {
     const { input, lines, options, progress, sink, view, written } = run
     const stopping = yield* Stopping
@@ -212,7 +247,10 @@ const summarise = Effect.fnUntraced(function*({ journal, options, progress, view
   }
   const where = options.output === "-" ? "standard output" : options.output
   const resume = outcome === "interrupted" && journal !== undefined
-    ? ". Interrupted: run the same command again to resume"
+    ? options.engine === "offline"
+      ? ". Interrupted: the batches go on. Run the same command again to collect them; `effect-instructor batch list` " +
+        "shows them"
+      : ". Interrupted: run the same command again to resume"
     : ""
   yield* view.print(`${ProgressText.summary(snapshot)}\n${Format.count(written.lines)} lines in ${where}${resume}`)
 })

@@ -39,6 +39,26 @@ const amount = (name: string): Flag.Flag<number> =>
 export const enabled = (name: string): Flag.Flag<boolean> =>
   Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDefault(false))
 
+/** How the items are sent. */
+export const engine = {
+  engine: Flag.Literals("engine", ["online", "offline"]).pipe(
+    Flag.withDescription("Send single requests (online), or batches at half the price within 24 hours (offline)"),
+    Flag.withDefault("online" as const)
+  ),
+  finish: Flag.Literals("finish", ["online", "batch", "none"]).pipe(
+    Flag.withDescription("With --engine offline: how invalid answers are asked again (default batch)"),
+    optional
+  ),
+  deadline: duration("deadline").pipe(
+    Flag.withDescription("With --engine offline: finish online what would take longer than this"),
+    optional
+  ),
+  poll: duration("poll").pipe(
+    Flag.withDescription("With --engine offline: how often to ask for the status of batches (default 5s to 1m)"),
+    optional
+  )
+}
+
 /** The most items in flight when the governor finds the concurrency by itself. */
 const adaptiveConcurrency = 1024
 

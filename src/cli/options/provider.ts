@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Llm from "../../llm/Llm.ts"
+import type { LlmBatch } from "../../llm/LlmBatch.ts"
 import * as LlmBudget from "../../middleware/budget/LlmBudget.ts"
 import * as LlmCache from "../../middleware/cache/LlmCache.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
@@ -54,25 +55,35 @@ export const layer = (
       : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: options.cache }) })
   })
 
-const provider = (
-  { baseUrl: baseUrlFlag, requestTimeout, sends }: Options
-): Layer.Layer<Llm.Llm, CommandFailure> =>
+/** The batch interface of the same provider. */
+export const layerBatch = (options: Options): Layer.Layer<LlmBatch, CommandFailure> =>
+  Layer.unwrap(Effect.map(clientOf(options), OpenAi.layerBatch))
+
+const provider = (options: Options): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(
     Effect.gen(function*() {
-      const apiKey = yield* nonEmpty("OPENAI_API_KEY")
-      const baseUrl = baseUrlFlag ?? (yield* nonEmpty("OPENAI_BASE_URL"))
-      const model = yield* nonEmpty("OPENAI_MODEL")
-      if (sends && apiKey === undefined && baseUrl === undefined) {
-        return yield* usage(
-          "No model is configured. Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url"
-        )
-      }
+      const client = yield* clientOf(options)
       const transport = yield* NodeTransport.make()
-      return OpenAi.layerProvider({
-        apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
-        baseUrl,
-        model,
-        requestTimeout
-      }).pipe(Layer.provide(Layer.succeed(Transport, transport)))
+      return OpenAi.layerProvider(client).pipe(Layer.provide(Layer.succeed(Transport, transport)))
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
   )
+
+const clientOf = (
+  { baseUrl: baseUrlFlag, requestTimeout, sends }: Options
+): Effect.Effect<OpenAi.ClientOptions, CommandFailure> =>
+  Effect.gen(function*() {
+    const apiKey = yield* nonEmpty("OPENAI_API_KEY")
+    const baseUrl = baseUrlFlag ?? (yield* nonEmpty("OPENAI_BASE_URL"))
+    const model = yield* nonEmpty("OPENAI_MODEL")
+    if (sends && apiKey === undefined && baseUrl === undefined) {
+      return yield* usage(
+        "No model is configured. Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url"
+      )
+    }
+    return {
+      apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
+      baseUrl,
+      model,
+      requestTimeout
+    }
+  }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))

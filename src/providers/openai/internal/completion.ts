@@ -21,7 +21,17 @@ export const fromResponse = (
 ): Result.Result<Completion, Failure> => {
   const parsed = Result.try((): unknown => JSON.parse(text))
   if (Result.isFailure(parsed)) return Result.fail(unreadable(text, headers, server))
-  const body = parsed.success
+  return fromJson(parsed.success, headers, requestedModel, server, nowMillis)
+}
+
+/** The completion in a body that has been parsed. */
+export const fromJson = (
+  body: unknown,
+  headers: Headers,
+  requestedModel: string,
+  server: Server,
+  nowMillis: () => number
+): Result.Result<Completion, Failure> => {
   if (!Predicate.isObject(body)) {
     return Result.fail(invalid(`the response is ${kindOf(body)}, not a chat completion`, server))
   }

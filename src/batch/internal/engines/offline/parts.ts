@@ -173,8 +173,10 @@ export const newName: Effect.Effect<string> = Effect.map(
 
 const encoder = new TextEncoder()
 
+// oxlint-disable-next-line eslint/no-control-regex
+const notAscii = /[^\u0000-\u007F]/
+
 export const byteLength = (text: string): number => {
-  // Most lines are plain ASCII, and at most three bytes stand for one character.
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return encoder.encode(text).length
-  return text.length
+  // Most lines are plain ASCII.
+  return notAscii.test(text) ? encoder.encode(text).length : text.length
 }

@@ -131,7 +131,10 @@ const statuses = new Set<unknown>(LlmBatch.BatchStatus.fields.status.literals)
 const toStatus = (options: Options, batch: Json, reference?: LlmBatch.Reference): LlmBatch.BatchStatus => {
   const status = batch["status"]
   return {
-    reference: reference ?? toReference(options, Predicate.isString(batch["id"]) ? batch["id"] : "", batch),
+    // A reference may have been made of an id alone.
+    reference: reference !== undefined && reference.name !== ""
+      ? reference
+      : toReference(options, Predicate.isString(batch["id"]) ? batch["id"] : "", batch),
     // A status that is not known is not final.
     status: statuses.has(status) ? status as LlmBatch.BatchStatus["status"] : "in_progress",
     counts: {

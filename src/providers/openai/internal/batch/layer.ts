@@ -4,9 +4,9 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as LlmBatch from "../../../../llm/LlmBatch.ts"
 import { LlmError } from "../../../../llm/LlmError.ts"
-import type { LlmRequest } from "../../../../llm/LlmRequest.ts"
 import type { DialectInput } from "../../../../schema/dialects/builtIn.ts"
 import * as Rest from "../../../internal/rest.ts"
+import * as Completion from "../completion.ts"
 import { openAiPricing } from "../prices.ts"
 import * as Protocol from "../protocol.ts"
 import * as Batches from "./batches.ts"
@@ -19,7 +19,7 @@ export interface Options extends Protocol.Options {
 
 export const make = (options: Options, fetch: typeof globalThis.fetch): LlmBatch.LlmBatch["Service"] => {
   const { apiKey, dialect, model, provider, requestTimeout } = options
-  const { decode, encode, headers, server } = Protocol.make(options)
+  const { encode, headers, server } = Protocol.make(options)
   const { "content-type": _, ...common } = headers
   const rest = Rest.make({
     provider,
@@ -43,12 +43,9 @@ export const make = (options: Options, fetch: typeof globalThis.fetch): LlmBatch
       encode: (request) => encode(request, false),
       decode: (body, model) =>
         Result.mapError(
-          decode({ status: 200, headers: {}, body: JSON.stringify(body) }, requestFor(model), () => 0),
+          Completion.fromJson(body, {}, model, server, () => 0),
           (failure) => new LlmError({ provider, ...failure })
         )
     })
   })
 }
-
-/** What decoding needs of a request. */
-const requestFor = (model: string): LlmRequest => ({ model, messages: [], output: { mode: "text" }, parameters: {} })

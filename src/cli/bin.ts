@@ -16,6 +16,7 @@ import { createRequire } from "node:module"
 import Process from "node:process"
 import { evaluate } from "./commands/evaluate.ts"
 import { extract } from "./commands/extract.ts"
+import { providers } from "./commands/providers.ts"
 import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
@@ -24,7 +25,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, schema, simulate])
+  Command.withSubcommands([run, extract, report, evaluate, schema, simulate, providers])
 )
 
 /** Prints usage errors briefly, and on standard error. */

@@ -39,7 +39,7 @@ export const extract = Command.make("extract", flags, (options) =>
     const json = yield* Effect.mapError(Effect.fromResult(lines.value(value)), usage)
     yield* StandardOutput.write(`${JSON.stringify(json, null, 2)}\n`)
   })).pipe(
-    Command.provide(({ baseUrl }) => Provider.layer({ baseUrl, sends: true })),
+    Command.provide(({ baseUrl, model }) => Provider.layer({ baseUrl, model, sends: true })),
     Command.withDescription("Extract a value from a text and print it as JSON"),
     Command.withExamples([{
       command: `effect-instructor extract --schema person.ts#Person "My name is John and I am 30 years old"`

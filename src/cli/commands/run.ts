@@ -96,11 +96,11 @@ export const run = Command.make("run", flags, (options) =>
     return yield* Effect.provideContext(Effect.scoped(program), ProgressView.logging(view))
   })).pipe(
     Command.provide((options) => {
-      const { baseUrl, budgetTokens, budgetUsd, cache, dryRun, rpm, tpm } = options
+      const { baseUrl, budgetTokens, budgetUsd, cache, dryRun, model, rpm, tpm } = options
       // Before the cache is opened, which creates its file.
       return Layer.unwrap(Effect.as(
         RunFiles.check(options),
-        Provider.layer({ baseUrl, sends: !dryRun, rpm, tpm, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
+        Provider.layer({ baseUrl, model, sends: !dryRun, rpm, tpm, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
       ))
     }),
     Command.withDescription(

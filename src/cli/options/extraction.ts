@@ -6,6 +6,7 @@ import type * as Path from "effect/Path"
 import * as Extraction from "../../extraction/Extraction.ts"
 import type { OutputMode } from "../../llm/LlmRequest.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
+import { modelOf } from "./provider.ts"
 import * as SchemaModule from "./schemaModule.ts"
 
 export interface Options {
@@ -27,7 +28,7 @@ export const load = Effect.fnUntraced(function*(
   const extraction = Extraction.with(yield* SchemaModule.load(options.schema), {
     instructions,
     mode,
-    model,
+    model: modelOf(model),
     maxAttempts,
     timeout
   })

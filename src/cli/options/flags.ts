@@ -99,7 +99,9 @@ export const extraction = {
     optional
   ),
   model: Flag.String("model").pipe(
-    Flag.withDescription("The model (default OPENAI_MODEL)"),
+    Flag.withDescription(
+      "The model with its provider, as anthropic/claude-haiku-5-5 (default EFFECT_INSTRUCTOR_MODEL), or a model of OpenAI"
+    ),
     optional
   ),
   maxAttempts: count("max-attempts").pipe(

@@ -14,7 +14,9 @@ import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import Process from "node:process"
+import { doctor } from "./commands/doctor.ts"
 import { evaluate } from "./commands/evaluate.ts"
+import { exportValues } from "./commands/export.ts"
 import { extract } from "./commands/extract.ts"
 import { providers } from "./commands/providers.ts"
 import { report } from "./commands/report.ts"
@@ -25,7 +27,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, schema, simulate, providers])
+  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, providers, doctor])
 )
 
 /** Prints usage errors briefly, and on standard error. */

@@ -104,6 +104,17 @@ export {
 
 export {
   /** @since 0.1.0 */
+  long,
+  /** @since 0.1.0 */
+  type LongOptions,
+  /** @since 0.1.0 */
+  type MergeOptions,
+  /** @since 0.1.0 */
+  type SplitOptions
+} from "./internal/long.ts"
+
+export {
+  /** @since 0.1.0 */
   mapInput,
   /** @since 0.1.0 */
   with

@@ -15,10 +15,12 @@ import * as RunBatch from "./runBatch.ts"
 const flags = {
   schema: Flags.schema,
   input: Flag.String("input").pipe(
+    Flag.withAlias("i"),
     Flag.withDescription("A .jsonl, .json, .csv, .tsv or .txt file of texts, or - for standard input"),
     Flag.withMetavar("file")
   ),
   output: Flag.String("output").pipe(
+    Flag.withAlias("o"),
     Flag.withDescription("The file for the results, one JSON object per line, or - for standard output"),
     Flag.withMetavar("file")
   ),
@@ -50,6 +52,7 @@ const flags = {
     Flags.optional
   ),
   limit: Flags.count("limit").pipe(
+    Flag.withAlias("n"),
     Flag.withDescription("Process only this many of the inputs"),
     Flags.optional
   ),

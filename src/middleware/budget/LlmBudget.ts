@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Stream from "effect/Stream"
 import { atLeast } from "../../internal/checkOption.ts"
 import { Llm } from "../../llm/Llm.ts"
@@ -15,6 +16,7 @@ import type { LlmRequest, Parameters } from "../../llm/LlmRequest.ts"
 import { CurrentRequestMeter, isMetered, metered, type RequestMeter } from "../../llm/RequestMeter.ts"
 import * as Account from "./internal/account.ts"
 import * as Meter from "./internal/meter.ts"
+import * as SharedAccount from "./internal/sharedAccount.ts"
 
 /**
  * The limits of a budget. With both, a request must fit both.
@@ -131,12 +133,68 @@ export const snapshot: Effect.Effect<Snapshot, never, LlmBudget> = Effect.flatMa
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<Llm | LlmBudget, never, Llm> =>
-  Layer.effectContext(Effect.gen(function*() {
+  Layer.effectContext(Effect.suspend(() => provide(options, (budget) => Effect.succeed(Account.make(budget)))))
+
+/**
+ * The options of a budget that several processes share.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SharedOptions extends Options {
+  /**
+   * The name of the budget in the store. Processes with the same key share it, and a new key is a new budget: what was
+   * spent under a key stays spent.
+   */
+  readonly key: string
+}
+
+/**
+ * Like `layer`, with one budget for several processes, in a store of `effect/persistence` such as Redis, or in a SQL
+ * database (`LlmGovernor.layerStoreSql`). Together they never spend more than the budget.
+ *
+ * A process takes the amounts of several requests at once, and gives back what is left when its layer is released. What a
+ * process holds when it is killed counts as spent. A store that does not answer for a minute counts as empty. The snapshot
+ * shows what this process has spent.
+ *
+ * **Example** (One budget for all workers)
+ *
+ * ```ts
+ * import { NodeRedis } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { LlmBudget } from "effect-instructor"
+ * import { OpenAi } from "effect-instructor/openai"
+ * import { RateLimiter } from "effect/persistence"
+ *
+ * export const Bounded = LlmBudget.layerShared({ key: "people-2026-11", usd: 500 }).pipe(
+ *   Layer.provide([
+ *     OpenAi.layerProviderConfig(),
+ *     RateLimiter.layerStoreRedis().pipe(Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379" })))
+ *   ])
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerShared = (
+  options: SharedOptions
+): Layer.Layer<Llm | LlmBudget, never, Llm | RateLimiter.RateLimiterStore> =>
+  Layer.effectContext(
+    Effect.flatMap(RateLimiter.RateLimiterStore, (store) =>
+      provide(options, (budget) => SharedAccount.make(store, options.key, budget)))
+  )
+
+const provide = <R>(
+  options: Options,
+  makeAccount: (budget: Account.Sum) => Effect.Effect<Account.Account, never, R>
+): Effect.Effect<Context.Context<Llm | LlmBudget>, never, Llm | R> =>
+  Effect.gen(function*() {
     yield* atLeast(0, "LlmBudget: usd", options.usd)
     yield* atLeast(0, "LlmBudget: tokens", options.tokens)
     yield* atLeast(1, "LlmBudget: maxOutputTokens", options.maxOutputTokens)
     const provider = yield* Llm
-    const account = Account.make({
+    const account = yield* makeAccount({
       nanoDollars: options.usd === undefined ? Infinity : Math.floor(options.usd * 1e9),
       tokens: options.tokens ?? Infinity
     })
@@ -147,7 +205,7 @@ export const layer = (options: Options): Layer.Layer<Llm | LlmBudget, never, Llm
     return Context.make(Llm, make(provider, account, options)).pipe(
       Context.add(LlmBudget, LlmBudget.of({ snapshot }))
     )
-  }))
+  })
 
 const toAmount = ({ nanoDollars, tokens }: Account.Sum): Amount => ({ usd: nanoDollars / 1e9, tokens })
 

@@ -14,6 +14,8 @@ import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import type { RateLimitWindow } from "../../llm/Completion.ts"
 import { Llm } from "../../llm/Llm.ts"
 import type { LlmError } from "../../llm/LlmError.ts"
@@ -28,6 +30,7 @@ import * as RateLimits from "./internal/rateLimits.ts"
 import type { Options } from "./internal/settings.ts"
 import * as Settings from "./internal/settings.ts"
 import * as SharedLimits from "./internal/sharedLimits.ts"
+import * as SqlStore from "./internal/sqlStore.ts"
 
 export type {
   /** @since 0.1.0 */
@@ -185,8 +188,9 @@ export const layer = (options?: Options): Layer.Layer<Llm | LlmGovernor, never, 
 
 /**
  * Puts a governor in front of a provider that shares its limits with the governors of other processes, through a store
- * of `effect/persistence` such as Redis. Use it where several processes use one account. While the store does not
- * answer, the governor logs a warning and keeps to the limits on its own. The clocks of the machines should agree to a
+ * of `effect/persistence` such as Redis, or one in a SQL database (`layerStoreSql`). Use it where several processes use one account. While the store does not
+ * answer, the governor logs a warning and keeps to the limits on its own. When the provider asks one of them to wait, all of
+ * them wait. The clocks of the machines should agree to a
  * fraction of a second.
  *
  * Its place in the order of middleware: the cache in front of the governor, the governor in front of the budget, the
@@ -219,6 +223,33 @@ export const layerShared = (
     Effect.flatMap(RateLimiter.RateLimiterStore, (store) =>
       make(options ?? {}, { store, key: options?.key ?? "effect-instructor" }))
   )
+
+/**
+ * A store for `layerShared` in a SQL database, PostgreSQL or SQLite, for programs that have no Redis. Times are those of
+ * the database. Its table, `effect_instructor_rate`, is created if it is missing.
+ *
+ * **Example** (Several processes on one PostgreSQL)
+ *
+ * ```ts
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Layer, Redacted } from "effect"
+ * import { LlmGovernor } from "effect-instructor"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * const Postgres = PgClient.layer({ url: Redacted.make("postgres://localhost/batches") })
+ *
+ * export const Governed = LlmGovernor.layerShared({ requestsPerMinute: 5000 }).pipe(
+ *   Layer.provide([OpenAi.layerProviderConfig(), LlmGovernor.layerStoreSql.pipe(Layer.provide(Postgres))])
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerStoreSql: Layer.Layer<RateLimiter.RateLimiterStore, SqlError, SqlClient.SqlClient> = Layer.effect(
+  RateLimiter.RateLimiterStore,
+  Effect.flatMap(SqlClient.SqlClient, SqlStore.make)
+)
 
 const make = Effect.fnUntraced(function*(
   options: Options,

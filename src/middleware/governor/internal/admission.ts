@@ -176,7 +176,9 @@ const refused = (self: Dispatch.Dispatch, job: Job.Job, error: LlmError, at: num
   if (!isExplained) ConcurrencyWindow.refused(self.window, job.windowGeneration, self.inFlight, 1)
   const serverMillis = RateLimits.toMillis(error.retryAfter)
   if (pauseForServer(self, lane, error, serverMillis, at)) return
-  lane.pausedUntil = Math.max(lane.pausedUntil, at + Lane.pauseMillis(lane, serverMillis, Dispatch.random(self)))
+  const pauseMillis = Lane.pauseMillis(lane, serverMillis, Dispatch.random(self))
+  lane.pausedUntil = Math.max(lane.pausedUntil, at + pauseMillis)
+  if (serverMillis !== undefined) Dispatch.pauseShared(self, lane, pauseMillis)
 }
 
 /** Stops the lane where the server asks for a longer delay than the governor may wait. */

@@ -132,6 +132,13 @@ const takeShared = (shared: SharedLimits.SharedLimits, job: Job.Job): boolean =>
   return true
 }
 
+/** A pause of a lane that the other processes keep, too. */
+export const pauseShared = ({ shared }: Dispatch, lane: Lane.Lane<Job.Job>, millis: number): void => {
+  const mirror = lane.limits.mirrors.find((mirror) => RateMirror.limit(mirror) !== Infinity)
+  if (shared === undefined || mirror === undefined || millis <= 0) return
+  SharedLimits.pause(shared, accountName(lane, mirror), RateMirror.limit(mirror), millis)
+}
+
 const accountName = ({ model }: Lane.Lane<Job.Job>, { period, unit }: RateMirror.RateMirror): string =>
   period === "minute" ? `${model}:${unit}` : `${model}:${unit}:${period}`
 

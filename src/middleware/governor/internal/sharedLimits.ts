@@ -64,6 +64,39 @@ export const take = (self: SharedLimits, name: string, amount: number): void => 
   account.granted = Math.max(0, account.granted - amount)
 }
 
+/**
+ * Makes every process wait, because the provider has refused a request of this one. The wait is a debt of the bucket: what
+ * would come in during the wait is taken in advance, unless another process has done so already.
+ */
+export const pause = (self: SharedLimits, name: string, limitPerMinute: number, millis: number): void => {
+  const options = bucketOf(self, name, limitPerMinute)
+  const millisPerUnit = Duration.toMillis(options.refillRate)
+  const take = (tokens: number) => self.store.tokenBucket({ ...options, tokens })
+  self.fork(
+    Effect.andThen(Effect.yieldNow, take(0)).pipe(
+      Effect.flatMap(([remaining]) => {
+        const missing = Math.ceil(millis / millisPerUnit + remaining)
+        return missing > 0 ? Effect.asVoid(take(missing)) : Effect.void
+      }),
+      Effect.timeout(answerWithin),
+      // A store that does not answer is noticed by the next request.
+      Effect.ignore
+    )
+  )
+}
+
+const bucketOf = ({ key }: SharedLimits, name: string, limitPerMinute: number) => {
+  // Effect counts in nanoseconds: no finer rate has a duration.
+  const millisPerUnit = Math.max(60_000 / limitPerMinute, 1e-6)
+  return {
+    key: `${key}:${name}`,
+    limit: Math.max(1, Math.floor(depthMillis / millisPerUnit)),
+    refillRate: Duration.millis(millisPerUnit),
+    // Taken from what is still to come, in the order of asking, so that no process has to ask twice.
+    allowOverflow: true
+  }
+}
+
 const ask = (
   self: SharedLimits,
   name: string,
@@ -71,17 +104,10 @@ const ask = (
   limitPerMinute: number,
   amount: number
 ): Effect.Effect<void> => {
-  // Effect counts in nanoseconds: no finer rate has a duration.
-  const millisPerUnit = Math.max(60_000 / limitPerMinute, 1e-6)
+  const options = bucketOf(self, name, limitPerMinute)
+  const millisPerUnit = Duration.toMillis(options.refillRate)
   const tokens = Math.ceil(amount + advanceMillis / millisPerUnit)
-  const asked = self.store.tokenBucket({
-    key: `${self.key}:${name}`,
-    tokens,
-    limit: Math.max(1, Math.floor(depthMillis / millisPerUnit)),
-    refillRate: Duration.millis(millisPerUnit),
-    // Taken from what is still to come, in the order of asking, so that no process has to ask twice.
-    allowOverflow: true
-  })
+  const asked = self.store.tokenBucket({ ...options, tokens })
   // Later, because the caller of `has` is in the middle of a decision that a grant would change.
   return Effect.andThen(Effect.yieldNow, asked).pipe(
     Effect.timeout(answerWithin),

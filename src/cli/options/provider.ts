@@ -20,7 +20,7 @@ import { type CommandFailure, usage } from "../commandFailure.ts"
 export interface Options {
   readonly baseUrl: string | undefined
   /** The model of the command line, with or without the prefix of its provider. */
-  readonly model: string | undefined
+  readonly model?: string | undefined
   /** Whether requests will be sent. */
   readonly sends: boolean
   readonly rpm?: number | undefined

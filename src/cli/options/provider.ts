@@ -1,5 +1,6 @@
 /** The `Llm` of a command, from the environment and its flags. */
 import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -21,6 +22,9 @@ export interface Options {
   readonly baseUrl: string | undefined
   /** The model of the command line, with or without the prefix of its provider. */
   readonly model?: string | undefined
+  readonly requestTimeout?: Duration.Duration | undefined
+  readonly giveUpAfter?: Duration.Duration | undefined
+  readonly maxServerDelay?: Duration.Duration | undefined
   /** Whether requests will be sent. */
   readonly sends: boolean
   readonly rpm?: number | undefined
@@ -37,31 +41,39 @@ const nonEmpty = (name: string) =>
   )
 
 export const layer = (
-  { baseUrl, budgetTokens: tokens, budgetUsd: usd, cache, model, rpm, sends, tpm }: Options
+  options: Options
 ): Layer.Layer<Llm.Llm, CommandFailure> =>
   Llm.stack({
-    provider: provider(baseUrl, model, sends),
-    budget: usd === undefined && tokens === undefined ? undefined : LlmBudget.layer({ usd, tokens }),
-    governor: LlmGovernor.layer({ requestsPerMinute: rpm, tokensPerMinute: tpm }),
-    cache: cache === undefined
+    provider: provider(options),
+    budget: options.budgetUsd === undefined && options.budgetTokens === undefined
       ? undefined
-      : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: cache }) })
+      : LlmBudget.layer({ usd: options.budgetUsd, tokens: options.budgetTokens }),
+    governor: LlmGovernor.layer({
+      requestsPerMinute: options.rpm,
+      tokensPerMinute: options.tpm,
+      giveUpAfter: options.giveUpAfter,
+      maxServerDelay: options.maxServerDelay
+    }),
+    cache: options.cache === undefined
+      ? undefined
+      : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: options.cache }) })
   })
 
 const provider = (
-  baseUrlFlag: string | undefined,
-  modelFlag: string | undefined,
-  sends: boolean
+  { baseUrl: baseUrlFlag, model: modelFlag, requestTimeout, sends }: Options
 ): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(
     Effect.gen(function*() {
       const transport = yield* NodeTransport.make()
       const chosen = modelFlag ?? (yield* nonEmpty("EFFECT_INSTRUCTOR_MODEL"))
       const named = chosen === undefined ? undefined : yield* parse(chosen, baseUrlFlag)
-      const layer = named === undefined ? yield* openAi(baseUrlFlag, sends) : Provider.layerProvider(named, {
-        // Nothing is sent, so no key is needed.
-        baseUrl: baseUrlFlag ?? (sends ? undefined : defaultBaseUrl(named))
-      })
+      const layer = named === undefined ?
+        yield* openAi(baseUrlFlag, requestTimeout, sends) :
+        Provider.layerProvider(named, {
+          requestTimeout,
+          // Nothing is sent, so no key is needed.
+          baseUrl: baseUrlFlag ?? (sends ? undefined : defaultBaseUrl(named))
+        })
       return Layer.provide(layer, Layer.succeed(Transport, transport))
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
   ).pipe(Layer.catch((error) => Layer.effect(Llm.Llm, Effect.fail(isUsage(error) ? error : usage(error.message)))))
@@ -92,7 +104,11 @@ export const modelOf = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : Result.getOrElse(Result.map(Provider.parse(text), ({ model }) => model), () => text)
 
 /** OpenAI, or any server that speaks its protocol. */
-const openAi = (baseUrlFlag: string | undefined, sends: boolean) =>
+const openAi = (
+  baseUrlFlag: string | undefined,
+  requestTimeout: Duration.Duration | undefined,
+  sends: boolean
+) =>
   Effect.gen(function*() {
     const apiKey = yield* nonEmpty("OPENAI_API_KEY")
     const baseUrl = baseUrlFlag ?? (yield* nonEmpty("OPENAI_BASE_URL"))
@@ -106,6 +122,7 @@ const openAi = (baseUrlFlag: string | undefined, sends: boolean) =>
     return OpenAi.layerProvider({
       apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
       baseUrl,
-      model
+      model,
+      requestTimeout
     })
   })

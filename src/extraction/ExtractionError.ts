@@ -11,6 +11,12 @@ import * as AnswerIssue from "../answer/AnswerIssue.ts"
 import { LlmError } from "../llm/LlmError.ts"
 import { OutputMode } from "../llm/LlmRequest.ts"
 import { Usage } from "../llm/Usage.ts"
+import { PromptTruncated } from "./internal/promptTruncated.ts"
+
+export {
+  /** @since 0.1.0 */
+  PromptTruncated
+} from "./internal/promptTruncated.ts"
 
 export {
   /** @since 0.1.0 */
@@ -105,29 +111,6 @@ export class Truncated extends Schema.Error<Truncated>("effect-instructor/Extrac
         ? "at the model's own token limit. Extract less at once"
         : `at maxTokens (${this.maxTokens}). Raise it in parameters, or extract less at once`
     }. ${this.text.length} characters arrived`
-  }
-}
-
-/**
- * The server counted far fewer tokens than the prompt has: it cut the prompt off without saying so, as local servers with a
- * small context do. The answer is about a part of the text, and is not used. Raise the context of the server, or split the
- * text with `Extraction.long`.
- *
- * @category errors
- * @since 0.1.0
- */
-export class PromptTruncated
-  extends Schema.Error<PromptTruncated>("effect-instructor/ExtractionError/PromptTruncated")({
-    _tag: Schema.tag("PromptTruncated"),
-    /** The tokens that the server counted. */
-    inputTokens: Schema.Natural,
-    /** The tokens that the prompt has, as an estimate. */
-    expected: Schema.Natural
-  })
-{
-  override get message(): string {
-    return `The server read ${this.inputTokens} tokens of a prompt of about ${this.expected}, so it cut the prompt off. ` +
-      `Raise the context length of the server, or split the text with Extraction.long`
   }
 }
 

@@ -1,0 +1,25 @@
+/** The failure of a prompt that was cut off. `ExtractionError` exports it. */
+import * as Schema from "effect/Schema"
+
+/**
+ * The server counted far fewer tokens than the prompt has: it cut the prompt off without saying so, as local servers with a
+ * small context do. The answer is about a part of the text, and is not used. Raise the context of the server, or split the
+ * text with `Extraction.long`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PromptTruncated
+  extends Schema.Error<PromptTruncated>("effect-instructor/ExtractionError/PromptTruncated")({
+    _tag: Schema.tag("PromptTruncated"),
+    /** The tokens that the server counted. */
+    inputTokens: Schema.Natural,
+    /** The tokens that the prompt has, as an estimate. */
+    expected: Schema.Natural
+  })
+{
+  override get message(): string {
+    return `The server read ${this.inputTokens} tokens of a prompt of about ${this.expected}, so it cut the prompt off. ` +
+      `Raise the context length of the server, or split the text with Extraction.long`
+  }
+}

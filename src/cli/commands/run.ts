@@ -104,10 +104,7 @@ export const run = Command.make("run", flags, (options) =>
       // Before the cache is opened, which creates its file.
       return Layer.unwrap(Effect.as(
         RunFiles.check(options),
-        Layer.merge(
-          Provider.layer({ ...server, sends: !dryRun, ...(!dryRun && { cache, budgetUsd, budgetTokens }) }),
-          Provider.layerBatch({ ...server, sends: !dryRun })
-        )
+        Provider.layer({ ...server, sends: !dryRun, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
       ))
     }),
     Command.withDescription(

@@ -19,13 +19,14 @@ import * as BatchProgress from "../../batch/BatchProgress.ts"
 import { Journal } from "../../batch/Journal.ts"
 import * as FileProblem from "../../internal/fileProblem.ts"
 import * as Llm from "../../llm/Llm.ts"
-import type { LlmBatch } from "../../llm/LlmBatch.ts"
+import { LlmBatch } from "../../llm/LlmBatch.ts"
 import * as NodeJournal from "../../node/journal/NodeJournal.ts"
 import { type CommandFailure, exitCode, silently, stopped, usage } from "../commandFailure.ts"
 import * as InputSource from "../input/inputSource.ts"
 import type { Row } from "../input/row.ts"
 import * as Rows from "../input/rows.ts"
 import * as ExtractionOptions from "../options/extraction.ts"
+import * as Provider from "../options/provider.ts"
 import type { AnyExtraction } from "../options/schemaModule.ts"
 import * as Lines from "../output/lines.ts"
 import * as OutputFile from "../output/outputFile.ts"
@@ -51,13 +52,15 @@ export interface Options extends ExtractionOptions.Options, InputSource.Flags {
   readonly yes: boolean
   readonly retryFailures: boolean
   readonly grace: Duration.Duration
+  readonly baseUrl: string | undefined
+  readonly requestTimeout: Duration.Duration | undefined
   readonly engine: "online" | "offline"
   readonly finish: Batch.Finish | undefined
   readonly deadline: Duration.Duration | undefined
   readonly poll: Duration.Duration | undefined
 }
 
-type Services = FileSystem.FileSystem | Path.Path | Stdio.Stdio | Llm.Llm | LlmBatch | Scope.Scope
+type Services = FileSystem.FileSystem | Path.Path | Stdio.Stdio | Llm.Llm | Scope.Scope
 
 type RunExit = Exit.Exit<void, CommandFailure | BatchError>
 
@@ -70,6 +73,8 @@ interface Run {
   readonly input: InputSource.InputSource
   readonly sink: OutputFile.OutputFile
   readonly journal: Journal["Service"] | undefined
+  /** Where batches are sent, with the offline engine. */
+  readonly batches: LlmBatch["Service"] | undefined
   readonly kind: RunFiles.OutputKind
   readonly isResumed: boolean
   readonly progress: BatchProgress.BatchProgress
@@ -116,7 +121,10 @@ const prepare = Effect.fnUntraced(function*(
   const sink = options.output === "-" ? standardOutput : yield* OutputFile.open(options.output)
   const progress = yield* BatchProgress.make
   const written = { lines: 0, errors: 0 }
-  return { options, view, extraction, lines, input, sink, journal, kind, isResumed, progress, written }
+  const batches = options.engine === "offline"
+    ? Context.get(yield* Layer.build(Provider.layerBatch({ ...options, sends: true })), LlmBatch)
+    : undefined
+  return { options, view, extraction, lines, input, sink, journal, batches, kind, isResumed, progress, written }
 })
 
 const standardOutput: OutputFile.OutputFile = {
@@ -129,7 +137,7 @@ const openJournal = (path: string): Effect.Effect<Journal["Service"], CommandFai
     Effect.mapError((error) => usage(error.message))
   )
 
-type Items = Stream.Stream<Batch.Item<unknown, Row>, CommandFailure | BatchError, Llm.Llm | LlmBatch>
+type Items = Stream.Stream<Batch.Item<unknown, Row>, CommandFailure | BatchError, Llm.Llm>
 
 const itemsOf = (run: Run): Items => {
   const { extraction, input, journal, kind, options, progress } = run
@@ -141,7 +149,9 @@ const itemsOf = (run: Run): Items => {
     grace: options.grace,
     progress
   }
-  if (options.engine === "offline") return offlineItems(rowExtraction, run, batchOptions)
+  if (run.batches !== undefined) {
+    return Stream.provideService(offlineItems(rowExtraction, run, batchOptions), LlmBatch, run.batches)
+  }
   return journal === undefined
     ? Batch.stream(rowExtraction, input.rows, { ...batchOptions, id: (row, index) => Rows.idOf(row) ?? String(index) })
     : Batch.resumable(rowExtraction, input.rows, {
@@ -157,7 +167,7 @@ const offlineItems = (
   extraction: ReturnType<typeof Rows.toExtraction>,
   { input, journal, kind, options }: Run,
   batchOptions: Batch.Options<Row>
-): Items => {
+): Stream.Stream<Batch.Item<unknown, Row>, CommandFailure | BatchError, Llm.Llm | LlmBatch> => {
   const offlineOptions: Batch.OfflineOptions<Row> = {
     ...batchOptions,
     finish: options.finish,
@@ -177,7 +187,7 @@ const offlineItems = (
     }).pipe(Stream.provideService(Journal, journal))
 }
 
-const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, Llm.Llm | LlmBatch> =>
+const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, Llm.Llm> =>
   Effect.scoped(Effect.gen(function*() {
     const { input, lines, options, progress, sink, view, written } = run
     const stopping = yield* Stopping

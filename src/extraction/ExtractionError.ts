@@ -8,9 +8,18 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
+import { printable } from "../internal/printable.ts"
 import { LlmError } from "../llm/LlmError.ts"
 import { OutputMode } from "../llm/LlmRequest.ts"
 import { Usage } from "../llm/Usage.ts"
+import { PromptTruncated, Truncated } from "./internal/truncated.ts"
+
+export {
+  /** @since 0.1.0 */
+  PromptTruncated,
+  /** @since 0.1.0 */
+  Truncated
+} from "./internal/truncated.ts"
 
 export {
   /** @since 0.1.0 */
@@ -83,28 +92,6 @@ export class InvalidOutput extends Schema.Error<InvalidOutput>("effect-instructo
         : `None of ${count} answers matches the schema. Issues of the last one`
     }:${shown}${more}\n` +
       `Clarify the descriptions in the schema, relax the check that fails, or raise maxAttempts`
-  }
-}
-
-/**
- * The answer was cut off at the token limit. There is no reask, because the next answer would be cut off, too.
- *
- * @category errors
- * @since 0.1.0
- */
-export class Truncated extends Schema.Error<Truncated>("effect-instructor/ExtractionError/Truncated")({
-  _tag: Schema.tag("Truncated"),
-  /** The text that arrived. */
-  text: Schema.String,
-  /** The `maxTokens` of the request, if it had one. */
-  maxTokens: Schema.optionalKey(Schema.Natural)
-}) {
-  override get message(): string {
-    return `The answer was cut off ${
-      this.maxTokens === undefined
-        ? "at the model's own token limit. Extract less at once"
-        : `at maxTokens (${this.maxTokens}). Raise it in parameters, or extract less at once`
-    }. ${this.text.length} characters arrived`
   }
 }
 
@@ -322,6 +309,7 @@ export const Reason = Schema.Union([
   ProviderFailure,
   InvalidOutput,
   Truncated,
+  PromptTruncated,
   Refused,
   ContentFiltered,
   UnsupportedSchema,
@@ -377,17 +365,14 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
 }) {
   override readonly cause = this.reason
 
-  /**
-   * Whether every other input would fail for the same reason: a wrong key, an unknown model, an exhausted account or
-   * budget, an unsupported schema. A batch stops at such a failure.
-   */
+  /** Whether all inputs would fail so: a wrong key, an unknown model, an exhausted account or budget. A batch stops then. */
   get isUnrecoverable(): boolean {
     return /^(?:UnsupportedSchema|UnsupportedMode|BudgetExceeded)$/.test(this.reason._tag) ||
       this.reason._tag === "ProviderFailure" && this.reason.error.isUnrecoverable
   }
 
   override get message(): string {
-    return `Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`
+    return printable(`Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`)
   }
 }
 

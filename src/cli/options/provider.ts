@@ -9,7 +9,6 @@ import * as LlmBudget from "../../middleware/budget/LlmBudget.ts"
 import * as LlmCache from "../../middleware/cache/LlmCache.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import * as NodeLlmCache from "../../node/NodeLlmCache.ts"
-import * as NodeTransport from "../../node/NodeTransport.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
 import { Transport } from "../../transport/Transport.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
@@ -54,6 +53,8 @@ const provider = (baseUrlFlag: string | undefined, sends: boolean): Layer.Layer<
           "No model is configured. Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url"
         )
       }
+      // Only what sends needs undici, which takes a while to load.
+      const NodeTransport = yield* Effect.promise(() => import("../../node/NodeTransport.ts"))
       const transport = yield* NodeTransport.make()
       return OpenAi.layerProvider({
         apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),

@@ -50,7 +50,9 @@ export {
   /** @since 0.1.0 */
   type Overrides,
   /** @since 0.1.0 */
-  type PromptInput
+  type PromptInput,
+  /** @since 0.1.0 */
+  type StandardOptions
 } from "./internal/definition.ts"
 
 export {
@@ -85,6 +87,13 @@ export {
   /** @since 0.1.0 */
   type ConfidentLeaf
 } from "./internal/confidence.ts"
+
+export {
+  /** @since 0.1.0 */
+  isStandardSchema,
+  /** @since 0.1.0 */
+  type StandardSchema
+} from "../schema/SchemaFromStandard.ts"
 
 export type {
   /** @since 0.1.0 */

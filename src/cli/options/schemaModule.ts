@@ -102,4 +102,6 @@ const toExtraction = (value: unknown): AnyExtraction | undefined =>
     ? value as unknown as AnyExtraction
     : Schema.isSchema(value)
     ? Extraction.make<unknown, never, string>({ schema: value as unknown as Schema.ConstraintDecoder<unknown> })
+    : Extraction.isStandardSchema(value)
+    ? Extraction.make<unknown, string>({ schema: value })
     : undefined

@@ -219,24 +219,6 @@ describe("Batch.stream", () => {
       assert.include(failed.join(), "The schema threw: Error: broken check")
     }).pipe(Effect.provide(mock())))
 
-  it.effect("fails the items whose prompt throws, and no others", () =>
-    Effect.gen(function*() {
-      const asking = Extraction.make({
-        schema: Schema.Struct({ echo: Schema.String }),
-        prompt: (text: string) => {
-          if (text === "text 2") throw new Error("broken prompt")
-          return text
-        }
-      })
-      const items = yield* run(Stream.runCollect(Batch.stream(asking, texts(5), { concurrency: 2, ordered: true })))
-      assert.deepStrictEqual(
-        items.map(({ result }) => Result.isSuccess(result)),
-        texts(5).map((text) => text !== "text 2")
-      )
-      const failed = items.flatMap(({ result }) => Result.isFailure(result) ? [result.failure.message] : [])
-      assert.include(failed.join(), "The prompt of the extraction threw: Error: broken prompt")
-    }).pipe(Effect.provide(mock())))
-
   it.effect("interrupts the items in flight when it is interrupted", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(Stream.runDrain(Batch.stream(echo, texts(100), { concurrency: 5 })))

@@ -18,6 +18,7 @@ import { LlmError, Reason } from "./LlmError.ts"
 import type { JsonFormat, LlmRequest, Message, ToolCall, UserPart } from "./LlmRequest.ts"
 import * as Usage from "./Usage.ts"
 
+// oxlint-disable-next-line typescript/no-explicit-any
 type Parts = ReadonlyArray<Response.AllParts<any>>
 
 export const makeComplete = (

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Ref, Schema, Stream } from "effect"
 import { Extraction, Llm, LlmBudget } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
-import { AiError, LanguageModel, Response, Tool, Toolkit } from "effect/ai"
+import { AiError, LanguageModel, type Response, Tool, Toolkit } from "effect/ai"
 
 const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
 const ada = { name: "Ada", age: 36 }

@@ -20,11 +20,13 @@ import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
 import { simulate } from "./commands/simulate.ts"
+import { status } from "./commands/status.ts"
+import { worker } from "./commands/worker.ts"
 import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, schema, simulate])
+  Command.withSubcommands([run, worker, status, extract, report, evaluate, schema, simulate])
 )
 
 /** Prints usage errors briefly, and on standard error. */

@@ -3,6 +3,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redacted from "effect/Redacted"
 import * as Llm from "../../llm/Llm.ts"
 import * as LlmBudget from "../../middleware/budget/LlmBudget.ts"
@@ -23,6 +24,11 @@ export interface Options {
   readonly cache?: string | undefined
   readonly budgetUsd?: number | undefined
   readonly budgetTokens?: number | undefined
+  /** Where limits and budgets are shared with other processes, and under which name. */
+  readonly shared?: {
+    readonly key: string
+    readonly store: Layer.Layer<RateLimiter.RateLimiterStore, CommandFailure>
+  } | undefined
 }
 
 const nonEmpty = (name: string) =>
@@ -32,16 +38,29 @@ const nonEmpty = (name: string) =>
   )
 
 export const layer = (
-  { baseUrl, budgetTokens: tokens, budgetUsd: usd, cache, rpm, sends, tpm }: Options
-): Layer.Layer<Llm.Llm, CommandFailure> =>
-  Llm.stack({
+  { baseUrl, budgetTokens: tokens, budgetUsd: usd, cache, rpm, sends, shared, tpm }: Options
+): Layer.Layer<Llm.Llm, CommandFailure> => {
+  const limits = { requestsPerMinute: rpm, tokensPerMinute: tpm }
+  const hasBudget = usd !== undefined || tokens !== undefined
+  const cached = cache === undefined
+    ? undefined
+    : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: cache }) })
+  if (shared === undefined) {
+    return Llm.stack({
+      provider: provider(baseUrl, sends),
+      budget: hasBudget ? LlmBudget.layer({ usd, tokens }) : undefined,
+      governor: LlmGovernor.layer(limits),
+      cache: cached
+    })
+  }
+  const { key, store } = shared
+  return Llm.stack({
     provider: provider(baseUrl, sends),
-    budget: usd === undefined && tokens === undefined ? undefined : LlmBudget.layer({ usd, tokens }),
-    governor: LlmGovernor.layer({ requestsPerMinute: rpm, tokensPerMinute: tpm }),
-    cache: cache === undefined
-      ? undefined
-      : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: cache }) })
-  })
+    budget: hasBudget ? LlmBudget.layerShared({ key, usd, tokens }) : undefined,
+    governor: LlmGovernor.layerShared({ key, ...limits }),
+    cache: cached
+  }).pipe(Layer.provide(store))
+}
 
 const provider = (baseUrlFlag: string | undefined, sends: boolean): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(

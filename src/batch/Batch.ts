@@ -79,6 +79,15 @@ export {
 
 export {
   /** @since 0.1.0 */
+  packed,
+  /** @since 0.1.0 */
+  type PackedOptions,
+  /** @since 0.1.0 */
+  type PackedSummary
+} from "./internal/packed.ts"
+
+export {
+  /** @since 0.1.0 */
   restore
 } from "./internal/restore.ts"
 

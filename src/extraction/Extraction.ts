@@ -50,7 +50,9 @@ export {
   /** @since 0.1.0 */
   type Overrides,
   /** @since 0.1.0 */
-  type PromptInput
+  type PromptInput,
+  /** @since 0.1.0 */
+  type StandardOptions
 } from "./internal/definition.ts"
 
 export {
@@ -86,6 +88,13 @@ export {
   type ConfidentLeaf
 } from "./internal/confidence.ts"
 
+export {
+  /** @since 0.1.0 */
+  isStandardSchema,
+  /** @since 0.1.0 */
+  type StandardSchema
+} from "../schema/SchemaFromStandard.ts"
+
 export type {
   /** @since 0.1.0 */
   Detailed
@@ -101,6 +110,17 @@ export {
   /** @since 0.1.0 */
   requireGrounding
 } from "./internal/grounded.ts"
+
+export {
+  /** @since 0.1.0 */
+  long,
+  /** @since 0.1.0 */
+  type LongOptions,
+  /** @since 0.1.0 */
+  type MergeOptions,
+  /** @since 0.1.0 */
+  type SplitOptions
+} from "./internal/long.ts"
 
 export {
   /** @since 0.1.0 */

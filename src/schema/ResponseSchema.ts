@@ -20,6 +20,7 @@ import { isNode, plainDocument, referenceOf, withDefinitions } from "./internal/
 import * as Normalizer from "./internal/normalizer.ts"
 import * as Ordinary from "./internal/ordinary.ts"
 import * as Shape from "./internal/shape.ts"
+import * as StrictForm from "./internal/strictForm.ts"
 import { toWire } from "./internal/wire.ts"
 
 export {
@@ -72,21 +73,24 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       return {
         wrapper,
         jsonSchema: withDefinitions(document),
-        accepted: memoize((dialect: Dialect) => dialect.accept(document)),
+        accepted: memoize((dialect: Dialect) => {
+          const impossible = StrictForm.impossibility(document)
+          return impossible === undefined ? dialect.accept(document) : Result.fail(impossible)
+        }),
         read: (answer, coerces) => readAnswer(shape, wrapper, answer, coerces),
         readElement: (value, coerces) => readValue(shape, value, coerces),
         decode: makeDecode(withDecidedUnions(json))
       }
     },
-    catch: (cause) => ({ path: "$", description: cause instanceof Error ? cause.message : String(cause) })
+    catch: External.unsupported
   })
 )
 
 /** Providers require an object at the root, so any other value is wrapped in one. */
 const wrapperOf = (codec: SchemaAST.AST): string | undefined => {
   const root = encodedRoot(codec)
-  const external = External.of(root)
-  if (external !== undefined) return wrapperOfDocument(external.document)
+  const document = External.documentOf(root)
+  if (document !== undefined) return wrapperOfDocument(document)
   if (SchemaAST.isObjects(root) && root.propertySignatures.length > 0 && root.indexSignatures.length === 0) {
     return undefined
   }

@@ -18,7 +18,9 @@ export const make = (document: unknown): Result.Result<Schema.Codec<Schema.Json>
   Result.map(toDocument(document), (document) => {
     const decode = Validator.make(document)
     // The values of a JSON Schema are JSON on both sides.
-    return External.make({ document: Asked.make(document), decode }) as unknown as Schema.Codec<Schema.Json>
+    return External.make({ document: Result.succeed(Asked.make(document)), decode }) as unknown as Schema.Codec<
+      Schema.Json
+    >
   })
 
 const toDocument = (document: unknown): Result.Result<SchemaDocument, Unsupported> =>

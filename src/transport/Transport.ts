@@ -78,7 +78,8 @@ export interface Response<Body> extends Head {
  */
 export interface Options {
   /**
-   * The most bytes of a response, after it has been decompressed.
+   * The most bytes of a response, after it has been decompressed. A stream may have sixteen times as many, because its
+   * events repeat what surrounds each piece of the answer.
    *
    * @default 67_108_864
    */

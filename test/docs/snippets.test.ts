@@ -20,7 +20,8 @@ describe("snippets of the README, the docs and the docstrings", () => {
       JSON.stringify({
         extends: "../../../../tsconfig.json",
         compilerOptions: { noUnusedLocals: false },
-        include: ["."],
+        // Declarations of packages that have none, which the sources need.
+        include: [".", path.join(root, "src/**/*.d.ts")],
         exclude: []
       })
     )

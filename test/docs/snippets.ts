@@ -22,8 +22,13 @@ const filesBelow = (folder: string, extension: string): ReadonlyArray<string> =>
       .toSorted()
     : []
 
-/** The README and the pages in `docs`. */
-export const pages: ReadonlyArray<string> = ["README.md", ...filesBelow("docs", ".md")]
+/** The README, the guide for coding agents, and the pages in `docs`. */
+export const pages: ReadonlyArray<string> = [
+  "README.md",
+  "AGENTS.md",
+  ...filesBelow("ai-docs", ".md"),
+  ...filesBelow("docs", ".md").filter((file) => !file.includes("node_modules"))
+]
 
 /** Every block fenced as `ts` in the given files. */
 export const inFiles = (files: ReadonlyArray<string>): ReadonlyArray<Snippet> =>

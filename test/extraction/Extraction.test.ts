@@ -197,7 +197,7 @@ describe("Extraction", () => {
       const Loose = Schema.Struct({ a: Schema.Struct({ b: Schema.Never }) })
       const error = Result.getOrThrow(Result.flip(Extraction.jsonSchema(Loose)))
       assert.isTrue(error.reason._tag === "UnsupportedSchema" && error.reason.path === "$.a.b")
-      assert.isTrue(Result.isSuccess(Extraction.jsonSchema(Loose, "plain")))
+      assert.isTrue(Result.isFailure(Extraction.jsonSchema(Loose, "plain")))
     })
 
     it("is the schema of the request", () => {
@@ -319,7 +319,7 @@ describe("Extraction", () => {
             assert.deepStrictEqual(comparable(arrived), comparable(expected))
           }
         }),
-      { arbitrary: { runs: 100 } }
+      { arbitrary: { runs: 100 }, timeout: 60_000 }
     )
   })
 

@@ -17,6 +17,7 @@ const combined: Readonly<Record<string, Extraction.Extraction<unknown, string>>>
   "vote by answer": Extraction.vote(person, { samples: 3, by: "answer" }),
   cascade: Extraction.cascade([person, strong], { escalate: { confidence: 0.9 } }),
   "cascade by share": Extraction.cascade([person, strong], { escalate: { share: 0.5 } }),
+  long: Extraction.long(person, { split: { maxTokens: 100 } }),
   "grounded vote": Extraction.grounded(Extraction.vote(person, { models: ["a", "b", "c"] })),
   "confidence of a vote of checked values": Extraction.confidence(
     Extraction.vote(Extraction.check(person, ({ age }) => age > 0), { models: ["a", "b"] })

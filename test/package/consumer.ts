@@ -68,7 +68,7 @@ const dependencies = Object.keys(manifest.dependencies ?? {})
 // 1. The package holds the sources, what is built from them, and nothing else.
 const secret = /\bsk-(?:proj-)?[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|PRIVATE KEY-----/
 fail(packed!.files.flatMap(({ path: file }) => {
-  if (!/^(?:src|dist)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file)) {
+  if (!/^(?:src|dist|ai-docs)\/|^(?:package\.json|README\.md|AGENTS\.md|CHANGELOG\.md|LICENSE)$/.test(file)) {
     return [`${file} does not belong in the package`]
   }
   const text = fs.readFileSync(path.join(root, file), "utf8")

@@ -17,8 +17,18 @@ export const governed = (options: OpenAiSimulator.Options, client?: ClientOption
 export const bare = (options: OpenAiSimulator.Options, client?: ClientOptions) =>
   OpenAiSimulator.layerLlm({
     ...options,
-    connect: (baseUrl) => withTransport(OpenAi.layerProvider({ ...client, baseUrl }))
+    connect: (baseUrl) => connect({ ...client, baseUrl })
   })
+
+/** The provider of any server. */
+export const connect = (options: OpenAi.ClientOptions) => withTransport(provider.layer(options))
+
+/** Requests that are sent by the library itself, unless a test file chooses a client of the SDK. */
+const provider = { layer: OpenAi.layerProvider }
+
+export const useProvider = (layer: typeof OpenAi.layerProvider): void => {
+  provider.layer = layer
+}
 
 /** The transport of the platform, unless a test file chooses another. */
 const transport: { layer: Layer.Layer<Transport.Transport> } = { layer: Transport.layer }

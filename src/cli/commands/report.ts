@@ -4,17 +4,13 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import * as BatchReport from "../../batch/BatchReport.ts"
-import * as FileProblem from "../../internal/fileProblem.ts"
-import { type CommandFailure, usage } from "../commandFailure.ts"
 import * as Beside from "../input/beside.ts"
 import * as Results from "../input/results.ts"
 import * as Flags from "../options/flags.ts"
-import * as StandardOutput from "../output/standardOutput.ts"
+import * as WholeFile from "../output/wholeFile.ts"
 import * as Format from "../progress/format.ts"
 
 const flags = {
@@ -66,11 +62,7 @@ export const report = Command.make("report", flags, (options) =>
     const path = yield* Path.Path
     const { input, results } = options
     const output = options.output ?? `${results.replace(/\.\w+$/, "")}.html`
-    for (const [name, file] of [["results", results], ["gold file", options.gold], ["input", input]] as const) {
-      if (file !== undefined && output !== "-" && (yield* isSame(file, output))) {
-        return yield* usage(`The output ${output} is the ${name} itself. Use another file`)
-      }
-    }
+    yield* WholeFile.ensureOther(output, [["results", results], ["gold file", options.gold], ["input", input]])
     const gold = options.gold === undefined ? undefined : yield* Beside.readGold(options.gold)
     const texts = input === undefined
       ? undefined
@@ -80,7 +72,7 @@ export const report = Command.make("report", flags, (options) =>
     const entries = Stream.map(Results.read(results), (entry): BatchReport.ReportEntry => {
       count++
       const key = Results.keyOf(entry)
-      const text = entry.text ?? texts?.get(key) ?? texts?.get(String(entry.index))
+      const text = Beside.textOf(entry, texts)
       const expected = gold?.byKey.get(key) ?? (text === undefined ? undefined : gold?.byText.get(text))
       return {
         ...entry,
@@ -90,8 +82,8 @@ export const report = Command.make("report", flags, (options) =>
       }
     })
     const html = BatchReport.html(entries, { title: options.title ?? path.basename(results) })
-    if (output === "-") return yield* Stream.runForEach(html, StandardOutput.write)
-    yield* write(html, output)
+    yield* WholeFile.write(html, output)
+    if (output === "-") return
     yield* Console.error(`${Format.count(count)} ${count === 1 ? "item" : "items"} in ${output}`)
   })).pipe(
     Command.withDescription(
@@ -101,39 +93,3 @@ export const report = Command.make("report", flags, (options) =>
       command: "effect-instructor report people.jsonl --input people.txt --gold gold.jsonl -o report.html"
     }])
   )
-
-const isSame = Effect.fnUntraced(function*(a: string, b: string) {
-  const fs = yield* FileSystem.FileSystem
-  const [first, second] = yield* Effect.all([Effect.option(fs.realPath(a)), Effect.option(fs.realPath(b))])
-  return first._tag === "Some" && second._tag === "Some" && first.value === second.value
-})
-
-/** A file appears when it is whole. A pipe or a device is written to as it is. */
-const write = Effect.fnUntraced(function*<R>(
-  html: Stream.Stream<string, CommandFailure, R>,
-  output: string
-): Effect.fn.Return<void, CommandFailure, R | FileSystem.FileSystem | Path.Path> {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const failed = (error: PlatformError): CommandFailure =>
-    usage(`Cannot write the report ${output}: ${FileProblem.describe(error)}`)
-  const encoder = new TextEncoder()
-  const writeTo = (target: string) =>
-    Effect.scoped(Effect.gen(function*() {
-      const file = yield* Effect.mapError(fs.open(target, { flag: "w" }), failed)
-      yield* Stream.runForEach(html, (part) => Effect.mapError(file.writeAll(encoder.encode(part)), failed))
-    }))
-  const info = yield* Effect.option(fs.stat(output))
-  if (info._tag === "Some" && info.value.type !== "File") return yield* writeTo(output)
-  // A symbolic link stays; the file behind it is replaced.
-  const target = yield* Effect.orElseSucceed(fs.realPath(output), () => output)
-  const folder = yield* Effect.mapError(
-    fs.makeTempDirectory({ directory: path.dirname(target), prefix: ".report-" }),
-    failed
-  )
-  const fresh = path.join(folder, "report.html")
-  yield* writeTo(fresh).pipe(
-    Effect.andThen(Effect.mapError(fs.rename(fresh, target), failed)),
-    Effect.ensuring(Effect.ignore(fs.remove(folder, { recursive: true })))
-  )
-})

@@ -18,10 +18,12 @@ import * as RunDistributed from "./runDistributed.ts"
 const flags = {
   schema: Flags.schema,
   input: Flag.String("input").pipe(
+    Flag.withAlias("i"),
     Flag.withDescription("A .jsonl, .json, .csv, .tsv or .txt file of texts, or - for standard input"),
     Flag.withMetavar("file")
   ),
   output: Flag.String("output").pipe(
+    Flag.withAlias("o"),
     Flag.withDescription("The file for the results, one JSON object per line, or - for standard output"),
     Flag.withMetavar("file")
   ),
@@ -45,7 +47,7 @@ const flags = {
     Flags.optional
   ),
   ...Flags.extraction,
-  baseUrl: Flags.baseUrl,
+  ...Flags.server,
   ...Flags.spending,
   ...Flags.pace,
   maxFailures: Flags.count("max-failures").pipe(
@@ -53,6 +55,7 @@ const flags = {
     Flags.optional
   ),
   limit: Flags.count("limit").pipe(
+    Flag.withAlias("n"),
     Flag.withDescription("Process only this many of the inputs"),
     Flags.optional
   ),
@@ -128,12 +131,12 @@ export const run = Command.make("run", flags, (options) =>
     return yield* Effect.provideContext(Effect.scoped(program), ProgressView.logging(view))
   })).pipe(
     Command.provide((options) => {
-      const { baseUrl, budgetTokens, budgetUsd, cache, dryRun, engine, rpm, tpm } = options
+      const { budgetTokens, budgetUsd, cache, dryRun, engine, ...server } = options
       const sends = !dryRun && engine === "direct"
       // Before the cache is opened, which creates its file.
       return Layer.unwrap(Effect.as(
         RunFiles.check(options),
-        Provider.layer({ baseUrl, sends, rpm, tpm, ...(sends && { cache, budgetUsd, budgetTokens }) })
+        Provider.layer({ ...server, sends, ...(sends && { cache, budgetUsd, budgetTokens }) })
       ))
     }),
     Command.withDescription(

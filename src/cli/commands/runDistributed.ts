@@ -79,7 +79,7 @@ export const run = Effect.fnUntraced(function*(
   const written = { lines: 0, errors: 0 }
   yield* view.show(Effect.map(
     progress.snapshot,
-    (snapshot) => ProgressText.status(snapshot, input.position, options.limit, stopping.isOpen())
+    (snapshot) => ProgressText.status(snapshot, input.position, options.limit, stopping.isOpen(), undefined)
   ))
   yield* Batch.distributed(rows, input.rows, { ...batch, progress }).pipe(
     Stream.runForEachArray((items) => {

@@ -19,7 +19,7 @@ const flags = {
   queue: Queue.queueFlag,
   store: Queue.storeFlag,
   ...Flags.extraction,
-  baseUrl: Flags.baseUrl,
+  ...Flags.server,
   ...Flags.spending,
   ...Flags.pace,
   limitKey: Flag.String("limit-key").pipe(
@@ -51,17 +51,7 @@ export const worker = Command.make("worker", flags, (options) =>
     const view = ProgressView.make(yield* ProgressView.styleOf({ progress: "plain", quiet: options.quiet }))
     const { limits, queue } = yield* Effect.fromResult(Queue.services(options))
     const extraction = yield* ExtractionOptions.load(options)
-    const { baseUrl, budgetTokens, budgetUsd, cache, limitKey, rpm, tpm } = options
-    const provider = Provider.layer({
-      baseUrl,
-      sends: true,
-      rpm,
-      tpm,
-      cache,
-      budgetUsd,
-      budgetTokens,
-      shared: { key: limitKey, store: limits }
-    })
+    const provider = Provider.layer({ ...options, sends: true, shared: { key: options.limitKey, store: limits } })
     const context = yield* Layer.build(Layer.merge(provider, queue))
     const program = Effect.andThen(
       view.print(

@@ -6,6 +6,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import type { ReportEntry } from "../../batch/BatchReport.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 
 import * as InputSource from "./inputSource.ts"
@@ -43,11 +44,14 @@ export const readGold = Effect.fnUntraced(function*(
   return { byKey, byText }
 })
 
-/** The texts of an input by id and, if it has no ids, by position. */
+/** The text of an item in an input. */
+export type Texts = (entry: ReportEntry) => string | undefined
+
+/** Finds texts by id if the input has ids, otherwise by position. */
 export const readTexts = Effect.fnUntraced(function*(
   path: string,
   fields: Fields
-): Effect.fn.Return<ReadonlyMap<string, string>, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {
+): Effect.fn.Return<Texts, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {
   const input = yield* InputSource.open({ path, fields, limit: undefined })
   const texts = new Map<string, string>()
   let index = 0
@@ -56,8 +60,11 @@ export const readTexts = Effect.fnUntraced(function*(
       if (row._tag === "Text") texts.set(row.id ?? String(index), row.text)
       index++
     }))
-  return texts
+  return (entry) => texts.get(fields.id === undefined ? String(entry.index) : keyOf(entry))
 })
+
+/** The text that a result carries, or that the input has for it. */
+export const textOf = (entry: ReportEntry, texts: Texts | undefined): string | undefined => entry.text ?? texts?.(entry)
 
 export interface Timing {
   readonly latencyMillis: number | undefined

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { ReportEntry } from "../../batch/BatchReport.ts"
@@ -71,8 +72,11 @@ const outcomeOf = ({ error, status, value }: Fields): Pick<ReportEntry, "value" 
     }
   }
   if (status === "error") return "its error has no reason"
-  // It was parsed as JSON.
-  return value === undefined ? "it has neither a value nor an error" : { value: value as Schema.Json }
+  if (value === undefined) return "it has neither a value nor an error"
+  // What was parsed as JSON can be written as JSON, unless it is nested too deeply for the stack.
+  return Result.isFailure(Result.try(() => JSON.stringify(value)))
+    ? "its value is nested too deeply"
+    : { value: value as Schema.Json }
 }
 
 /** The text that a line carries, if any. */

@@ -6,9 +6,10 @@ import type * as Path from "effect/Path"
 import * as Extraction from "../../extraction/Extraction.ts"
 import type { OutputMode } from "../../llm/LlmRequest.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
+import * as Parameters from "./parameters.ts"
 import * as SchemaModule from "./schemaModule.ts"
 
-export interface Options {
+export interface Options extends Parameters.Options {
   readonly schema: string
   readonly instructions?: string | undefined
   readonly instructionsFile?: string | undefined
@@ -24,7 +25,9 @@ export const load = Effect.fnUntraced(function*(
 ): Effect.fn.Return<SchemaModule.AnyExtraction, CommandFailure, FileSystem.FileSystem | Path.Path> {
   const { maxAttempts, mode, model, timeout } = options
   const instructions = yield* instructionsOf(options)
-  const extraction = Extraction.with(yield* SchemaModule.load(options.schema), {
+  const base = yield* SchemaModule.load(options.schema)
+  const extraction = Extraction.with(base, {
+    parameters: Parameters.areGiven(options) ? yield* Parameters.merge(base.parameters, options) : undefined,
     instructions,
     mode,
     model,

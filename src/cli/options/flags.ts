@@ -5,8 +5,9 @@ import * as Option from "effect/Option"
 import * as LlmRequest from "../../llm/LlmRequest.ts"
 
 export const schema = Flag.String("schema").pipe(
-  Flag.withDescription("The schema: file.ts#Export, file.js#Export, or a JSON Schema in a .json file"),
-  Flag.withMetavar("file")
+  Flag.withAlias("s"),
+  Flag.withDescription("file.ts#Export, file.js#Export, a JSON Schema in a .json file, or '{ name, age: int }'"),
+  Flag.withMetavar("schema")
 )
 
 /** An optional flag is `undefined` where it is absent. */
@@ -44,6 +45,7 @@ const adaptiveConcurrency = 1024
 /** Concurrency and rate limits. */
 export const pace = {
   concurrency: Flag.String("concurrency").pipe(
+    Flag.withAlias("c"),
     Flag.withDescription("Items in flight, or adaptive for as many as the server accepts (default 32)"),
     Flag.withMetavar("number"),
     Flag.withDefault("32"),
@@ -99,7 +101,22 @@ export const extraction = {
     optional
   ),
   model: Flag.String("model").pipe(
+    Flag.withAlias("m"),
     Flag.withDescription("The model (default OPENAI_MODEL)"),
+    optional
+  ),
+  maxTokens: count("max-tokens").pipe(
+    Flag.withDescription("The most tokens of an answer, reasoning included"),
+    optional
+  ),
+  temperature: Flag.Finite("temperature").pipe(
+    Flag.filter((n) => n >= 0, (n) => `Expected a number from 0, got ${n}`),
+    Flag.withDescription("The temperature of the model"),
+    optional
+  ),
+  set: Flag.KeyValuePair("set").pipe(
+    Flag.withDescription("Another parameter of the requests, such as seed=1. Can be repeated"),
+    Flag.withMetavar("key=value"),
     optional
   ),
   maxAttempts: count("max-attempts").pipe(
@@ -117,3 +134,20 @@ export const baseUrl = Flag.String("base-url").pipe(
   Flag.withMetavar("url"),
   optional
 )
+
+/** How the server is reached, and how long it is waited for. */
+export const server = {
+  baseUrl,
+  requestTimeout: duration("request-timeout").pipe(
+    Flag.withDescription("The most time for one request, after which it is sent again (default 10m)"),
+    optional
+  ),
+  giveUpAfter: duration("give-up-after").pipe(
+    Flag.withDescription("How long a server may fail or refuse all requests before the command stops (default 1h)"),
+    optional
+  ),
+  maxServerDelay: duration("max-server-delay").pipe(
+    Flag.withDescription("The longest wait that a server may ask for before the command stops (default 5m)"),
+    optional
+  )
+}

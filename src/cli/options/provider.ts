@@ -1,5 +1,6 @@
 /** The `Llm` of a command, from the environment and its flags. */
 import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -17,6 +18,9 @@ import { type CommandFailure, usage } from "../commandFailure.ts"
 
 export interface Options {
   readonly baseUrl: string | undefined
+  readonly requestTimeout?: Duration.Duration | undefined
+  readonly giveUpAfter?: Duration.Duration | undefined
+  readonly maxServerDelay?: Duration.Duration | undefined
   /** Whether requests will be sent. */
   readonly sends: boolean
   readonly rpm?: number | undefined
@@ -38,16 +42,22 @@ const nonEmpty = (name: string) =>
   )
 
 export const layer = (
-  { baseUrl, budgetTokens: tokens, budgetUsd: usd, cache, rpm, sends, shared, tpm }: Options
+  options: Options
 ): Layer.Layer<Llm.Llm, CommandFailure> => {
-  const limits = { requestsPerMinute: rpm, tokensPerMinute: tpm }
+  const { budgetTokens: tokens, budgetUsd: usd, cache, shared } = options
+  const limits = {
+    requestsPerMinute: options.rpm,
+    tokensPerMinute: options.tpm,
+    giveUpAfter: options.giveUpAfter,
+    maxServerDelay: options.maxServerDelay
+  }
   const hasBudget = usd !== undefined || tokens !== undefined
   const cached = cache === undefined
     ? undefined
     : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: cache }) })
   if (shared === undefined) {
     return Llm.stack({
-      provider: provider(baseUrl, sends),
+      provider: provider(options),
       budget: hasBudget ? LlmBudget.layer({ usd, tokens }) : undefined,
       governor: LlmGovernor.layer(limits),
       cache: cached
@@ -55,14 +65,16 @@ export const layer = (
   }
   const { key, store } = shared
   return Llm.stack({
-    provider: provider(baseUrl, sends),
+    provider: provider(options),
     budget: hasBudget ? LlmBudget.layerShared({ key, usd, tokens }) : undefined,
     governor: LlmGovernor.layerShared({ key, ...limits }),
     cache: cached
   }).pipe(Layer.provide(store))
 }
 
-const provider = (baseUrlFlag: string | undefined, sends: boolean): Layer.Layer<Llm.Llm, CommandFailure> =>
+const provider = (
+  { baseUrl: baseUrlFlag, requestTimeout, sends }: Options
+): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(
     Effect.gen(function*() {
       const apiKey = yield* nonEmpty("OPENAI_API_KEY")
@@ -77,7 +89,8 @@ const provider = (baseUrlFlag: string | undefined, sends: boolean): Layer.Layer<
       return OpenAi.layerProvider({
         apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
         baseUrl,
-        model
+        model,
+        requestTimeout
       }).pipe(Layer.provide(Layer.succeed(Transport, transport)))
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
   )

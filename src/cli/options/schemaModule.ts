@@ -7,12 +7,14 @@ import * as Schema from "effect/Schema"
 import { pathToFileURL } from "node:url"
 import * as Extraction from "../../extraction/Extraction.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
+import * as InlineSchema from "./inlineSchema.ts"
 
 export type AnyExtraction = Extraction.Extraction<unknown, string>
 
 export const load = Effect.fnUntraced(function*(
   specifier: string
 ): Effect.fn.Return<AnyExtraction, CommandFailure, FileSystem.FileSystem | Path.Path> {
+  if (InlineSchema.isInline(specifier)) return yield* loadInline(specifier)
   const fs = yield* FileSystem.FileSystem
   const hash = specifier.lastIndexOf("#")
   const [file, name] = hash === -1 ? [specifier, undefined] : [specifier.slice(0, hash), specifier.slice(hash + 1)]
@@ -25,6 +27,17 @@ export const load = Effect.fnUntraced(function*(
   }
   return yield* loadModule(file, name)
 })
+
+const loadInline = (source: string): Effect.Effect<AnyExtraction, CommandFailure> =>
+  Effect.mapError(
+    Effect.fromResult(
+      Result.flatMap(
+        InlineSchema.parse(source),
+        (document) => Result.mapError(Extraction.fromJsonSchema<string>(document), ({ reason }) => reason.message)
+      )
+    ),
+    (why) => usage(`The schema ${source.trim()} cannot be used: ${why}`)
+  )
 
 const loadModule = Effect.fnUntraced(function*(file: string, name: string | undefined) {
   const path = yield* Path.Path
@@ -89,4 +102,6 @@ const toExtraction = (value: unknown): AnyExtraction | undefined =>
     ? value as unknown as AnyExtraction
     : Schema.isSchema(value)
     ? Extraction.make<unknown, never, string>({ schema: value as unknown as Schema.ConstraintDecoder<unknown> })
+    : Extraction.isStandardSchema(value)
+    ? Extraction.make<unknown, string>({ schema: value })
     : undefined

@@ -6,10 +6,12 @@ import { memoize } from "effect/Function"
 import * as Pipeable from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Result from "effect/Result"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import type { Llm } from "../../llm/Llm.ts"
 import type { LlmRequest, OutputMode, Parameters } from "../../llm/LlmRequest.ts"
+import type { StandardSchema } from "../../schema/SchemaFromStandard.ts"
+import * as SchemaFromStandard from "../../schema/SchemaFromStandard.ts"
 import type { ExtractionError } from "../ExtractionError.ts"
 import type { AnyCheck } from "./check.ts"
 import type { Detailed } from "./detailed.ts"
@@ -163,6 +165,19 @@ export interface Options<out A, in Input = PromptInput, out R = never, out Encod
   readonly prompt?: ((input: Input) => PromptInput | Result.Result<PromptInput, string>) | undefined
 }
 
+/**
+ * The options of `make` with a schema of another library.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StandardOptions<out A, in Input = PromptInput>
+  extends Overrides, Pick<Options<unknown, Input>, "prompt">
+{
+  /** Decodes the answer. Its JSON Schema, with the descriptions, is what the model is asked for. */
+  readonly schema: StandardSchema<A>
+}
+
 const Proto = {
   [TypeId]: TypeId,
   ...Pipeable.Prototype
@@ -177,7 +192,8 @@ const Proto = {
 export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknown> => Predicate.hasProperty(u, TypeId)
 
 /**
- * Makes an extraction. Define it once, outside of the functions that run it: its schema is compiled only once.
+ * Makes an extraction. Define it once, outside of the functions that run it: its schema is compiled only once. Besides
+ * Effect Schemas it takes the schemas of other libraries that offer JSON Schema (`StandardSchema`).
  *
  * **Example** (An extraction with options)
  *
@@ -203,17 +219,18 @@ export const isExtraction = (u: unknown): u is Extraction<unknown, never, unknow
  * @category constructors
  * @since 0.1.0
  */
-export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
-  options: Options<A, Input, R, Encoded>
+export const make = (<A, R, Input, Encoded>(
+  options: Options<A, Input, R, Encoded> | StandardOptions<A, Input>
 ): Extraction<A, Input, R, Encoded> => {
-  const { ast } = options.schema
+  const schema = isStandard(options) ? SchemaFromStandard.make(options.schema) : options.schema
+  const { ast } = schema
   const annotations = { ...ast.annotations, ...SchemaAST.resolve(ast) }
   const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
   const described = [options.description, annotations["description"]].find(Predicate.isString)
   const maxAttempts = Math.floor(options.maxAttempts ?? 3)
   const kept = options as Kept<A, Input, R>
   return Object.assign(Object.create(Proto), {
-    schema: options.schema,
+    schema,
     name: named ?? "Response",
     description: described,
     instructions: options.instructions,
@@ -231,7 +248,18 @@ export const make = <A, R = never, Input = PromptInput, Encoded = unknown>(
     checks: kept.checks ?? [],
     derivation: kept.derivation
   })
+}) as {
+  <A, R = never, Input = PromptInput, Encoded = unknown>(
+    options: Options<A, Input, R, Encoded>
+  ): Extraction<A, Input, R, Encoded>
+  <A, Input = PromptInput>(options: StandardOptions<A, Input>): Extraction<A, Input>
 }
+
+/** Effect's own schemas may be Standard Schemas too. */
+const isStandard = <A, Input, R, Encoded>(
+  options: Options<A, Input, R, Encoded> | StandardOptions<A, Input>
+): options is StandardOptions<A, Input> =>
+  !Schema.isSchema(options.schema) && SchemaFromStandard.isStandardSchema(options.schema)
 
 const fromSchema = memoize((schema: Schema.ConstraintCodec<unknown, unknown, unknown, unknown>) => make({ schema }))
 

@@ -1,6 +1,7 @@
 import type * as Schema from "effect/Schema"
 import type { Completion } from "../../llm/Completion.ts"
 import type { Usage } from "../../llm/Usage.ts"
+import type { Conflict } from "../../quality/Merge.ts"
 import type { Agreement } from "../../quality/Vote.ts"
 import type { Coercion } from "../../schema/Coercion.ts"
 
@@ -27,6 +28,8 @@ export interface Detailed<out A> {
   readonly coercions: ReadonlyArray<Coercion>
   /** How many of the answers agree on each leaf, if the value is one of a `vote`. */
   readonly agreement?: ReadonlyArray<Agreement> | undefined
+  /** The fields on which the chunks of a `long` text do not agree: the values, the chosen one first. */
+  readonly conflicts?: ReadonlyArray<Conflict> | undefined
   /** The number of extractions that the value is made from, if it is more than one. */
   readonly calls?: number | undefined
 }

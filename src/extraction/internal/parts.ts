@@ -5,7 +5,7 @@ import type * as Schema from "effect/Schema"
 import * as AnswerIssue from "../../answer/AnswerIssue.ts"
 import * as Usage from "../../llm/Usage.ts"
 import * as Compiled from "../Compiled.ts"
-import { ExtractionError } from "../ExtractionError.ts"
+import { ExtractionError, InvalidOutput } from "../ExtractionError.ts"
 import * as Checks from "./check.ts"
 import type { Extraction } from "./definition.ts"
 import type { Detailed } from "./detailed.ts"
@@ -48,3 +48,16 @@ export const decode = <A, Input, R>(
         )
   })
 }
+
+/** The failure of JSON that was put together and is not valid. */
+export const invalid = (
+  name: string,
+  json: Schema.Json,
+  issues: ReadonlyArray<AnswerIssue.AnswerIssue>,
+  sum: Sum
+): ExtractionError =>
+  new ExtractionError({
+    extraction: name,
+    reason: new InvalidOutput({ attempts: [{ text: JSON.stringify(json), issues }] }),
+    ...sum
+  })

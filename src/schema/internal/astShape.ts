@@ -44,8 +44,8 @@ const shapeOf = (ast: SchemaAST.AST, later: (ast: SchemaAST.AST) => () => Shape.
     case "Union":
       return Shape.union(ast.types.map((type) => later(type)()))
     default: {
-      const external = External.of(ast)
-      return external === undefined ? Shape.anything : JsonShape.make(external.document)
+      const document = External.documentOf(ast)
+      return document === undefined ? Shape.anything : JsonShape.make(document)
     }
   }
 }

@@ -3,15 +3,17 @@
  * other libraries. To Effect they are declarations, so that they may be a part of any other schema.
  */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import type { SchemaDocument } from "../Dialect.ts"
+import type { SchemaDocument, Unsupported } from "../Dialect.ts"
 
 export interface External {
-  /** What the model is asked for, and how its answers are read. */
-  readonly document: SchemaDocument
+  /** What the model is asked for, and how its answers are read; or why there is none. */
+  readonly document: Result.Result<SchemaDocument, Unsupported>
   readonly decode: (json: unknown) => Effect.Effect<unknown, SchemaIssue.Issue>
 }
 
@@ -25,7 +27,7 @@ export const make = (external: External): Schema.Codec<unknown> => {
     // It is JSON already.
     toCodecJson: () => undefined
   })
-  const { description, title } = external.document.schema
+  const { description, title } = Result.isSuccess(external.document) ? external.document.success.schema : {}
   const decoded = anything([], () => Effect.succeed, {
     ...(typeof title === "string" && { title }),
     ...(typeof description === "string" && { description }),
@@ -47,6 +49,23 @@ const asJson = SchemaTransformation.transformEffect<unknown, Schema.Json>({
     })
 })
 
-/** The external schema of an encoded AST, if it is one. */
-export const of = (ast: SchemaAST.AST): External | undefined =>
-  ast._tag === "Declaration" ? ast.annotations?.[mark] as External | undefined : undefined
+/** Thrown where the document of an external schema is needed and there is none, as Effect's compilers throw. */
+class NoDocument extends Error {
+  readonly unsupported: Unsupported
+  constructor(unsupported: Unsupported) {
+    super(unsupported.description)
+    this.unsupported = unsupported
+  }
+}
+
+/** Why a schema could not be compiled. */
+export const unsupported = (cause: unknown): Unsupported =>
+  cause instanceof NoDocument
+    ? cause.unsupported
+    : { path: "$", description: Predicate.isError(cause) ? cause.message : String(cause) }
+
+/** The document of an encoded AST, if it is an external schema. */
+export const documentOf = (ast: SchemaAST.AST): SchemaDocument | undefined => {
+  const external = ast._tag === "Declaration" ? ast.annotations?.[mark] as External | undefined : undefined
+  return external && Result.getOrThrowWith(external.document, (unsupported) => new NoDocument(unsupported))
+}

@@ -55,12 +55,7 @@ interface Rewriting {
  * Fails where no value fits, and where a limit is exceeded.
  */
 export const accept = (document: SchemaDocument, rules: Rules): Result.Result<AcceptedSchema, Unsupported> => {
-  const state: Rewriting = {
-    definitions: document.definitions,
-    rules,
-    unsupported: undefined,
-    impossible: undefined
-  }
+  const state = begin(document, rules)
   const strict = rewriteAll(state, document)
   if (strict.schema === never) {
     return Result.fail(state.impossible ?? { path: "$", description: "no value fits it" })
@@ -72,6 +67,21 @@ export const accept = (document: SchemaDocument, rules: Rules): Result.Result<Ac
     ? Result.succeed({ jsonSchema: withDefinitions(sent), strict: isStrict, ...(!isStrict && { shown: true }) })
     : Result.fail(excess)
 }
+
+/** The place that no value fits, because of which no value fits the whole. */
+export const impossibility = (document: SchemaDocument): Unsupported | undefined => {
+  const state = begin(document, { limits: {}, hasFormat: () => true, hasPattern: () => true })
+  return rewriteAll(state, document).schema === never
+    ? state.impossible ?? { path: "$", description: "no value fits it" }
+    : undefined
+}
+
+const begin = ({ definitions }: SchemaDocument, rules: Rules): Rewriting => ({
+  definitions,
+  rules,
+  unsupported: undefined,
+  impossible: undefined
+})
 
 const rewriteAll = (state: Rewriting, { definitions, schema }: SchemaDocument): SchemaDocument => ({
   schema: rewrite(state, schema, "$"),

@@ -47,7 +47,7 @@ const judge = (json: unknown, check: Check): Effect.Effect<unknown, SchemaIssue.
     : Effect.succeed(json)
 }
 
-const toIssue = (json: unknown, problems: Arr.NonEmptyReadonlyArray<Problem>): SchemaIssue.Issue =>
+export const toIssue = (json: unknown, problems: Arr.NonEmptyReadonlyArray<Problem>): SchemaIssue.Issue =>
   new SchemaIssue.Composite(
     Schema.Unknown.ast,
     Arr.map(problems, ({ message, path }): SchemaIssue.Issue => {
@@ -59,7 +59,7 @@ const toIssue = (json: unknown, problems: Arr.NonEmptyReadonlyArray<Problem>): S
   )
 
 /** The reader makes objects without a prototype, which Ajv does not find equal to others. */
-const withPrototypes = (json: unknown): unknown => {
+export const withPrototypes = (json: unknown): unknown => {
   if (typeof json !== "object" || json === null) return json
   if (Array.isArray(json)) {
     const list = json.map(withPrototypes)

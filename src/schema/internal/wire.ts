@@ -65,8 +65,8 @@ export const toWire = (codec: SchemaAST.AST): SchemaAST.AST => {
       case "String":
         return new SchemaAST.String(ast.annotations, ast.checks && mapChecks(ast.checks), undefined, ast.context)
       default: {
-        const external = External.of(ast)
-        return external === undefined ? ast : ofDocument(external.document, ast.context)
+        const document = External.documentOf(ast)
+        return document === undefined ? ast : ofDocument(document, ast.context)
       }
     }
   }

@@ -5,7 +5,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Headers, Options, Request, Response, Transport } from "../Transport.ts"
 import type { TransportError } from "../TransportError.ts"
-import { broken, maxBytesOf, timedOut, tooLarge } from "./limits.ts"
+import { announced, broken, maxBytesOf, streamFactor, timedOut, tooLarge } from "./limits.ts"
 import * as Redirect from "./redirect.ts"
 
 /** Sends one request without following a redirect. */
@@ -27,6 +27,7 @@ export const make = (fetch: typeof globalThis.fetch, options: Options | undefine
 
   const head = (
     request: Request,
+    maximum: number,
     count: number
   ): Effect.Effect<Response<globalThis.Response>, TransportError, Scope.Scope> =>
     Effect.flatMap(Effect.abortSignal, (signal) =>
@@ -35,11 +36,14 @@ export const make = (fetch: typeof globalThis.fetch, options: Options | undefine
         (response): ReturnType<typeof head> => {
           if (response.type === "opaqueredirect") return Effect.fail(Redirect.hidden())
           const found = { status: response.status, headers: headersOf(response.headers), body: response }
-          if (!Redirect.isRedirect(found.status, found.headers)) return Effect.succeed(found)
+          if (!Redirect.isRedirect(found.status, found.headers)) {
+            const error = announced(found.headers, maximum)
+            return error === undefined ? Effect.succeed(found) : Effect.fail(error)
+          }
           const next = Redirect.follow(request, found, count)
           return Result.isFailure(next)
             ? Effect.fail(next.failure)
-            : Effect.andThen(Effect.promise(() => discard(response)), head(next.success, count + 1))
+            : Effect.andThen(Effect.promise(() => discard(response)), head(next.success, maximum, count + 1))
         }
       ))
 
@@ -56,13 +60,13 @@ export const make = (fetch: typeof globalThis.fetch, options: Options | undefine
     send: (request) =>
       withDeadline(
         request,
-        Effect.scoped(Effect.flatMap(head(request, 0), ({ body, headers, status }) =>
+        Effect.scoped(Effect.flatMap(head(request, maximum, 0), ({ body, headers, status }) =>
           Effect.map(text(bytes(body, maximum)), (body) => ({ status, headers, body }))))
       ),
     stream: (request) =>
       Effect.map(
-        withDeadline(request, head(request, 0)),
-        ({ body, headers, status }) => ({ status, headers, body: bytes(body, maximum) })
+        withDeadline(request, head(request, maximum * streamFactor, 0)),
+        ({ body, headers, status }) => ({ status, headers, body: bytes(body, maximum * streamFactor) })
       )
   }
 }

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import type { Options, Request, Response, Transport } from "../Transport.ts"
 import { TransportError } from "../TransportError.ts"
 import { bounded, text } from "./fetchTransport.ts"
-import { maxBytesOf, timedOut } from "./limits.ts"
+import { announced, maxBytesOf, streamFactor, timedOut } from "./limits.ts"
 import * as Redirect from "./redirect.ts"
 
 export const make = (client: HttpClient.HttpClient, options: Options | undefined): Transport["Service"] => {
@@ -19,6 +19,7 @@ export const make = (client: HttpClient.HttpClient, options: Options | undefined
 
   const execute = (
     request: Request,
+    maximum: number,
     count: number
   ): Effect.Effect<Response<Stream.Stream<Uint8Array, TransportError>>, TransportError> =>
     client.execute(toRequest(request)).pipe(
@@ -27,9 +28,12 @@ export const make = (client: HttpClient.HttpClient, options: Options | undefined
       Effect.mapError(toError),
       Effect.flatMap((response): ReturnType<typeof execute> => {
         const found = { status: response.status, headers: response.headers, body: bytes(response, maximum) }
-        if (!Redirect.isRedirect(found.status, found.headers)) return Effect.succeed(found)
+        if (!Redirect.isRedirect(found.status, found.headers)) {
+          const error = announced(found.headers, maximum)
+          return error === undefined ? Effect.succeed(found) : Effect.fail(error)
+        }
         const next = Redirect.follow(request, found, count)
-        return Result.isFailure(next) ? Effect.fail(next.failure) : execute(next.success, count + 1)
+        return Result.isFailure(next) ? Effect.fail(next.failure) : execute(next.success, maximum, count + 1)
       })
     )
 
@@ -43,10 +47,10 @@ export const make = (client: HttpClient.HttpClient, options: Options | undefined
     send: (request) =>
       withDeadline(
         request,
-        Effect.flatMap(execute(request, 0), ({ body, headers, status }) =>
+        Effect.flatMap(execute(request, maximum, 0), ({ body, headers, status }) =>
           Effect.map(text(body), (body) => ({ status, headers, body })))
       ),
-    stream: (request) => withDeadline(request, execute(request, 0))
+    stream: (request) => withDeadline(request, execute(request, maximum * streamFactor, 0))
   }
 }
 
@@ -66,4 +70,9 @@ const toError = (error: HttpClientError.HttpClientError): TransportError =>
 const bytes = (
   response: HttpClientResponse.HttpClientResponse,
   maximum: number
-): Stream.Stream<Uint8Array, TransportError> => bounded(Stream.mapError(response.stream, toError), maximum)
+): Stream.Stream<Uint8Array, TransportError> =>
+  response.stream.pipe(
+    Stream.catchIf((error) => error.reason._tag === "EmptyBodyError", () => Stream.empty),
+    Stream.mapError(toError),
+    (stream) => bounded(stream, maximum)
+  )

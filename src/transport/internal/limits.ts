@@ -1,6 +1,6 @@
 /** The limits of a response, and the errors of all transports. */
 import * as Duration from "effect/Duration"
-import type { Options, Request } from "../Transport.ts"
+import type { Headers, Options, Request } from "../Transport.ts"
 import { TransportError } from "../TransportError.ts"
 
 const defaultMaxBytes = 64 * 1024 * 1024
@@ -9,6 +9,13 @@ export const maxBytesOf = (options: Options | undefined): number => {
   const maximum = options?.maxResponseBytes
   return maximum !== undefined && maximum > 0 ? maximum : defaultMaxBytes
 }
+
+/** A stream may have more bytes than a text, because each of its events repeats what surrounds a piece of the answer. */
+export const streamFactor = 16
+
+/** The error of a response whose announced length is too large. */
+export const announced = (headers: Headers, maximum: number): TransportError | undefined =>
+  Number(headers["content-length"]) > maximum ? tooLarge(maximum) : undefined
 
 export const tooLarge = (maximum: number): TransportError =>
   new TransportError({

@@ -5,7 +5,7 @@
  * headers and streams for each exchange, and an extraction needs a status, a dozen headers and a text.
  */
 import type { Dispatcher } from "undici"
-import { broken, timedOut, tooLarge } from "../internal/limits.ts"
+import { announced, broken, timedOut, tooLarge } from "../internal/limits.ts"
 import type { Headers, Request } from "../Transport.ts"
 import { TransportError } from "../TransportError.ts"
 import type { Connection, Waiting } from "./connections.ts"
@@ -30,6 +30,7 @@ const maxTimer = 2 ** 31 - 1
 export abstract class Exchange implements Dispatcher.DispatchHandler, Waiting {
   readonly options: Dispatcher.DispatchOptions
   readonly #route: Route
+  readonly #maximum: number
   #connection: Connection | undefined
   #controller: Dispatcher.DispatchController | undefined
   #timer: NodeJS.Timeout | undefined
@@ -41,7 +42,14 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Waiting {
   protected headers: Headers = {}
   isDone = false
 
-  constructor(options: Dispatcher.DispatchOptions, millis: number | undefined, request: Request, route: Route) {
+  constructor(
+    options: Dispatcher.DispatchOptions,
+    millis: number | undefined,
+    request: Request,
+    route: Route,
+    maximum: number
+  ) {
+    this.#maximum = maximum
     this.#route = route
     this.options = options
     if (millis !== undefined) {
@@ -76,14 +84,15 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Waiting {
     }
     this.status = status
     this.headers = headers as Headers
-    if (Number(this.headers["content-length"]) > this.#route.maximum) this.fail(tooLarge(this.#route.maximum))
-    else this.onHead()
+    const error = announced(this.headers, this.#maximum)
+    if (error === undefined) this.onHead()
+    else this.fail(error)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.isDone) return
     this.#size += chunk.length
-    if (this.#size > this.#route.maximum) this.fail(tooLarge(this.#route.maximum))
+    if (this.#size > this.#maximum) this.fail(tooLarge(this.#maximum))
     else this.onChunk(chunk, controller)
   }
 

@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Dispatcher } from "undici"
 import { bounded } from "../internal/fetchTransport.ts"
+import { streamFactor } from "../internal/limits.ts"
 import { isRedirect } from "../internal/redirect.ts"
 import type { Head, Request, Response } from "../Transport.ts"
 import type { TransportError } from "../TransportError.ts"
@@ -28,7 +29,7 @@ export class StreamExchange extends Exchange {
   readonly #maximum: number
   #chunks: Array<Uint8Array> = []
   #buffered = 0
-  #state: "open" | "ended" | TransportError = "open"
+  #state: "waiting" | "open" | "ended" | TransportError = "waiting"
   #waiting: ((effect: Chunks) => void) | undefined
 
   constructor(
@@ -39,14 +40,16 @@ export class StreamExchange extends Exchange {
     resume: Resume,
     follow: Follow
   ) {
-    super(options, millis, request, route)
+    const maximum = route.maximum * streamFactor
+    super(options, millis, request, route, maximum)
     this.#resumeHead = resume
     this.#follow = follow
-    this.#maximum = route.maximum
+    this.#maximum = maximum
   }
 
   protected onHead(): void {
     this.stopTimer()
+    this.#state = "open"
     const { headers, status } = this
     if (isRedirect(status, headers)) {
       this.abort()
@@ -74,7 +77,7 @@ export class StreamExchange extends Exchange {
   }
 
   protected onFailure(error: TransportError): void {
-    if (this.status === 0 || this.#state !== "open") return this.#resumeHead(Effect.fail(error))
+    if (this.#state === "waiting") return this.#resumeHead(Effect.fail(error))
     this.#state = error
     this.#wake()
   }
@@ -89,9 +92,11 @@ export class StreamExchange extends Exchange {
   #pull(): Chunks {
     const chunks = this.#chunks
     if (chunks.length > 0) {
+      const isPaused = this.#buffered > highWaterMark
       this.#chunks = []
-      if (this.#buffered > highWaterMark) this.resume()
       this.#buffered = 0
+      // Reads what the socket has at once, so it comes after.
+      if (isPaused) this.resume()
       return Effect.succeed(chunks as ReadonlyArray<Uint8Array> as Arr.NonEmptyReadonlyArray<Uint8Array>)
     }
     if (this.#state === "open") {
@@ -102,6 +107,6 @@ export class StreamExchange extends Exchange {
         })
       })
     }
-    return this.#state === "ended" ? Cause.done() : Effect.fail(this.#state)
+    return typeof this.#state === "string" ? Cause.done() : Effect.fail(this.#state)
   }
 }

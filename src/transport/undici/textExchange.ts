@@ -26,7 +26,7 @@ export class TextExchange extends Exchange {
     resume: Resume,
     follow: Follow
   ) {
-    super(options, millis, request, route)
+    super(options, millis, request, route, route.maximum)
     this.#resume = resume
     this.#follow = follow
     this.#maximum = route.maximum

@@ -7,7 +7,7 @@ import * as http from "node:http"
 import { inspect } from "node:util"
 import { listen } from "../../support/listen.ts"
 import { complete, person } from "../../support/people.ts"
-import { bare, ledger, withTransport } from "../../support/simulated.ts"
+import { bare, connect, ledger, withTransport } from "../../support/simulated.ts"
 
 const failWith = (fault: Fault.Fault) =>
   Effect.flip(complete).pipe(Effect.provide(bare({ answer: () => fault }, { apiKey: Redacted.make("any-key") })))
@@ -355,4 +355,20 @@ describe("OpenAi interruption", () => {
       const { aborted, inFlight } = yield* ledger
       assert.deepStrictEqual({ aborted, inFlight }, { aborted: 1, inFlight: 0 })
     }).pipe(Effect.provide(bare({ answer: () => Fault.hang }))))
+})
+
+describe("OpenAi limits", () => {
+  it.live("ends an answer that is too large in LimitExceeded, which is not retried", () =>
+    Effect.gen(function*() {
+      const port = yield* listen(http.createServer((request, response) => {
+        response.writeHead(200, { "content-length": 65 * 1024 * 1024 }).write("{")
+        request.on("close", () => response.destroy())
+      }))
+      const error = yield* Effect.flip(complete).pipe(
+        Effect.provide(connect({ baseUrl: `http://127.0.0.1:${port}/v1` }))
+      )
+      assert.strictEqual(error.reason._tag, "LimitExceeded")
+      assert.isFalse(error.isRetryable)
+      assert.isFalse(error.isUnrecoverable)
+    }))
 })

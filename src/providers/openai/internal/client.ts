@@ -7,6 +7,9 @@ import * as Server from "../../internal/server.ts"
 import type { Protocol } from "../../Protocol.ts"
 import { fromServer, path } from "./protocol.ts"
 
+/** The SDK requires a key, even for servers that need none. */
+const noKey = "none"
+
 export const toProtocol = (client: OpenAI, provider: string): Protocol => {
   const { baseURL } = client
   const server = Server.make({
@@ -19,7 +22,7 @@ export const toProtocol = (client: OpenAI, provider: string): Protocol => {
       headers: client["_options"].defaultHeaders,
       fixed: [client.adminAPIKey],
       // The key may be a function that returns another one for each request.
-      key: () => client.apiKey
+      key: () => client.apiKey === noKey ? undefined : client.apiKey
     })
   })
   // Its `fetch` is not known, so it cannot be asked for TLS.

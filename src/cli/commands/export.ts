@@ -1,0 +1,154 @@
+/** `effect-instructor export`: the values of a run alone, as JSON lines or as a table. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Csv from "effect/encoding/Csv"
+import type * as FileSystem from "effect/FileSystem"
+import * as Stream from "effect/Stream"
+import type { ReportEntry } from "../../batch/BatchReport.ts"
+import { type CommandFailure, usage } from "../commandFailure.ts"
+import * as Beside from "../input/beside.ts"
+import * as Results from "../input/results.ts"
+import * as Flags from "../options/flags.ts"
+import * as Tables from "../output/tables.ts"
+import * as WholeFile from "../output/wholeFile.ts"
+import * as Format from "../progress/format.ts"
+
+const formats = ["jsonl", "json", "csv", "tsv"] as const
+
+const flags = {
+  results: Argument.String("results").pipe(
+    Argument.withDescription("The output of a run, one JSON object per line")
+  ),
+  output: Flag.String("output").pipe(
+    Flag.withAlias("o"),
+    Flag.withDescription("A .csv, .tsv, .jsonl or .json file, or - for standard output (the default)"),
+    Flag.withMetavar("file"),
+    Flag.withDefault("-")
+  ),
+  format: Flag.Literals("format", formats).pipe(
+    Flag.withDescription("The format of the output (default: what its name says, otherwise jsonl)"),
+    Flags.optional
+  ),
+  input: Flag.String("input").pipe(
+    Flag.withAlias("i"),
+    Flag.withDescription("The input of the run, for a text beside each value"),
+    Flag.withMetavar("file"),
+    Flags.optional
+  ),
+  textField: Flag.String("text-field").pipe(
+    Flag.withDescription("The field or column of the input that contains the text (default text)"),
+    Flag.withMetavar("name"),
+    Flags.optional
+  ),
+  idField: Flag.String("id-field").pipe(
+    Flag.withDescription("The field or column of the input that contains the id of an item"),
+    Flag.withMetavar("name"),
+    Flags.optional
+  ),
+  failures: Flags.enabled("failures").pipe(
+    Flag.withDescription("Keep failed items in a table, with the reason in the column error")
+  )
+}
+
+type Entry = ReportEntry
+
+export const exportValues = Command.make("export", flags, (options) =>
+  Effect.gen(function*() {
+    const { failures, input, output, results } = options
+    const format = options.format ?? formats.find((name) => output.toLowerCase().endsWith(`.${name}`)) ?? "jsonl"
+    yield* WholeFile.ensureOther(output, [["results", results], ["input", input]])
+    const texts = input === undefined
+      ? undefined
+      : yield* Effect.scoped(Beside.readTexts(input, { text: options.textField, id: options.idField }))
+    const counts = { values: 0, failed: 0 }
+    const entries = Results.read(results).pipe(
+      Stream.map((entry) => ({ ...entry, text: Beside.textOf(entry, texts) })),
+      Stream.tap(({ error }) =>
+        Effect.sync(() => {
+          if (error === undefined) counts.values++
+          else counts.failed++
+        })
+      )
+    )
+    const isTable = format === "csv" || format === "tsv"
+    const hasTexts = texts !== undefined
+    const parts = isTable
+      ? yield* table(entries, { delimiter: format === "csv" ? "," : "\t", failures, hasTexts })
+      : failures
+      ? yield* usage("--failures is for tables. The results themselves have the failed items as JSON")
+      : json(entries, format, hasTexts)
+    counts.values = 0
+    counts.failed = 0
+    yield* WholeFile.write(parts, output)
+    const { failed, values } = counts
+    yield* Console.error(
+      `${Format.count(values)} ${values === 1 ? "value" : "values"}` +
+        (failed === 0 ? "" : `, ${Format.count(failed)} failed items ${failures ? "with their reasons" : "left out"}`)
+    )
+  })).pipe(
+    Command.withDescription("Write the values of a run alone: as JSON lines, as a JSON array, or as a table"),
+    Command.withExamples([
+      { command: "effect-instructor export people.jsonl -o people.csv --input bios.csv --text-field bio" }
+    ])
+  )
+
+type Entries = Stream.Stream<Entry, CommandFailure, FileSystem.FileSystem>
+
+const json = (
+  entries: Entries,
+  format: "json" | "jsonl",
+  hasTexts: boolean
+): Stream.Stream<string, CommandFailure, FileSystem.FileSystem> => {
+  const values = entries.pipe(
+    Stream.filter(({ error }) => error === undefined),
+    Stream.map(({ text, value = null }) => JSON.stringify(hasTexts ? { text: text ?? null, value } : value))
+  )
+  if (format === "jsonl") return Stream.map(values, (line) => `${line}\n`)
+  let isFirst = true
+  return Stream.make("[").pipe(
+    Stream.concat(Stream.map(values, (value) => {
+      const separator = isFirst ? "\n" : ",\n"
+      isFirst = false
+      return separator + value
+    })),
+    Stream.concat(Stream.make("\n]\n"))
+  )
+}
+
+interface TableOptions {
+  readonly delimiter: string
+  readonly failures: boolean
+  readonly hasTexts: boolean
+}
+
+/** Reads the results twice: first for the columns, because fields may be absent. */
+const table = Effect.fnUntraced(function*(entries: Entries, { delimiter, failures, hasTexts }: TableOptions) {
+  const fields = new Set<string>()
+  let hasIds = false
+  yield* Stream.runForEach(entries, ({ error, id, index, value = null }) =>
+    Effect.sync(() => {
+      if (id !== undefined && id !== String(index)) hasIds = true
+      if (error === undefined) { for (const path of Tables.cellsOf(value).keys()) fields.add(path) }
+    }))
+  // The names of fields are the user's, so columns are told apart by their position.
+  const header = [hasIds ? "id" : "index", ...(hasTexts ? ["text"] : []), ...fields, ...(failures ? ["error"] : [])]
+  const rows = entries.pipe(
+    Stream.filter(({ error }) => failures || error === undefined),
+    Stream.map(({ error, id, index, text, value = null }): ReadonlyArray<string> => {
+      const cells = error === undefined ? Tables.cellsOf(value) : new Map<string, string>()
+      return [
+        hasIds ? id ?? String(index) : String(index),
+        ...(hasTexts ? [text ?? ""] : []),
+        ...Array.from(fields, (path) => cells.get(path) ?? ""),
+        ...(failures ? [error === undefined ? "" : `${error.reason}: ${error.message}`] : [])
+      ]
+    })
+  )
+  return Stream.make<ReadonlyArray<ReadonlyArray<string>>>(header).pipe(
+    Stream.concat(rows),
+    Stream.pipeThroughChannel(Csv.encodeString({ delimiter }))
+  )
+})

@@ -27,6 +27,9 @@ export const hasPostgres = await answers(postgresUrl)
 
 export const hasRedis = await answers(redisUrl)
 
+export const natsUrl = process.env["NATS_URL"] ?? "nats://127.0.0.1:4222"
+export const hasNats = await answers(natsUrl)
+
 export const Postgres = PgClient.layer({
   url: Redacted.make(postgresUrl),
   maxConnections: 4,

@@ -58,7 +58,7 @@ export interface Options extends ExtractionOptions.Options, InputSource.Flags {
   readonly grace: Duration.Duration
   readonly baseUrl: string | undefined
   readonly requestTimeout: Duration.Duration | undefined
-  readonly engine: "online" | "offline"
+  readonly engine: "direct" | "offline" | "distributed"
   readonly finish: Batch.Finish | undefined
   readonly deadline: Duration.Duration | undefined
   readonly poll: Duration.Duration | undefined

@@ -39,12 +39,8 @@ const amount = (name: string): Flag.Flag<number> =>
 export const enabled = (name: string): Flag.Flag<boolean> =>
   Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDefault(false))
 
-/** How the items are sent. */
-export const engine = {
-  engine: Flag.Literals("engine", ["online", "offline"]).pipe(
-    Flag.withDescription("Send single requests (online), or batches at half the price within 24 hours (offline)"),
-    Flag.withDefault("online" as const)
-  ),
+/** The options of the offline engine. */
+export const offline = {
   finish: Flag.Literals("finish", ["online", "batch", "none"]).pipe(
     Flag.withDescription("With --engine offline: how invalid answers are asked again (default batch)"),
     optional

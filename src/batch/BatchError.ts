@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { ExtractionError } from "../extraction/ExtractionError.ts"
+import { printable } from "../internal/printable.ts"
 import { JournalError } from "./JournalError.ts"
 
 /**
@@ -159,6 +160,6 @@ export class BatchError extends Schema.Error<BatchError>("effect-instructor/Batc
   override readonly cause = this.reason
 
   override get message(): string {
-    return this.reason.message
+    return printable(this.reason.message)
   }
 }

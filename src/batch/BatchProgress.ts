@@ -124,6 +124,8 @@ export interface BatchSnapshot extends BatchSummary {
     readonly reason: string
     /** The time until the first of them is sent, if it is known. */
     readonly wait: Duration.Duration | undefined
+    /** The message of the last error, if a request failed since an item last finished. */
+    readonly message: string | undefined
   } | undefined
 }
 

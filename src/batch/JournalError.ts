@@ -1,5 +1,6 @@
 /** Errors of a journal: one `JournalError`, with the reason as a tagged value inside. Exported by `Journal`. */
 import * as Schema from "effect/Schema"
+import { printable } from "../internal/printable.ts"
 
 /**
  * Another run uses the journal, in this process or in another one.
@@ -101,6 +102,6 @@ export class JournalError extends Schema.Error<JournalError>("effect-instructor/
   }
 
   override get message(): string {
-    return this.reason.message
+    return printable(this.reason.message)
   }
 }

@@ -14,6 +14,8 @@ import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import Process from "node:process"
+import { printable } from "../internal/printable.ts"
+import { exitCode } from "./commandFailure.ts"
 import { doctor } from "./commands/doctor.ts"
 import { evaluate } from "./commands/evaluate.ts"
 import { exportValues } from "./commands/export.ts"
@@ -22,6 +24,7 @@ import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
 import { simulate } from "./commands/simulate.ts"
+import * as Defects from "./defects.ts"
 import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
@@ -41,17 +44,15 @@ const presenter: CliOutput.Presenter = {
 /** Two folders up, both from the source and from the build. */
 const { version } = createRequire(import.meta.url)("../../package.json")
 
-/** Text from a model may be in a message, and must not control the terminal. */
-const withoutControls = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "")
-
 const stopping = Latch.makeUnsafe(false)
 
 const program = Command.run(command, { version }).pipe(
   Effect.tapError((error) =>
     error._tag === "CommandFailure" && error.message !== ""
-      ? Console.error(withoutControls(error.message))
+      ? Console.error(printable(error.message))
       : Effect.void
   ),
+  Defects.reported,
   // @effect-diagnostics-next-line strictEffectProvide:off
   Effect.provide(Layer.mergeAll(NodeServices.layer, CliOutput.layerPresenter(presenter))),
   Effect.provideService(Stopping, stopping),
@@ -75,6 +76,13 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   }
   Process.on("SIGINT", onSignal)
   Process.on("SIGTERM", onSignal)
+  // What no effect has caught is a bug, too, and must not end with the code of wrong usage.
+  Process.on("uncaughtException", (error) => {
+    Process.stderr.write(
+      `${Defects.defectMessage(error instanceof Error ? error.stack ?? error.message : String(error))}\n`
+    )
+    Process.exit(exitCode.defect)
+  })
   // Without a reader of standard error, messages are dropped.
   Process.stderr.on("error", () => undefined)
   fiber.addObserver((exit) => teardown(exit, (code) => Process.exit(code)))

@@ -10,6 +10,8 @@ export const exitCode = {
   failedItems: 3,
   /** The run stopped before its end. */
   stopped: 4,
+  /** A bug of the command: `EX_SOFTWARE` of sysexits.h. */
+  defect: 70,
   /** What a shell reports for a process that a closed pipe has ended. */
   closedPipe: 141
 } as const

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AnswerIssue from "../answer/AnswerIssue.ts"
+import { printable } from "../internal/printable.ts"
 import { LlmError } from "../llm/LlmError.ts"
 import { OutputMode } from "../llm/LlmRequest.ts"
 import { Usage } from "../llm/Usage.ts"
@@ -377,17 +378,14 @@ export class ExtractionError extends Schema.Error<ExtractionError>("effect-instr
 }) {
   override readonly cause = this.reason
 
-  /**
-   * Whether every other input would fail for the same reason: a wrong key, an unknown model, an exhausted account or
-   * budget, an unsupported schema. A batch stops at such a failure.
-   */
+  /** Whether all inputs would fail so: a wrong key, an unknown model, an exhausted account or budget. A batch stops then. */
   get isUnrecoverable(): boolean {
     return /^(?:UnsupportedSchema|UnsupportedMode|BudgetExceeded)$/.test(this.reason._tag) ||
       this.reason._tag === "ProviderFailure" && this.reason.error.isUnrecoverable
   }
 
   override get message(): string {
-    return `Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`
+    return printable(`Extraction of ${this.extraction} failed (${this.reason._tag}). ${this.reason.message}`)
   }
 }
 

@@ -8,6 +8,7 @@ import * as AiError from "effect/ai/AiError"
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { printable } from "../internal/printable.ts"
 import { RateLimitWindow } from "./Completion.ts"
 import { Usage } from "./Usage.ts"
 
@@ -262,7 +263,7 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
 
   override get message(): string {
     const message = `${this.provider}: ${this.reason.message}`
-    return this.gaveUp === undefined ? message : `${message} (${this.gaveUp})`
+    return printable(this.gaveUp === undefined ? message : `${message} (${this.gaveUp})`)
   }
 }
 

@@ -92,6 +92,14 @@ describe("BatchProgress", () => {
         : Reply.delayed({ echo: "x" }, call === 1 ? "1 second" : "1 hour")
     )))))
 
+  it.effect("must be made by BatchProgress.make, because another one would stay empty", () =>
+    Effect.gen(function*() {
+      const { events, snapshot } = yield* BatchProgress.make
+      const other = { events, snapshot } as never
+      const exit = yield* Effect.exit(Stream.runDrain(Batch.stream(echo, ["text 1"], { progress: other })))
+      assert.include(String(exit), "progress must be made by BatchProgress.make")
+    }).pipe(Effect.provide(MockLlm.layer([]))))
+
   it.effect("never waits for a slow listener", () =>
     Effect.gen(function*() {
       const progress = yield* BatchProgress.make

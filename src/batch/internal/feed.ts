@@ -1,4 +1,5 @@
 /** The connection of a run to its progress. */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,7 +15,12 @@ import * as Tally from "./tally.ts"
 /** The key of the feed in a progress. A progress that was not made here does not have it, so its type does not fit. */
 export const TypeId: unique symbol = Symbol.for("~effect-instructor/BatchProgress") as never
 
-export const fromProgress = (progress: BatchProgress): Feed => progress[TypeId] as Feed
+export const fromProgress = (progress: BatchProgress | undefined): Effect.Effect<Feed | undefined> => {
+  const feed = progress?.[TypeId] as Feed | undefined
+  return progress === undefined || feed !== undefined
+    ? Effect.succeed(feed)
+    : Effect.die(new Cause.IllegalArgumentError("Batch: progress must be made by BatchProgress.make"))
+}
 
 interface ReportedItem extends FinishedItem {
   readonly index: number
@@ -49,6 +55,7 @@ interface State {
   listeners: number
   retries: number
   lastReason: string
+  lastMessage: string | undefined
 }
 
 export const make = (start: number, pubsub: PubSub.PubSub<BatchEvent>): BatchProgress => {
@@ -58,7 +65,8 @@ export const make = (start: number, pubsub: PubSub.PubSub<BatchEvent>): BatchPro
     inFlight: new Map(),
     listeners: 0,
     retries: 0,
-    lastReason: ""
+    lastReason: "",
+    lastMessage: undefined
   }
   return {
     [TypeId]: makeFeed(state),
@@ -79,7 +87,7 @@ const snapshot = (state: State, now: number): BatchSnapshot => {
     ...Tally.summary(state.tally, now),
     inFlight: state.inFlight.size,
     retries: state.retries,
-    waiting: count === 0 ? undefined : { count, wait, reason: state.lastReason }
+    waiting: count === 0 ? undefined : { count, wait, reason: state.lastReason, message: state.lastMessage }
   }
 }
 
@@ -116,6 +124,7 @@ const makeFeed = (state: State): Feed => ({
   },
   finished: (item) => {
     state.inFlight.delete(item.index)
+    state.lastMessage = undefined
     Tally.add(state.tally, item)
     publish(state, () => toEvent(item))
   },
@@ -129,6 +138,7 @@ const makeFeed = (state: State): Feed => ({
   spent: (attempts, usage) => Tally.spend(state.tally, attempts, usage),
   retried: (index, id, { message, reason }, delay, now) => {
     state.retries++
+    state.lastMessage = message
     publish(state, () => ({ _tag: "Retried", index, id, reason: reason._tag, message, delay }))
     waits(state, index, reason._tag, now + Duration.toMillis(delay), now)
   },

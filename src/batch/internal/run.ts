@@ -88,7 +88,7 @@ const makeRun = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
   const clock = yield* Clock.Clock
   const outer = yield* CurrentRequestObserver
   const compiled = yield* Effect.mapError(Effect.fromResult(Compiled.make(self, llm.dialect)), unrecoverable)
-  const feed = options.progress === undefined ? undefined : fromProgress(options.progress)
+  const feed = yield* fromProgress(options.progress)
   const toRequest = ({ error, input }: Planned<In>): Result.Result<LlmRequest, ExtractionError> =>
     error === undefined ? Compiled.toRequest(compiled, input, llm.model) : Result.fail(error)
   return {

@@ -44,7 +44,7 @@ const flags = {
     Flags.optional
   ),
   ...Flags.extraction,
-  baseUrl: Flags.baseUrl,
+  ...Flags.server,
   ...Flags.spending,
   ...Flags.pace,
   maxFailures: Flags.count("max-failures").pipe(
@@ -99,11 +99,11 @@ export const run = Command.make("run", flags, (options) =>
     return yield* Effect.provideContext(Effect.scoped(program), ProgressView.logging(view))
   })).pipe(
     Command.provide((options) => {
-      const { baseUrl, budgetTokens, budgetUsd, cache, dryRun, rpm, tpm } = options
+      const { budgetTokens, budgetUsd, cache, dryRun, ...server } = options
       // Before the cache is opened, which creates its file.
       return Layer.unwrap(Effect.as(
         RunFiles.check(options),
-        Provider.layer({ baseUrl, sends: !dryRun, rpm, tpm, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
+        Provider.layer({ ...server, sends: !dryRun, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
       ))
     }),
     Command.withDescription(

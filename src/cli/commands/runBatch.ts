@@ -17,7 +17,7 @@ import type { BatchError } from "../../batch/BatchError.ts"
 import * as BatchProgress from "../../batch/BatchProgress.ts"
 import { Journal } from "../../batch/Journal.ts"
 import * as FileProblem from "../../internal/fileProblem.ts"
-import type * as Llm from "../../llm/Llm.ts"
+import * as Llm from "../../llm/Llm.ts"
 import * as NodeJournal from "../../node/journal/NodeJournal.ts"
 import { type CommandFailure, exitCode, silently, stopped, usage } from "../commandFailure.ts"
 import * as InputSource from "../input/inputSource.ts"
@@ -32,6 +32,7 @@ import * as StandardOutput from "../output/standardOutput.ts"
 import * as Format from "../progress/format.ts"
 import * as ProgressText from "../progress/progressText.ts"
 import type { ProgressView } from "../progress/progressView.ts"
+import * as Waiting from "../progress/waiting.ts"
 import { Stopping } from "../stopping.ts"
 import * as Confirmation from "./confirmation.ts"
 
@@ -145,9 +146,11 @@ const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, 
   Effect.scoped(Effect.gen(function*() {
     const { input, lines, options, progress, sink, view, written } = run
     const stopping = yield* Stopping
+    const { origin, provider } = yield* Llm.Llm
+    const silence = Waiting.makeSilence(origin === "" ? provider : origin)
     yield* view.show(Effect.map(
       progress.snapshot,
-      (snapshot) => ProgressText.status(snapshot, input.position, options.limit, stopping.isOpen())
+      (snapshot) => ProgressText.status(snapshot, input.position, options.limit, stopping.isOpen(), silence(snapshot))
     ))
     yield* Stream.runForEachArray(itemsOf(run), (items) => {
       const some = items.map(lines.ofItem)

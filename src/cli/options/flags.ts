@@ -134,3 +134,20 @@ export const baseUrl = Flag.String("base-url").pipe(
   Flag.withMetavar("url"),
   optional
 )
+
+/** How the server is reached, and how long it is waited for. */
+export const server = {
+  baseUrl,
+  requestTimeout: duration("request-timeout").pipe(
+    Flag.withDescription("The most time for one request, after which it is sent again (default 10m)"),
+    optional
+  ),
+  giveUpAfter: duration("give-up-after").pipe(
+    Flag.withDescription("How long a server may fail or refuse all requests before the command stops (default 1h)"),
+    optional
+  ),
+  maxServerDelay: duration("max-server-delay").pipe(
+    Flag.withDescription("The longest wait that a server may ask for before the command stops (default 5m)"),
+    optional
+  )
+}

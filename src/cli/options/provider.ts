@@ -1,5 +1,6 @@
 /** The `Llm` of a command, from the environment and its flags. */
 import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -16,6 +17,9 @@ import { type CommandFailure, usage } from "../commandFailure.ts"
 
 export interface Options {
   readonly baseUrl: string | undefined
+  readonly requestTimeout?: Duration.Duration | undefined
+  readonly giveUpAfter?: Duration.Duration | undefined
+  readonly maxServerDelay?: Duration.Duration | undefined
   /** Whether requests will be sent. */
   readonly sends: boolean
   readonly rpm?: number | undefined
@@ -32,18 +36,27 @@ const nonEmpty = (name: string) =>
   )
 
 export const layer = (
-  { baseUrl, budgetTokens: tokens, budgetUsd: usd, cache, rpm, sends, tpm }: Options
+  options: Options
 ): Layer.Layer<Llm.Llm, CommandFailure> =>
   Llm.stack({
-    provider: provider(baseUrl, sends),
-    budget: usd === undefined && tokens === undefined ? undefined : LlmBudget.layer({ usd, tokens }),
-    governor: LlmGovernor.layer({ requestsPerMinute: rpm, tokensPerMinute: tpm }),
-    cache: cache === undefined
+    provider: provider(options),
+    budget: options.budgetUsd === undefined && options.budgetTokens === undefined
       ? undefined
-      : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: cache }) })
+      : LlmBudget.layer({ usd: options.budgetUsd, tokens: options.budgetTokens }),
+    governor: LlmGovernor.layer({
+      requestsPerMinute: options.rpm,
+      tokensPerMinute: options.tpm,
+      giveUpAfter: options.giveUpAfter,
+      maxServerDelay: options.maxServerDelay
+    }),
+    cache: options.cache === undefined
+      ? undefined
+      : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: options.cache }) })
   })
 
-const provider = (baseUrlFlag: string | undefined, sends: boolean): Layer.Layer<Llm.Llm, CommandFailure> =>
+const provider = (
+  { baseUrl: baseUrlFlag, requestTimeout, sends }: Options
+): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(
     Effect.gen(function*() {
       const apiKey = yield* nonEmpty("OPENAI_API_KEY")
@@ -58,7 +71,8 @@ const provider = (baseUrlFlag: string | undefined, sends: boolean): Layer.Layer<
       return OpenAi.layerProvider({
         apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
         baseUrl,
-        model
+        model,
+        requestTimeout
       }).pipe(Layer.provide(Layer.succeed(Transport, transport)))
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
   )

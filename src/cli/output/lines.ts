@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Batch from "../../batch/Batch.ts"
 import type * as Journal from "../../batch/Journal.ts"
 import type { AnswerIssue, ExtractionError } from "../../extraction/ExtractionError.ts"
+import { printable } from "../../internal/printable.ts"
 import type { Usage } from "../../llm/Usage.ts"
 import { type CommandFailure, usage as wrongUsage } from "../commandFailure.ts"
 import type { AnyExtraction } from "../options/schemaModule.ts"
@@ -71,7 +72,7 @@ export const make = (
 
 const failed = (reason: string, message: string, issues: ReadonlyArray<AnswerIssue> | undefined) => ({
   status: "error" as const,
-  error: { reason, message, ...(issues !== undefined && { issues }) }
+  error: { reason, message: printable(message), ...(issues !== undefined && { issues }) }
 })
 
 const toLine = (

@@ -4,6 +4,7 @@ import type { BatchSnapshot } from "../../batch/BatchProgress.ts"
 import type { Usage } from "../../llm/Usage.ts"
 import type { Position } from "../input/inputSource.ts"
 import * as Format from "./format.ts"
+import * as Waiting from "./waiting.ts"
 
 export interface Status {
   readonly snapshot: BatchSnapshot
@@ -11,13 +12,16 @@ export interface Status {
   readonly total: number | undefined
   readonly isTotalExact: boolean
   readonly isStopping: boolean
+  /** Since when there was no answer, if that is long. */
+  readonly silence: string | undefined
 }
 
 export const status = (
   snapshot: BatchSnapshot,
   position: Position,
   limit: number | undefined,
-  isStopping: boolean
+  isStopping: boolean,
+  silence: string | undefined
 ): Status => {
   const isTotalExact = position.isAtEnd || limit !== undefined && position.rows >= limit
   const { bytes, rows, totalBytes } = position
@@ -27,7 +31,7 @@ export const status = (
     ? undefined
     : Math.round(rows * Math.max(1, totalBytes / bytes))
   const total = estimate === undefined ? limit : Math.min(estimate, limit ?? Infinity)
-  return { snapshot, total, isTotalExact, isStopping }
+  return { snapshot, total, isTotalExact, isStopping, silence }
 }
 
 const finished = ({ failed, restored, succeeded }: BatchSnapshot): number => succeeded + failed + restored
@@ -45,7 +49,7 @@ const ofTotal = ({ isTotalExact, total }: Status): string =>
 const cost = ({ unpriced, usd }: Usage): string =>
   usd === 0 ? "" : `, ${unpriced > 0 ? "more than " : ""}${Format.dollars(usd)}`
 
-const details = ({ isStopping, snapshot }: Status): ReadonlyArray<string> => {
+const details = ({ isStopping, silence, snapshot }: Status): ReadonlyArray<string> => {
   const { failed, inFlight, restored, retries, usage, waiting } = snapshot
   return [
     ...(restored > 0 ? [`${Format.count(restored)} skipped`] : []),
@@ -53,13 +57,7 @@ const details = ({ isStopping, snapshot }: Status): ReadonlyArray<string> => {
     ...(retries > 0 ? [`${Format.count(retries)} retries`] : []),
     `${Format.short(usage.inputTokens)} tokens in, ${Format.short(usage.outputTokens)} out${cost(usage)}`,
     isStopping ? `stopping, ${inFlight} in flight; press Ctrl-C again to exit now` : `${inFlight} in flight`,
-    ...(waiting === undefined
-      ? []
-      : [
-        `${waiting.count} waiting${
-          waiting.wait === undefined ? "" : ` ${Format.duration(waiting.wait)}`
-        } (${waiting.reason})`
-      ])
+    ...(waiting === undefined ? silence === undefined ? [] : [silence] : [Waiting.waitsFor(waiting)])
   ]
 }
 
@@ -102,6 +100,7 @@ export const json = (status: Status): string => {
     waiting: snapshot.waiting === undefined ? null : {
       count: snapshot.waiting.count,
       reason: snapshot.waiting.reason,
+      message: snapshot.waiting.message ?? null,
       seconds: snapshot.waiting.wait === undefined ? null : round(Duration.toSeconds(snapshot.waiting.wait))
     },
     stopping: status.isStopping

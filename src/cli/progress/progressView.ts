@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import Process from "node:process"
+import { printable, printableLine } from "../../internal/printable.ts"
 import type { Status } from "./progressText.ts"
 import * as ProgressText from "./progressText.ts"
 import * as StatusLines from "./statusLines.ts"
@@ -44,12 +45,12 @@ export const make = (style: Style): ProgressView => {
   const lines = style === "bar" ? StatusLines.make(Process.stderr) : undefined
   const print = (text: string): Effect.Effect<void> =>
     Effect.sync(() => {
-      if (style !== "quiet") (lines?.print ?? writeError)(text)
+      if (style !== "quiet") (lines?.print ?? writeError)(printable(text))
     })
 
   const draw = (status: Status): void => {
-    if (lines !== undefined) lines.draw(ProgressText.bar(status, Process.stderr.columns ?? 80))
-    else writeError(style === "json" ? ProgressText.json(status) : ProgressText.line(status))
+    if (lines !== undefined) lines.draw(ProgressText.bar(status, Process.stderr.columns ?? 80).map(printableLine))
+    else writeError(style === "json" ? ProgressText.json(status) : printableLine(ProgressText.line(status)))
   }
 
   return {

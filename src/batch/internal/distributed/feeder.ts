@@ -205,7 +205,7 @@ export const run = <A, Input, In extends Input, E, R, R2>(
     const self = yield* make(parts, extraction, options)
     yield* watch(self)
     const failurePolicy = makeFailurePolicy(options)
-    const progress = options.progress === undefined ? undefined : fromProgress(options.progress)
+    const progress = yield* fromProgress(options.progress)
     const items = feed(self, source).pipe(
       Stream.mapEffect((fed) => collect(self, fed), {
         concurrency: Math.max(1, Math.floor(options.maxPending ?? defaultMaxPending)),

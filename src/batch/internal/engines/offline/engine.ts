@@ -100,7 +100,7 @@ const makeContext = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
     options,
     finish,
     clock,
-    feed: options.progress === undefined ? undefined : fromProgress(options.progress),
+    feed: yield* fromProgress(options.progress),
     failurePolicy: makeFailurePolicy(options),
     toRequest: ({ error, input }) =>
       error === undefined ? Compiled.toRequest(compiled, input, service.model) : Result.fail(error),

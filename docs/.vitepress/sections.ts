@@ -8,6 +8,7 @@ export const sections = [
       page("Start in five minutes", "start"),
       page("Extraction", "extraction"),
       page("Schemas and dialects", "schemas"),
+      page("Providers", "providers"),
       page("Batches", "batches"),
       page("Resumable runs", "resumable-runs"),
       page("Streaming", "streaming"),

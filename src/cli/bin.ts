@@ -20,6 +20,7 @@ import { doctor } from "./commands/doctor.ts"
 import { evaluate } from "./commands/evaluate.ts"
 import { exportValues } from "./commands/export.ts"
 import { extract } from "./commands/extract.ts"
+import { providers } from "./commands/providers.ts"
 import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
@@ -29,7 +30,7 @@ import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, doctor])
+  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, providers, doctor])
 )
 
 /** Prints usage errors briefly, and on standard error. */

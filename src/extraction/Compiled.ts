@@ -15,7 +15,7 @@ import type { Dialect, Unsupported } from "../schema/Dialect.ts"
 import * as ResponseSchema from "../schema/ResponseSchema.ts"
 import { type ExtractionError, InvalidInput, UnsupportedMode, UnsupportedSchema } from "./ExtractionError.ts"
 import * as Attempts from "./internal/attempts.ts"
-import type { Extraction, PromptInput } from "./internal/definition.ts"
+import { type Extraction, type PromptInput, sourceText } from "./internal/definition.ts"
 import type { Detailed } from "./internal/detailed.ts"
 import * as Failure from "./internal/failure.ts"
 import * as Step from "./internal/step.ts"
@@ -124,13 +124,31 @@ export const toRequest = <A, Input, R>(
     promptOf(extraction, input),
     (prompt) =>
       Result.try({
-        try: () => Messages.fromPrompt(Prompt.make(prompt), { instructions, output, shown }),
+        try: () => {
+          const { examples } = extraction
+          const messages = Messages.fromPrompt(Prompt.make(prompt), { instructions, output, shown })
+          return examples === undefined
+            ? messages
+            : Messages.withExamples(messages, toShown(extraction, input), output)
+        },
         catch: (cause) => `The input is neither a text nor a prompt: ${String(cause)}`
       })
   )
   return Result.isSuccess(messages)
     ? Result.succeed({ model, messages: messages.success, output, parameters })
     : Result.fail(Failure.notSent(name, new InvalidInput({ description: messages.failure })))
+}
+
+/** The examples for an input, with their answers in the form in which the model answers. */
+const toShown = <A, Input, R>(
+  extraction: Extraction<A, Input, R>,
+  input: Input
+): ReadonlyArray<Messages.ShownExample> => {
+  const wrapper = Result.getOrUndefined(response(extraction))?.wrapper
+  return extraction.examples!.choose(sourceOf(extraction, input)).map(({ json, text }) => ({
+    text,
+    answer: JSON.stringify(wrapper === undefined ? json : { [wrapper]: json })
+  }))
 }
 
 /** The prompt of an input in the form that `convert` gives it, for a request that is built elsewhere. */
@@ -190,23 +208,8 @@ export const keyOf = <A, Input, R>(
   { extraction: { derivation } }: Pick<Compiled<A, Input, R>, "extraction">
 ): string => derivation === undefined ? "" : ` ${derivation.key}`
 
-/**
- * The text of an input that values are looked up in: what `source` says, or the text of the user's messages in the
- * prompt. Instructions and examples are no part of it.
- */
-export const sourceOf = <A, Input, R>(extraction: Extraction<A, Input, R>, input: Input): string => {
-  const given = extraction.source?.(input)
-  if (given !== undefined) return given
-  if (typeof input === "string") return input
-  const prompt = promptOf(extraction, input)
-  if (Result.isFailure(prompt)) return ""
-  return Result.getOrElse(Result.try(() => textOf(Prompt.make(prompt.success))), () => "")
-}
-
-const textOf = ({ content }: Prompt.Prompt): string =>
-  content.flatMap((message) =>
-    message.role === "user" ? message.content.flatMap((part) => part.type === "text" ? [part.text] : []) : []
-  ).join("\n\n")
+/** The text of an input that values are looked up in. Instructions and examples are no part of it. */
+export const sourceOf: <A, Input, R>(extraction: Extraction<A, Input, R>, input: Input) => string = sourceText
 
 /** The JSON of an answer in the ordinary form of its schema: without a wrapper, and coerced. */
 export const jsonOf = <A, Input, R>(extraction: Extraction<A, Input, R>, answer: Schema.Json): Schema.Json =>

@@ -113,6 +113,27 @@ export {
 
 export {
   /** @since 0.1.0 */
+  type Example,
+  /** @since 0.1.0 */
+  type ExamplesOptions,
+  /** @since 0.1.0 */
+  withExamples
+} from "./internal/examples.ts"
+
+export {
+  /** @since 0.1.0 */
+  lint,
+  /** @since 0.1.0 */
+  type LintIssue
+} from "./internal/lint.ts"
+
+export {
+  /** @since 0.1.0 */
+  split
+} from "./internal/split.ts"
+
+export {
+  /** @since 0.1.0 */
   long,
   /** @since 0.1.0 */
   type LongOptions,

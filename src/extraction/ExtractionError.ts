@@ -12,6 +12,14 @@ import { printable } from "../internal/printable.ts"
 import { LlmError } from "../llm/LlmError.ts"
 import { OutputMode } from "../llm/LlmRequest.ts"
 import { Usage } from "../llm/Usage.ts"
+import { PromptTruncated, Truncated } from "./internal/truncated.ts"
+
+export {
+  /** @since 0.1.0 */
+  PromptTruncated,
+  /** @since 0.1.0 */
+  Truncated
+} from "./internal/truncated.ts"
 
 export {
   /** @since 0.1.0 */
@@ -84,28 +92,6 @@ export class InvalidOutput extends Schema.Error<InvalidOutput>("effect-instructo
         : `None of ${count} answers matches the schema. Issues of the last one`
     }:${shown}${more}\n` +
       `Clarify the descriptions in the schema, relax the check that fails, or raise maxAttempts`
-  }
-}
-
-/**
- * The answer was cut off at the token limit. There is no reask, because the next answer would be cut off, too.
- *
- * @category errors
- * @since 0.1.0
- */
-export class Truncated extends Schema.Error<Truncated>("effect-instructor/ExtractionError/Truncated")({
-  _tag: Schema.tag("Truncated"),
-  /** The text that arrived. */
-  text: Schema.String,
-  /** The `maxTokens` of the request, if it had one. */
-  maxTokens: Schema.optionalKey(Schema.Natural)
-}) {
-  override get message(): string {
-    return `The answer was cut off ${
-      this.maxTokens === undefined
-        ? "at the model's own token limit. Extract less at once"
-        : `at maxTokens (${this.maxTokens}). Raise it in parameters, or extract less at once`
-    }. ${this.text.length} characters arrived`
   }
 }
 
@@ -323,6 +309,7 @@ export const Reason = Schema.Union([
   ProviderFailure,
   InvalidOutput,
   Truncated,
+  PromptTruncated,
   Refused,
   ContentFiltered,
   UnsupportedSchema,

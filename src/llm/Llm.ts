@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,6 +17,7 @@ import type { LlmError } from "./LlmError.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
 import * as RequestMeter from "./RequestMeter.ts"
+import * as Several from "./several.ts"
 
 export {
   /** @since 0.1.0 */
@@ -227,3 +229,70 @@ export const stack = <
   const provider = options.provider as Stacked
   return on(on(on(provider, options.budget as Above), options.governor as Above), options.cache as Above)
 }
+
+/**
+ * Asks the first of several providers, and the next one where it fails for good: with an error that no retry clears, or
+ * with one that its governor has given up on. Each keeps its own governor and prices, and the next ones use the model of
+ * their layer. A stream falls back until its first part has been emitted. What exceeds a budget is not sent elsewhere.
+ *
+ * **Example** (A second provider for outages)
+ *
+ * ```ts
+ * import { Llm, Provider } from "effect-instructor"
+ *
+ * export const Model = Llm.fallback([
+ *   Provider.layer("anthropic/claude-haiku-5-5"),
+ *   Provider.layer("groq/openai/gpt-oss-120b")
+ * ])
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const fallback = <const Layers extends Arr.NonEmptyReadonlyArray<AnyLayer>>(
+  providers: Layers
+): Layer.Layer<Llm, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>> =>
+  Layer.effect(
+    Llm,
+    Effect.map(Effect.forEach(providers, build), (services) =>
+      Several.fallback(services as unknown as Arr.NonEmptyReadonlyArray<Llm["Service"]>))
+  ) as Layer.Layer<Llm, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>>
+
+/**
+ * Sends each request to the provider with the longest prefix that its model begins with. A prefix with a slash at its end
+ * names a provider, and is left out of the name of the model. The first route is that of extractions that name no model.
+ * Each provider keeps its own governor and prices.
+ *
+ * **Example** (Two providers)
+ *
+ * ```ts
+ * import { Llm } from "effect-instructor"
+ * import { Anthropic } from "effect-instructor/anthropic"
+ * import { OpenAi } from "effect-instructor/openai"
+ *
+ * export const Model = Llm.route({
+ *   "gpt-": OpenAi.layerConfig(),
+ *   "claude-": Anthropic.layerConfig()
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const route = <const Routes extends Readonly<Record<string, AnyLayer>>>(
+  routes: Routes
+): Layer.Layer<Llm, Layer.Error<Routes[keyof Routes]>, Layer.Services<Routes[keyof Routes]>> =>
+  Layer.effect(
+    Llm,
+    Effect.map(
+      Effect.forEach(Object.entries(routes), ([prefix, layer]) =>
+        Effect.map(build(layer), (service) => [prefix, service] as const)),
+      (services) =>
+        Several.route(services as unknown as Arr.NonEmptyReadonlyArray<(typeof services)[number]>)
+    )
+  ) as Layer.Layer<Llm, Layer.Error<Routes[keyof Routes]>, Layer.Services<Routes[keyof Routes]>>
+
+/** A layer that provides at least an `Llm`. */
+type AnyLayer = Layer.Layer<Llm, unknown, unknown>
+
+const build = (layer: AnyLayer) => Effect.map(Layer.build(layer), Context.get(Llm))

@@ -18,6 +18,8 @@ const combined: Readonly<Record<string, Extraction.Extraction<unknown, string>>>
   cascade: Extraction.cascade([person, strong], { escalate: { confidence: 0.9 } }),
   "cascade by share": Extraction.cascade([person, strong], { escalate: { share: 0.5 } }),
   long: Extraction.long(person, { split: { maxTokens: 100 } }),
+  split: Extraction.split(person, [["name"]]),
+  withExamples: Extraction.withExamples(person, [{ input: "Ida, 3", output: { name: "Ida", age: 3 } }]),
   "grounded vote": Extraction.grounded(Extraction.vote(person, { models: ["a", "b", "c"] })),
   "confidence of a vote of checked values": Extraction.confidence(
     Extraction.vote(Extraction.check(person, ({ age }) => age > 0), { models: ["a", "b"] })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { Extraction } from "effect-instructor"
 import { MockLlm, Reply } from "effect-instructor/testing"
 
@@ -69,6 +69,16 @@ describe("long", () => {
       }).pipe(Effect.provide(perfect))
   )
 
+  it.effect("works with JSON Schema", () =>
+    Effect.gen(function*() {
+      const document = Result.getOrThrow(Extraction.jsonSchema(Ledger, "plain"))
+      const json = Result.getOrThrow(Extraction.fromJsonSchema<string>(document))
+      const text = `Ledger Blue\n${[1, 2, 3].map((i) => `${line(record(i))}\n${prose(900)}\n`).join("\n")}`
+      const value = yield* Extraction.extract(Extraction.long(json, { split: { maxTokens: 250, overlap: 50 } }), text)
+      assert.deepStrictEqual(value, { title: "Blue", entries: [1, 2, 3].map(record) })
+      assert.isAbove((yield* MockLlm.requests).length, 2)
+    }).pipe(Effect.provide(perfect)))
+
   it.effect("asks for a text that fits as a whole", () =>
     Effect.gen(function*() {
       const text = `Ledger Blue\n${line(record(1))}`
@@ -115,4 +125,17 @@ describe("long", () => {
       const error = yield* Effect.flip(Extraction.extract(Extraction.long(ledger, { split: { maxTokens: 600 } }), text))
       assert.strictEqual(error.reason._tag, "Refused")
     }).pipe(Effect.provide(MockLlm.layer(() => Reply.refusal("No")))))
+
+  it.effect("refuses answers to a prompt that the server cut off in silence", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Extraction.extract(ledger, prose(10_000)))
+      assert(error.reason._tag === "PromptTruncated")
+      assert.strictEqual(error.reason.inputTokens, 512)
+      assert.strictEqual(error.usage.inputTokens, 512)
+      // Spaces are few tokens, and not a cut.
+      const spaced = `Ledger Blue${" ".repeat(20_000)}\n`
+      assert.deepStrictEqual(yield* Extraction.extract(ledger, spaced), { title: "Blue", entries: [] })
+    }).pipe(Effect.provide(MockLlm.layer(() =>
+      Reply.withUsage({ title: "Blue", entries: [] }, { inputTokens: 512, outputTokens: 9 })
+    ))))
 })

@@ -5,6 +5,8 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Extraction from "../../extraction/Extraction.ts"
+import * as AnthropicSimulator from "../../testing/simulators/AnthropicSimulator.ts"
+import * as GoogleSimulator from "../../testing/simulators/GoogleSimulator.ts"
 import * as OpenAiSimulator from "../../testing/simulators/OpenAiSimulator.ts"
 import { usage } from "../commandFailure.ts"
 import * as ExtractionOptions from "../options/extraction.ts"
@@ -12,6 +14,10 @@ import * as Flags from "../options/flags.ts"
 import * as SampleAnswer from "../simulation/sampleAnswer.ts"
 
 const flags = {
+  provider: Flag.Literals("provider", ["openai", "anthropic", "google"]).pipe(
+    Flag.withDescription("The API to speak (default openai)"),
+    Flag.withDefault("openai" as const)
+  ),
   port: Flag.Int("port").pipe(
     Flag.withDescription("The port on 127.0.0.1 (default: any free port)"),
     Flag.withDefault(0)
@@ -31,14 +37,16 @@ const flags = {
   schema: Flags.optional(Flags.schema)
 }
 
+const simulators = { openai: OpenAiSimulator, anthropic: AnthropicSimulator, google: GoogleSimulator } as const
+
 export const simulate = Command.make(
   "simulate",
   flags,
-  ({ latency, port, rpm, schema, tpm }) =>
+  ({ latency, port, provider, rpm, schema, tpm }) =>
     Effect.gen(function*() {
       const jsonSchema = schema === undefined ? undefined : yield* jsonSchemaOf(schema)
       const { baseUrl } = yield* Effect.mapError(
-        OpenAiSimulator.make({
+        simulators[provider].make({
           port,
           latency,
           limits: { requestsPerMinute: rpm, tokensPerMinute: tpm },
@@ -47,13 +55,13 @@ export const simulate = Command.make(
         (error) => usage(`The simulator cannot listen on port ${port}: ${String(error.cause)}`)
       )
       yield* Console.error(
-        `The simulator listens at ${baseUrl}\nUse it with OPENAI_BASE_URL=${baseUrl}\nPress Ctrl-C to stop it`
+        `The simulator listens at ${baseUrl}\nUse it with ${provider.toUpperCase()}_BASE_URL=${baseUrl}\nPress Ctrl-C to stop it`
       )
       return yield* Effect.never
     }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(
-    "Serve OpenAI's Chat Completions locally, with made-up answers that match the requested schema"
+    "Serve the API of OpenAI, Anthropic or Google locally, with made-up answers that match the requested schema"
   )
 )
 

@@ -7,6 +7,7 @@ import * as Extraction from "../../extraction/Extraction.ts"
 import type { OutputMode } from "../../llm/LlmRequest.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 import * as Parameters from "./parameters.ts"
+import { modelOf } from "./provider.ts"
 import * as SchemaModule from "./schemaModule.ts"
 
 export interface Options extends Parameters.Options {
@@ -30,7 +31,7 @@ export const load = Effect.fnUntraced(function*(
     parameters: Parameters.areGiven(options) ? yield* Parameters.merge(base.parameters, options) : undefined,
     instructions,
     mode,
-    model,
+    model: modelOf(model),
     maxAttempts,
     timeout
   })

@@ -102,7 +102,9 @@ export const extraction = {
   ),
   model: Flag.String("model").pipe(
     Flag.withAlias("m"),
-    Flag.withDescription("The model (default OPENAI_MODEL)"),
+    Flag.withDescription(
+      "The model with its provider, as anthropic/claude-haiku-5-5 (default EFFECT_INSTRUCTOR_MODEL), or a model of OpenAI"
+    ),
     optional
   ),
   maxTokens: count("max-tokens").pipe(

@@ -4,7 +4,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Llm from "../../llm/Llm.ts"
 import * as LlmBudget from "../../middleware/budget/LlmBudget.ts"
 import * as LlmCache from "../../middleware/cache/LlmCache.ts"
@@ -12,11 +14,14 @@ import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import * as NodeLlmCache from "../../node/NodeLlmCache.ts"
 import * as NodeTransport from "../../node/NodeTransport.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
+import * as Provider from "../../providers/Provider.ts"
 import { Transport } from "../../transport/Transport.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 
 export interface Options {
   readonly baseUrl: string | undefined
+  /** The model of the command line, with or without the prefix of its provider. */
+  readonly model?: string | undefined
   readonly requestTimeout?: Duration.Duration | undefined
   readonly giveUpAfter?: Duration.Duration | undefined
   readonly maxServerDelay?: Duration.Duration | undefined
@@ -55,24 +60,69 @@ export const layer = (
   })
 
 const provider = (
-  { baseUrl: baseUrlFlag, requestTimeout, sends }: Options
+  { baseUrl: baseUrlFlag, model: modelFlag, requestTimeout, sends }: Options
 ): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(
     Effect.gen(function*() {
-      const apiKey = yield* nonEmpty("OPENAI_API_KEY")
-      const baseUrl = baseUrlFlag ?? (yield* nonEmpty("OPENAI_BASE_URL"))
-      const model = yield* nonEmpty("OPENAI_MODEL")
-      if (sends && apiKey === undefined && baseUrl === undefined) {
-        return yield* usage(
-          "No model is configured. Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url"
-        )
-      }
       const transport = yield* NodeTransport.make()
-      return OpenAi.layerProvider({
-        apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
-        baseUrl,
-        model,
-        requestTimeout
-      }).pipe(Layer.provide(Layer.succeed(Transport, transport)))
+      const chosen = modelFlag ?? (yield* nonEmpty("EFFECT_INSTRUCTOR_MODEL"))
+      const named = chosen === undefined ? undefined : yield* parse(chosen, baseUrlFlag)
+      const layer = named === undefined ?
+        yield* openAi(baseUrlFlag, requestTimeout, sends) :
+        Provider.layerProvider(named, {
+          requestTimeout,
+          // Nothing is sent, so no key is needed.
+          baseUrl: baseUrlFlag ?? (sends ? undefined : defaultBaseUrl(named))
+        })
+      return Layer.provide(layer, Layer.succeed(Transport, transport))
     }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
-  )
+  ).pipe(Layer.catch((error) => Layer.effect(Llm.Llm, Effect.fail(isUsage(error) ? error : usage(error.message)))))
+
+const isUsage = Predicate.isTagged("CommandFailure") as (u: unknown) => u is CommandFailure
+
+const defaultBaseUrl = (model: Provider.Model): string | undefined =>
+  Provider.list.find(({ prefix }) => model.startsWith(`${prefix}/`))?.baseUrl
+
+/**
+ * The provider and model of a text, or `undefined` where it names only a model. At a server of one's own, a slash may be
+ * part of the name of a model.
+ */
+const parse = (
+  text: string,
+  baseUrlFlag: string | undefined
+): Effect.Effect<Provider.Model | undefined, CommandFailure | Config.ConfigError> =>
+  Effect.gen(function*() {
+    if (Provider.isModel(text)) return text
+    if (!text.includes("/") || baseUrlFlag !== undefined) return undefined
+    if ((yield* nonEmpty("OPENAI_BASE_URL")) !== undefined) return undefined
+    const { message } = Result.getOrThrow(Result.flip(Provider.parse(text)))
+    return yield* usage(message)
+  })
+
+/** The name of the model, without that of its provider. */
+export const modelOf = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : Result.getOrElse(Result.map(Provider.parse(text), ({ model }) => model), () => text)
+
+/** OpenAI, or any server that speaks its protocol. */
+const openAi = (
+  baseUrlFlag: string | undefined,
+  requestTimeout: Duration.Duration | undefined,
+  sends: boolean
+) =>
+  Effect.gen(function*() {
+    const apiKey = yield* nonEmpty("OPENAI_API_KEY")
+    const baseUrl = baseUrlFlag ?? (yield* nonEmpty("OPENAI_BASE_URL"))
+    const model = yield* nonEmpty("OPENAI_MODEL")
+    if (sends && apiKey === undefined && baseUrl === undefined) {
+      return yield* usage(
+        "No model is configured. Name one with its provider, as --model anthropic/claude-haiku-5-5 or in " +
+          "EFFECT_INSTRUCTOR_MODEL, set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url"
+      )
+    }
+    return OpenAi.layerProvider({
+      apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
+      baseUrl,
+      model,
+      requestTimeout
+    })
+  })

@@ -15,8 +15,12 @@ export const make = (request: OpenAiSimulator.SimulatedRequest, fallback: unknow
   return mode === "json" || mode === "tools" ? Reply.json({ answer: prose }) : Reply.text(prose)
 }
 
-const firstContent = ({ messages }: OpenAiSimulator.SimulatedRequest["body"]): unknown => {
+/** The system message, wherever the API has it. */
+const firstContent = ({ messages, system, systemInstruction }: OpenAiSimulator.SimulatedRequest["body"]): unknown => {
   const first: unknown = Array.isArray(messages) ? messages[0] : undefined
+  if (Predicate.isString(system)) return system
+  const parts = Predicate.isObject(systemInstruction) ? systemInstruction["parts"] : undefined
+  if (Array.isArray(parts) && Predicate.isObject(parts[0])) return parts[0]["text"]
   return Predicate.isObject(first) ? first["content"] : undefined
 }
 

@@ -9,6 +9,7 @@ import type { Compiled } from "../Compiled.ts"
 import { ExtractionError, type Reason, TimedOut } from "../ExtractionError.ts"
 import type { Detailed } from "./detailed.ts"
 import { toReason } from "./failure.ts"
+import * as PromptSize from "./promptSize.ts"
 import * as Step from "./step.ts"
 import * as Telemetry from "./telemetry.ts"
 
@@ -75,6 +76,11 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
     )
     spent.attempts++
     spent.usage = Usage.add(spent.usage, completion.usage)
+    const cut = PromptSize.cut(request, completion)
+    if (cut !== undefined) {
+      for (const forget of answers) yield* forget
+      return yield* failure(compiled, spent, cut)
+    }
     const step = yield* Step.make(compiled, first, completion, invalid, { spent, source })
     switch (step._tag) {
       case "Valid": {

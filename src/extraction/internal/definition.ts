@@ -1,11 +1,11 @@
 /** The definition of an extraction. `Extraction` exports the public part. */
-import type * as Prompt from "effect/ai/Prompt"
+import * as Prompt from "effect/ai/Prompt"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import * as Pipeable from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import type { Llm } from "../../llm/Llm.ts"
@@ -53,8 +53,21 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   /** The text of an input that values are looked up in. By default it is the text of the prompt. */
   readonly source: ((input: Input) => string | undefined) | undefined
   readonly checks: ReadonlyArray<AnyCheck<R>>
+  /** Inputs with their values, which the model sees before the input. */
+  readonly examples: Examples | undefined
   /** How the value comes about if it takes more than one conversation. */
   readonly derivation: Derivation<A, Input, R> | undefined
+}
+
+interface ShownExample {
+  readonly text: string
+  readonly json: Schema.Json
+}
+
+interface Examples {
+  readonly shown: ReadonlyArray<ShownExample>
+  /** The examples for an input, in a fixed order. */
+  readonly choose: (text: string) => ReadonlyArray<ShownExample>
 }
 
 /**
@@ -83,7 +96,7 @@ interface DerivationContext<out Input> {
 }
 
 /** What extractions have besides their options. An extraction is given as options to keep it. */
-type Kept<A, Input, R> = Partial<Pick<Extraction<A, Input, R>, "source" | "checks" | "derivation">>
+type Kept<A, Input, R> = Partial<Pick<Extraction<A, Input, R>, "source" | "checks" | "derivation" | "examples">>
 
 /**
  * The options of an extraction that `with` can change: all but the schema and the prompt.
@@ -246,6 +259,7 @@ export const make = (<A, R, Input, Encoded>(
     parameters: options.parameters ?? {},
     source: kept.source,
     checks: kept.checks ?? [],
+    examples: kept.examples,
     derivation: kept.derivation
   })
 }) as {
@@ -268,3 +282,19 @@ export const resolve = <A, Input, R, Encoded>(
   self: Extraction<A, Input, R, Encoded> | Schema.ConstraintCodec<A, Encoded, R, unknown>
 ): Extraction<A, Input, R, Encoded> =>
   isExtraction(self) ? self : fromSchema(self) as unknown as Extraction<A, Input, R, Encoded>
+
+/** The text of an input: what `source` says, the input itself, or the text of the user's messages in the prompt. */
+export const sourceText = <A, Input, R>(extraction: Extraction<A, Input, R>, input: Input): string => {
+  const given = extraction.source?.(input)
+  if (given !== undefined) return given
+  if (typeof input === "string") return input
+  const prompt = Result.try(() => extraction.prompt(input))
+  if (Result.isFailure(prompt)) return ""
+  const made = Result.isResult(prompt.success) ? prompt.success : Result.succeed(prompt.success)
+  return Result.isFailure(made) ? "" : Result.getOrElse(Result.try(() => textOf(Prompt.make(made.success))), () => "")
+}
+
+const textOf = ({ content }: Prompt.Prompt): string =>
+  content.flatMap((message) =>
+    message.role === "user" ? message.content.flatMap((part) => part.type === "text" ? [part.text] : []) : []
+  ).join("\n\n")

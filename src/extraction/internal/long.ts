@@ -15,7 +15,7 @@ import { type Extraction, make, resolve } from "./definition.ts"
 import { derive } from "./derive.ts"
 import type { Detailed } from "./detailed.ts"
 import * as Parts from "./parts.ts"
-import { tolerant } from "./tolerant.ts"
+import { tolerant } from "./partSchema.ts"
 
 /**
  * Where `long` cuts a text.

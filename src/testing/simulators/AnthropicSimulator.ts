@@ -8,7 +8,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type { Llm } from "../../llm/Llm.ts"
+import type { LlmGovernor } from "../../middleware/governor/LlmGovernor.ts"
+import * as Anthropic from "../../providers/anthropic/Anthropic.ts"
 import { anthropic } from "./internal/anthropic.ts"
 import * as Listening from "./internal/listening.ts"
 import type * as OpenAiSimulator from "./OpenAiSimulator.ts"
@@ -39,7 +43,7 @@ export type Answer = OpenAiSimulator.Answer
 export interface Options extends OpenAiSimulator.Options {}
 
 /**
- * A running simulator. `layer` provides it; use it to inspect the ledger and to change the limits.
+ * A running simulator. `layer` and `layerLlm` provide it; use it to inspect the ledger and to change the limits.
  *
  * @category services
  * @since 0.1.0
@@ -51,7 +55,7 @@ export class AnthropicSimulator
 {}
 
 /**
- * Starts a simulator that stops with its layer.
+ * Starts a simulator that stops with its layer. Use it to test a client of your own; `layerLlm` connects this library's.
  *
  * **Example** (Any client)
  *
@@ -73,6 +77,58 @@ export class AnthropicSimulator
  */
 export const layer = (options: Options): Layer.Layer<AnthropicSimulator, HttpServerError.ServeError> =>
   Layer.effect(AnthropicSimulator, make(options))
+
+/**
+ * The options of `layerLlm`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LlmOptions<A, E> extends Options {
+  /**
+   * Makes the layer that talks to the simulator at this base URL.
+   *
+   * @default Anthropic.layer, with the simulator's API key and its first model
+   */
+  readonly connect?: ((baseUrl: string) => Layer.Layer<A, E>) | undefined
+}
+
+/**
+ * Starts a simulator, and provides the `Llm` that talks to it over HTTP, with the retries and the rate limits of
+ * `Anthropic.layer`. Use it to test a whole program without a provider.
+ *
+ * **Example** (A program over real HTTP)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { AnthropicSimulator } from "effect-instructor/testing/simulators"
+ *
+ * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "I live in Paris").pipe(
+ *   Effect.provide(AnthropicSimulator.layerLlm({ answer: () => ({ city: "Paris" }) }))
+ * )
+ *
+ * await Effect.runPromise(program) // => { city: "Paris" }
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerLlm = <A = Llm | LlmGovernor, E = never>(
+  options: LlmOptions<A, E>
+): Layer.Layer<A | AnthropicSimulator, E | HttpServerError.ServeError> => {
+  const connect = options.connect ?? ((baseUrl: string) => connectTo(baseUrl, options) as Layer.Layer<A>)
+  return Layer.unwrap(AnthropicSimulator.use(({ baseUrl }) => Effect.succeed(connect(baseUrl)))).pipe(
+    Layer.provideMerge(layer(options))
+  )
+}
+
+const connectTo = (baseUrl: string, { apiKey, models }: Options): Layer.Layer<Llm | LlmGovernor> =>
+  Anthropic.layer({
+    baseUrl,
+    apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey),
+    model: models?.[0]
+  })
 
 /**
  * Starts a simulator that stops with its scope. Use it for several simulators in one test.

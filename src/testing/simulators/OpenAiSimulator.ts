@@ -19,6 +19,7 @@ import type * as Fault from "../Fault.ts"
 import type * as Reply from "../Reply.ts"
 import * as Listening from "./internal/listening.ts"
 import { openAi } from "./internal/openAi.ts"
+import * as OpenAiBatches from "./internal/openAiBatches.ts"
 
 /**
  * A request as the simulator understood it.
@@ -74,6 +75,79 @@ export interface Limits {
 }
 
 /**
+ * An operation on files or batches.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type BatchOperation = "upload" | "create" | "retrieve" | "content" | "cancel" | "list" | "delete"
+
+/**
+ * How a batch misbehaves.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BatchTrap {
+  /** How it ends. */
+  readonly ends?: "completed" | "failed" | "expired" | "cancelled" | undefined
+  /** How many of its requests are answered. The others have no result, or one that says that they expired. */
+  readonly answered?: number | undefined
+  /** It has no files in the end. */
+  readonly noFiles?: boolean | undefined
+  /** The id of a file that it does not have is the empty text. */
+  readonly emptyIds?: boolean | undefined
+  /** Reads of its files that fail with a 403 or 404 at first. */
+  readonly contentMissing?: number | undefined
+  /** It is not known after it was created. */
+  readonly unknown?: boolean | undefined
+}
+
+/**
+ * How the result of one request of a batch goes wrong.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RowTrap = "expired" | "cancelled" | "lost" | "twice" | "not JSON" | "status 0"
+
+/**
+ * The options of Files and Batches. The results of a batch are in another order than its requests.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BatchOptions {
+  /** Where files and batches are kept, so that they outlive the simulator. A temporary directory by default. */
+  readonly directory?: string | undefined
+  /**
+   * The time that a batch takes.
+   *
+   * @default "50 millis"
+   */
+  readonly duration?: Duration.Input | undefined
+  /**
+   * The time after which a batch expires.
+   *
+   * @default "24 hours"
+   */
+  readonly window?: Duration.Input | undefined
+  /** The prompt tokens that may be enqueued. A batch that exceeds them fails after it was created. */
+  readonly enqueuedTokens?: number | undefined
+  /** The trap of a batch, if it has one. `index` counts the batches from 0. */
+  readonly trap?: ((batch: { readonly index: number }) => BatchTrap | undefined) | undefined
+  /** The trap of a request in a batch, if it has one. */
+  readonly row?: ((request: SimulatedRequest) => RowTrap | undefined) | undefined
+  /**
+   * The fault of an operation, if it has one: a fault in its place, or `"lose response"` after it. `call` counts the
+   * operations of this name from 0.
+   */
+  readonly fault?:
+    | ((operation: BatchOperation, call: number) => Fault.Fault | "lose response" | undefined)
+    | undefined
+}
+
+/**
  * The options of `layer` and `make`.
  *
  * @category models
@@ -86,6 +160,8 @@ export interface Options {
   readonly limits?: Limits | undefined
   /** Answers `count` requests at a time, lets `queue` more wait, and answers any other with a 503, as Ollama does. */
   readonly slots?: { readonly count: number; readonly queue: number } | undefined
+  /** The options of `/v1/files` and `/v1/batches`. */
+  readonly batches?: BatchOptions | undefined
   /** The only API key that is accepted. By default any is, and none is required. */
   readonly apiKey?: string | undefined
   /** The only models that exist. By default any does. */
@@ -256,4 +332,4 @@ const connectOpenAi = (baseUrl: string, { apiKey, models }: Options): Layer.Laye
 export const make = (
   options: Options
 ): Effect.Effect<OpenAiSimulator["Service"], HttpServerError.ServeError, Scope.Scope> =>
-  Effect.map(Listening.start(options, openAi), OpenAiSimulator.of)
+  Effect.map(Listening.start(options, openAi, OpenAiBatches.make), OpenAiSimulator.of)

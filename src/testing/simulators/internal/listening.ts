@@ -11,7 +11,8 @@ import type { Speaker } from "./speaker.ts"
 
 export const start = (
   options: Options,
-  speaker: Speaker
+  speaker: Speaker,
+  more?: (options: Options) => Effect.Effect<Server.Handler, never, Scope.Scope>
 ): Effect.Effect<OpenAiSimulator["Service"], HttpServerError.ServeError, Scope.Scope> =>
   Effect.gen(function*() {
     const node = Http.createServer()
@@ -22,7 +23,7 @@ export const start = (
     })
     // Requests that hang would keep the server from closing for as long as their clients wait.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    const { app, control } = Server.make(options, speaker)
+    const { app, control } = Server.make(options, speaker, more === undefined ? undefined : yield* more(options))
     yield* HttpServer.serveEffect(app).pipe(Effect.provideService(HttpServer.HttpServer, server))
     return { baseUrl: `${HttpServer.formatAddress(server.address)}${speaker.basePath}`, ...control }
   })

@@ -25,7 +25,12 @@ export interface Server {
   readonly control: Omit<OpenAiSimulator["Service"], "baseUrl">
 }
 
-export const make = (options: Options, speaker: Speaker): Server => {
+/** Answers requests to more than completions and models, and nothing for any other. */
+export type Handler = (
+  http: HttpServerRequest.HttpServerRequest
+) => Effect.Effect<HttpServerResponse.HttpServerResponse, unknown> | undefined
+
+export const make = (options: Options, speaker: Speaker, more?: Handler): Server => {
   const recorder = Ledger.make(options.keep ?? 10_000)
   const admission = Admission.make(options.limits ?? {}, speaker)
   const chat = makeChat(options, speaker, recorder, admission)
@@ -35,6 +40,8 @@ export const make = (options: Options, speaker: Speaker): Server => {
     const route = speaker.route(http.method, http.url.split("?", 1)[0]!)
     if (route?._tag === "Complete") return yield* chat(http, yield* http.text, route)
     if (route?._tag === "Models") return models(http, decoded(route.id), options, speaker)
+    const other = more?.(http)
+    if (other !== undefined) return yield* other
     return Responses.respond(
       speaker.toFault(
         Fault.error(404, { message: `Unknown request URL: ${http.method} ${http.url}`, code: "unknown_url" })

@@ -1,6 +1,6 @@
 /** Inputs that are compressed with gzip or Zstandard, by their names. */
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as Zlib from "node:zlib"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 

@@ -26,6 +26,8 @@ export * as Journal from "./batch/Journal.ts"
 export * as SqlJournal from "./batch/SqlJournal.ts"
 /** The steps of offline batches, one by one. */
 export * as OfflineBatch from "./batch/OfflineBatch.ts"
+/** Fine-tuning data from the answers of a run. */
+export * as Distillation from "./evaluation/Distillation.ts"
 /** How good an extraction is on a gold set. */
 export * as Evaluation from "./evaluation/Evaluation.ts"
 /** Recorded answers as a model. */

@@ -63,7 +63,9 @@ export const evaluate = Command.make("eval", flags, (options) =>
   )
 
 const valueOf = (record: Schema.JsonObject): Schema.Json | undefined =>
-  ["value", "expected", "gold", "output"].filter((key) => Object.hasOwn(record, key)).map((key) => record[key])[0]
+  ["value", "expected", "gold", "label", "output"].filter((key) => Object.hasOwn(record, key)).map((key) =>
+    record[key]
+  )[0]
 
 const idOf = ({ id }: Schema.JsonObject): string | undefined =>
   typeof id === "string" ? id : typeof id === "number" ? String(id) : undefined

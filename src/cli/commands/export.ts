@@ -8,15 +8,19 @@ import * as Csv from "effect/encoding/Csv"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import type { ReportEntry } from "../../batch/BatchReport.ts"
+import type * as Distillation from "../../evaluation/Distillation.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 import * as Beside from "../input/beside.ts"
 import * as Results from "../input/results.ts"
+import * as ExtractionOptions from "../options/extraction.ts"
 import * as Flags from "../options/flags.ts"
+import * as FineTuning from "../output/fineTuning.ts"
 import * as Tables from "../output/tables.ts"
 import * as WholeFile from "../output/wholeFile.ts"
 import * as Format from "../progress/format.ts"
 
-const formats = ["jsonl", "json", "csv", "tsv"] as const
+const valueFormats = ["jsonl", "json", "csv", "tsv"] as const
+const formats = [...valueFormats, ...FineTuning.formats] as const
 
 const flags = {
   results: Argument.String("results").pipe(
@@ -29,7 +33,9 @@ const flags = {
     Flag.withDefault("-")
   ),
   format: Flag.Literals("format", formats).pipe(
-    Flag.withDescription("The format of the output (default: what its name says, otherwise jsonl)"),
+    Flag.withDescription(
+      "The format of the output (default: what its name says, otherwise jsonl). The last three are examples for fine-tuning"
+    ),
     Flags.optional
   ),
   input: Flag.String("input").pipe(
@@ -48,6 +54,10 @@ const flags = {
     Flag.withMetavar("name"),
     Flags.optional
   ),
+  schema: Flags.optional(Flags.schema),
+  instructions: Flags.extraction.instructions,
+  instructionsFile: Flags.extraction.instructionsFile,
+  mode: Flags.extraction.mode,
   failures: Flags.enabled("failures").pipe(
     Flag.withDescription("Keep failed items in a table, with the reason in the column error")
   )
@@ -58,7 +68,7 @@ type Entry = ReportEntry
 export const exportValues = Command.make("export", flags, (options) =>
   Effect.gen(function*() {
     const { failures, input, output, results } = options
-    const format = options.format ?? formats.find((name) => output.toLowerCase().endsWith(`.${name}`)) ?? "jsonl"
+    const format = options.format ?? valueFormats.find((name) => output.toLowerCase().endsWith(`.${name}`)) ?? "jsonl"
     yield* WholeFile.ensureOther(output, [["results", results], ["input", input]])
     const texts = input === undefined
       ? undefined
@@ -73,6 +83,7 @@ export const exportValues = Command.make("export", flags, (options) =>
         })
       )
     )
+    if (isFineTuning(format)) return yield* fineTuning(entries, format, options)
     const isTable = format === "csv" || format === "tsv"
     const hasTexts = texts !== undefined
     const parts = isTable
@@ -89,11 +100,36 @@ export const exportValues = Command.make("export", flags, (options) =>
         (failed === 0 ? "" : `, ${Format.count(failed)} failed items ${failures ? "with their reasons" : "left out"}`)
     )
   })).pipe(
-    Command.withDescription("Write the values of a run alone: as JSON lines, as a JSON array, or as a table"),
+    Command.withDescription("Write the values of a run alone: as JSON, as a table, or as examples for fine-tuning"),
     Command.withExamples([
       { command: "effect-instructor export people.jsonl -o people.csv --input bios.csv --text-field bio" }
     ])
   )
+
+const isFineTuning = (format: (typeof formats)[number]): format is Distillation.Format =>
+  FineTuning.formats.some((name) => name === format)
+
+/** Examples need the prompts, and so the extraction and the texts. */
+const fineTuning = Effect.fnUntraced(function*(
+  entries: Entries,
+  format: Distillation.Format,
+  { output, schema, ...options }: Omit<ExtractionOptions.Options, "schema"> & {
+    readonly output: string
+    readonly schema: string | undefined
+  }
+) {
+  if (schema === undefined) return yield* usage(`--format ${format} needs the --schema of the run`)
+  const extraction = yield* ExtractionOptions.load({ ...options, schema })
+  const counts: FineTuning.Counts = { values: 0, failed: 0, unfit: 0 }
+  yield* WholeFile.write(FineTuning.lines(entries, extraction, format, counts), output)
+  const { failed, unfit, values } = counts
+  yield* Console.error(
+    `${Format.count(values)} examples` +
+      (failed === 0 ? "" : `, ${Format.count(failed)} items without a value or a text left out`) +
+      (unfit === 0 ? "" : `, ${Format.count(unfit)} values left out that do not fit the schema`)
+  )
+  if (values === 0) return yield* usage("There are no examples. Give the texts of the run with --input")
+})
 
 type Entries = Stream.Stream<Entry, CommandFailure, FileSystem.FileSystem>
 

@@ -56,6 +56,11 @@ const flags = {
     Flag.withDescription("Process only this many of the inputs"),
     Flags.optional
   ),
+  minConfidence: Flag.Finite("min-confidence").pipe(
+    Flag.filter((n) => n > 0 && n <= 1, (n) => `Expected a number above 0 and at most 1, got ${n}`),
+    Flag.withDescription("Rate every value, and copy those with a lower confidence to a review file beside the output"),
+    Flags.optional
+  ),
   ordered: Flags.enabled("ordered").pipe(
     Flag.withDescription("Write the results in the order of the inputs, and not as they finish")
   ),

@@ -9,6 +9,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -16,6 +17,7 @@ import * as Batch from "../../batch/Batch.ts"
 import type { BatchError } from "../../batch/BatchError.ts"
 import * as BatchProgress from "../../batch/BatchProgress.ts"
 import { Journal } from "../../batch/Journal.ts"
+import * as Extraction from "../../extraction/Extraction.ts"
 import * as FileProblem from "../../internal/fileProblem.ts"
 import * as Llm from "../../llm/Llm.ts"
 import * as NodeJournal from "../../node/journal/NodeJournal.ts"
@@ -26,6 +28,7 @@ import * as ExtractionOptions from "../options/extraction.ts"
 import type { AnyExtraction } from "../options/schemaModule.ts"
 import * as Lines from "../output/lines.ts"
 import * as OutputFile from "../output/outputFile.ts"
+import * as Review from "../output/review.ts"
 import * as Rewrite from "../output/rewrite.ts"
 import * as RunFiles from "../output/runFiles.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
@@ -43,6 +46,7 @@ export interface Options extends ExtractionOptions.Options, InputSource.Flags {
   readonly rpm: number | undefined
   readonly tpm: number | undefined
   readonly maxFailures: number | undefined
+  readonly minConfidence: number | undefined
   readonly ordered: boolean
   readonly restart: boolean
   readonly yes: boolean
@@ -93,8 +97,10 @@ const prepare = Effect.fnUntraced(function*(
   options: Options,
   view: ProgressView
 ): Effect.fn.Return<Run, CommandFailure, Services> {
-  const extraction = yield* ExtractionOptions.load(options)
-  const lines = yield* Effect.fromResult(Lines.make(extraction))
+  const { minConfidence } = options
+  const loaded = yield* ExtractionOptions.load(options)
+  const extraction: AnyExtraction = minConfidence === undefined ? loaded : Extraction.confidence(loaded)
+  const lines = yield* Effect.fromResult(Lines.make(extraction, minConfidence))
   const source = InputSource.optionsOf(options)
   const input = yield* InputSource.open(source)
   const kind = yield* RunFiles.outputKind(options.output)
@@ -102,6 +108,7 @@ const prepare = Effect.fnUntraced(function*(
   const { isResumed } = journalPath === undefined
     ? { isResumed: false }
     : yield* RunFiles.prepare({ output: options.output, journal: journalPath, kind }, options)
+  if (minConfidence !== undefined) yield* Review.prepare(options.output, kind, { isResumed, restart: options.restart })
   const journal = journalPath === undefined ? undefined : yield* openJournal(journalPath)
   if (isResumed && journal !== undefined && journalPath !== undefined) {
     yield* Confirmation.confirm({ extraction, input, source, journal, journalPath, yes: options.yes })
@@ -162,7 +169,7 @@ const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, 
 
 /** Completes the output and prints the summary. Returns whether the output is complete. */
 const finish = (run: Run, exit: RunExit): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
-  Effect.matchEffect(completeOutput(run, exit), {
+  Effect.matchEffect(Effect.andThen(completeOutput(run, exit), review(run, exit)), {
     onSuccess: () => Effect.as(summarise(run, exit), true),
     onFailure: (error) =>
       Effect.as(
@@ -175,6 +182,21 @@ const finish = (run: Run, exit: RunExit): Effect.Effect<boolean, never, FileSyst
         false
       )
   })
+
+/** Copies the values of low confidence to a file of their own. */
+const review = (
+  { options: { minConfidence, output }, view }: Run,
+  exit: RunExit
+): Effect.Effect<void, PlatformError, FileSystem.FileSystem> =>
+  minConfidence === undefined || isOfDisk(exit)
+    ? Effect.void
+    : Effect.flatMap(
+      Review.write(output, minConfidence),
+      (count) =>
+        view.style === "json"
+          ? Effect.void
+          : view.print(`${Format.count(count)} to review in ${Review.pathOf(output)}`)
+    )
 
 /** The lines appended by this run are only a part of the output of a resumed or interrupted one. */
 const completeOutput = Effect.fnUntraced(function*(run: Run, exit: RunExit) {

@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Batch from "../../batch/Batch.ts"
 import type * as Journal from "../../batch/Journal.ts"
+import type * as Extraction from "../../extraction/Extraction.ts"
 import type { AnswerIssue, ExtractionError } from "../../extraction/ExtractionError.ts"
 import { printable } from "../../internal/printable.ts"
 import type { Usage } from "../../llm/Usage.ts"
@@ -33,7 +34,9 @@ interface Finished {
 }
 
 export const make = (
-  extraction: Pick<AnyExtraction, "schema"> & AnyExtraction
+  extraction: AnyExtraction,
+  /** For an extraction with confidence: below it, the leaves of a value are listed. */
+  minConfidence?: number
 ): Result.Result<OutputLines, CommandFailure> =>
   // Effect's compilers throw on what has no JSON form.
   Result.try({
@@ -57,7 +60,10 @@ export const make = (
       return toLine(
         finished,
         Result.isSuccess(encoded)
-          ? { status: "ok", value: encoded.success }
+          ? {
+            status: "ok",
+            ...(minConfidence === undefined ? { value: encoded.success } : rated(encoded.success, minConfidence))
+          }
           : failed("InvalidOutput", encoded.failure, undefined)
       )
     }
@@ -70,6 +76,21 @@ export const make = (
     }
   }))
 
+/** The value and its confidence, with the leaves that are doubtful. */
+const rated = (json: Schema.Json, minimum: number) => {
+  const { confidence, leaves, value } = json as unknown as Extraction.Confident<Schema.Json>
+  const doubtful = leaves.filter((leaf) => leaf.confidence < minimum)
+    .map(({ confidence, path, span, value }) => ({
+      path,
+      value,
+      confidence: round(confidence),
+      quote: span?.quote ?? null
+    }))
+  return { value, confidence: round(confidence), ...(doubtful.length > 0 && { doubtful }) }
+}
+
+const round = (confidence: number): number => Math.round(confidence * 10_000) / 10_000
+
 const failed = (reason: string, message: string, issues: ReadonlyArray<AnswerIssue> | undefined) => ({
   status: "error" as const,
   error: { reason, message: printable(message), ...(issues !== undefined && { issues }) }
@@ -77,7 +98,9 @@ const failed = (reason: string, message: string, issues: ReadonlyArray<AnswerIss
 
 const toLine = (
   { attempts, id, index, usage }: Finished,
-  outcome: { readonly status: "ok"; readonly value: Schema.Json } | ReturnType<typeof failed>
+  outcome:
+    | { readonly status: "ok"; readonly value: Schema.Json; readonly confidence?: number }
+    | ReturnType<typeof failed>
 ): Line => ({
   index,
   isError: outcome.status === "error",

@@ -27,6 +27,7 @@ export const sections = [
       page("Recipes", "recipes"),
       page("Coming from elsewhere", "migration"),
       page("Guarantees and limits", "guarantees"),
+      page("Security", "security"),
       page("Performance", "performance"),
       page("Questions and answers", "faq"),
       page("For coding agents", "agents")

@@ -4,13 +4,18 @@
 set -u
 cd "$(dirname "$0")"
 out=$(mktemp -d)
-ei=${EFFECT_INSTRUCTOR:-npx effect-instructor}
+ei="npx effect-instructor"
+# In a clone of the project, its own source.
+[ -f ../../src/cli/bin.ts ] && ei="node --conditions=effect-instructor/source ../../src/cli/bin.ts"
 
 if [ -z "${OPENAI_API_KEY:-}${OPENAI_BASE_URL:-}" ]; then
   $ei simulate --latency 500ms 2> "$out/simulator" &
   simulator=$!
   trap 'kill $simulator' EXIT
-  until grep -q "stop it" "$out/simulator"; do sleep 0.1; done
+  until grep -q "stop it" "$out/simulator"; do
+    kill -0 $simulator || { cat "$out/simulator"; exit 1; }
+    sleep 0.1
+  done
   OPENAI_BASE_URL=$(sed -n 's/.*OPENAI_BASE_URL=//p' "$out/simulator")
   export OPENAI_BASE_URL
 fi

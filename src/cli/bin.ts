@@ -1,92 +1,29 @@
 #!/usr/bin/env -S node --max-semi-space-size=16
 /**
- * The `effect-instructor` command. A young generation of 16 MB is enough for it; by default V8 lets it grow while there
- * is memory, and uses twice as much.
+ * Starts the `effect-instructor` command. A young generation of 16 MB is enough for it; by default V8 lets it grow while
+ * there is memory, and uses twice as much.
+ *
+ * Loading some 400 modules takes most of the time of a short command, so the build has them in one file, and Node keeps
+ * what it has compiled. A schema in a module of the user's needs the same `effect` as the command, and so the modules
+ * one by one.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as CliOutput from "effect/cli/CliOutput"
-import * as Command from "effect/cli/Command"
-import * as Console from "effect/Console"
-import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
-import * as Layer from "effect/Layer"
-import * as References from "effect/References"
-import * as Runtime from "effect/Runtime"
-import { createRequire } from "node:module"
+import { existsSync } from "node:fs"
+import { createRequire, enableCompileCache } from "node:module"
 import Process from "node:process"
-import { printable } from "../internal/printable.ts"
-import { exitCode } from "./commandFailure.ts"
-import { doctor } from "./commands/doctor.ts"
-import { evaluate } from "./commands/evaluate.ts"
-import { exportValues } from "./commands/export.ts"
-import { extract } from "./commands/extract.ts"
-import { providers } from "./commands/providers.ts"
-import { report } from "./commands/report.ts"
-import { run } from "./commands/run.ts"
-import { schema } from "./commands/schema.ts"
-import { simulate } from "./commands/simulate.ts"
-import * as Defects from "./defects.ts"
-import { Stopping } from "./stopping.ts"
-
-const command = Command.make("effect-instructor").pipe(
-  Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, providers, doctor])
-)
-
-/** Prints usage errors briefly, and on standard error. */
-const presenter: CliOutput.Presenter = {
-  present: (event) => {
-    if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
-    const problems = event.errors.map(({ message }) => message).join("\n")
-    return Console.error(`${problems}\n\nSee ${event.commandPath.join(" ")} --help`)
-  }
-}
+import type * as Main from "./main.ts"
 
 /** Two folders up, both from the source and from the build. */
-const { version } = createRequire(import.meta.url)("../../package.json")
+const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
-const stopping = Latch.makeUnsafe(false)
+const bundle = new URL("./bundle/main.js", import.meta.url)
 
-const program = Command.run(command, { version }).pipe(
-  Effect.tapError((error) =>
-    error._tag === "CommandFailure" && error.message !== ""
-      ? Console.error(printable(error.message))
-      : Effect.void
-  ),
-  Defects.reported,
-  // @effect-diagnostics-next-line strictEffectProvide:off
-  Effect.provide(Layer.mergeAll(NodeServices.layer, CliOutput.layerPresenter(presenter))),
-  Effect.provideService(Stopping, stopping),
-  Effect.provideService(References.LogToStderr, true)
-)
+const start = ({ main }: typeof Main): void => main(version)
 
-const interruptedCode = 130
-
-/** `npx`, `timeout` and others forward a signal that the terminal has sent to every process already. */
-const secondsOfEchoes = 0.5
-
-/** The first signal lets the items in flight finish; the second exits at once. */
-const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
-  let firstAt = Infinity
-  const onSignal = (): void => {
-    if (Process.uptime() > firstAt + secondsOfEchoes) Process.exit(interruptedCode)
-    if (stopping.isOpen()) return
-    firstAt = Process.uptime()
-    stopping.openUnsafe()
-    fiber.interruptUnsafe()
-  }
-  Process.on("SIGINT", onSignal)
-  Process.on("SIGTERM", onSignal)
-  // What no effect has caught is a bug, too, and must not end with the code of wrong usage.
-  Process.on("uncaughtException", (error) => {
-    Process.stderr.write(
-      `${Defects.defectMessage(error instanceof Error ? error.stack ?? error.message : String(error))}\n`
-    )
-    Process.exit(exitCode.defect)
-  })
-  // Without a reader of standard error, messages are dropped.
-  Process.stderr.on("error", () => undefined)
-  fiber.addObserver((exit) => teardown(exit, (code) => Process.exit(code)))
-})
-
-runMain(program)
+const args = Process.argv.slice(2)
+if (args.length === 1 && (args[0] === "--version" || args[0] === "-v")) {
+  Process.stdout.write(`effect-instructor v${version}\n`)
+} else {
+  enableCompileCache()
+  const needsModules = args.some((arg) => /\.[cm]?[jt]sx?(?:#|$)/.test(arg)) || !existsSync(bundle)
+  void (needsModules ? import("./main.ts") : import(bundle.href) as Promise<typeof Main>).then(start)
+}

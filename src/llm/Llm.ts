@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -13,11 +14,13 @@ import type { Dialect } from "../schema/Dialect.ts"
 import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import type { Completion, CompletionPart } from "./Completion.ts"
 import { completionParts } from "./completionParts.ts"
+import * as FromLanguageModel from "./fromLanguageModel.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
 import * as RequestMeter from "./RequestMeter.ts"
 import * as Several from "./several.ts"
+import * as ToLanguageModel from "./toLanguageModel.ts"
 
 export {
   /** @since 0.1.0 */
@@ -296,3 +299,85 @@ export const route = <const Routes extends Readonly<Record<string, AnyLayer>>>(
 type AnyLayer = Layer.Layer<Llm, unknown, unknown>
 
 const build = (layer: AnyLayer) => Effect.map(Layer.build(layer), Context.get(Llm))
+
+/**
+ * The options of `fromLanguageModel`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LanguageModelOptions {
+  /**
+   * The provider's name in telemetry and errors.
+   *
+   * @default "effect-ai"
+   */
+  readonly provider?: string | undefined
+  /** The name of the model. The `LanguageModel` decides which one is asked. */
+  readonly model?: string | undefined
+  /**
+   * The dialect of JSON Schema that the provider accepts.
+   *
+   * @default "openai"
+   */
+  readonly dialect?: DialectInput | undefined
+  readonly pricing?: Pricing.Pricing | undefined
+}
+
+/**
+ * An `Llm` over a `LanguageModel` of `effect/ai`, for providers that have no layer here. Prefer a layer of this library
+ * where there is one: `effect/ai` has no parameters of a request (they belong to the layer of the model), no streamed
+ * objects (an answer arrives in one piece), no rate limits, and refusals only as its provider reports them.
+ *
+ * **Example** (A model of `effect/ai`)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { LanguageModel } from "effect/ai"
+ * import { Llm } from "effect-instructor"
+ *
+ * declare const Model: Layer.Layer<LanguageModel.LanguageModel>
+ *
+ * export const Provider = Llm.fromLanguageModel({ model: "some-model" }).pipe(Layer.provide(Model))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const fromLanguageModel = (
+  options?: LanguageModelOptions
+): Layer.Layer<Llm, never, LanguageModel.LanguageModel> =>
+  Layer.effect(
+    Llm,
+    Effect.map(LanguageModel.LanguageModel, (model) => {
+      const { dialect = "openai", model: name = "default", pricing, provider = "effect-ai" } = options ?? {}
+      return make({
+        provider,
+        model: name,
+        dialect,
+        pricing,
+        complete: FromLanguageModel.makeComplete(model, provider)
+      })
+    })
+  )
+
+/**
+ * A `LanguageModel` of `effect/ai` over the `Llm`, so that its governor, cache, budget and prices serve any program that
+ * uses `effect/ai`. A request has one output, so a toolkit may have one tool, which `toolChoice` has to require.
+ *
+ * **Example** (Text with a budget)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Llm, Provider } from "effect-instructor"
+ *
+ * export const Model = Llm.toLanguageModel.pipe(Layer.provide(Provider.layer("anthropic/claude-haiku-5-5")))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const toLanguageModel: Layer.Layer<LanguageModel.LanguageModel, never, Llm> = Layer.effect(
+  LanguageModel.LanguageModel,
+  Effect.suspend(() => Llm.use((llm) => ToLanguageModel.make(llm)))
+)

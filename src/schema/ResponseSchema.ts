@@ -127,9 +127,9 @@ const readAnswer = (shape: Shape.Shape, wrapper: string | undefined, answer: unk
   if (wrapper === undefined) return readObject(shape, answer, coerces)
   if (!Shape.isObject(answer) || !Object.hasOwn(answer, wrapper)) return readValue(shape, answer, coerces)
   const isAlone = Object.keys(answer).length === 1
-  return isAlone || Shape.fit(shape, answer) === -1
-    ? readValue(shape, answer[wrapper], coerces)
-    : readValue(shape, answer, coerces)
+  const isWhole = Shape.fit(shape, answer) !== -1
+  const isWrapped = isAlone ? !isWhole || Shape.fit(shape, answer[wrapper]) !== -1 : coerces && !isWhole
+  return readValue(shape, isWrapped ? answer[wrapper] : answer, coerces)
 }
 
 /** An object, which a model may have put under a key of its own. */

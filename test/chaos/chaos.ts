@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--seeds 200] [--from 1] [--items 60]`: runs the real command against the simulator, over and over on
+ * `npm run chaos -- [--seeds 200] [--from 1] [--items 60] [--minutes 30]`: runs the real command against the simulator, over and over on
  * the same files, while it is killed, its wall clock jumps, bits of its journal, output and cache flip, tails are cut
  * off, and the server answers nonsense, drops connections and echoes the key. In the end a run without faults has to
  * complete the output. After each step an oracle checks what must never happen. Prints the violations and a summary;
@@ -17,7 +17,8 @@ const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "20" },
     from: { type: "string", default: "1" },
-    items: { type: "string", default: "60" }
+    items: { type: "string", default: "60" },
+    minutes: { type: "string", default: "Infinity" }
   }
 })
 const items = Number(values.items)
@@ -245,14 +246,23 @@ const started = Date.now()
 let failed = 0
 const first = Number(values.from)
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => first + i)
-await Effect.runPromise(Effect.forEach(seeds, (seed) =>
-  Effect.map(runSeed(seed), ({ trace, violations }) => {
-    if (violations.length === 0) return
-    failed++
-    console.log(`seed ${seed}: ${violations.slice(0, 5).join("\n  ")}\n  ${trace.join("\n  ")}`)
-  }), { discard: true }))
+const deadline = started + Number(values.minutes) * 60_000
+let done = 0
+await Effect.runPromise(
+  Effect.forEach(
+    seeds,
+    (seed) =>
+      Date.now() > deadline ? Effect.void : Effect.map(runSeed(seed), ({ trace, violations }) => {
+        done++
+        if (violations.length === 0) return
+        failed++
+        console.log(`seed ${seed}: ${violations.slice(0, 5).join("\n  ")}\n  ${trace.join("\n  ")}`)
+      }),
+    { discard: true }
+  )
+)
 console.log(JSON.stringify({
-  seeds: Number(values.seeds),
+  seeds: done,
   from: first,
   items,
   violations: failed,

@@ -13,7 +13,7 @@ describe("the shell example", () => {
         const child = execFile(
           "sh",
           [path.join(root, "examples/shell/resume.sh")],
-          { env: { ...env, NODE_NO_WARNINGS: "1", EFFECT_INSTRUCTOR: Command.fromSource } },
+          { env: { ...env, NODE_NO_WARNINGS: "1" } },
           (_, stdout) => resume(Effect.succeed(stdout))
         )
         return Effect.sync(() => child.kill("SIGKILL"))

@@ -109,7 +109,7 @@ describe("the architecture check", () => {
 
   it("refuses a package where not every user has it", () => {
     assert.deepStrictEqual(violationsOf({ "testing/MockLlm.ts": "import type * as Fs from 'node:fs'" }), [
-      "testing/MockLlm.ts → node:fs: this package is used in ^(cli|node|testing\\/simulators)\\/ only"
+      "testing/MockLlm.ts → node:fs: this package is used in ^(cli|node|testing\\/simulators|transport\\/undici)\\/ only"
     ])
   })
 

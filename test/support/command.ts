@@ -57,9 +57,6 @@ export const start = (args: ReadonlyArray<string>, { cwd, env, input }: Options)
 export const run = (args: ReadonlyArray<string>, options: Options) =>
   Effect.scoped(Effect.flatMap(start(args, { input: "", ...options }), ({ ended }) => ended))
 
-/** The command from its source, for a shell. */
-export const fromSource = [process.execPath, ...nodeArguments].join(" ")
-
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
 /** Runs the command on a terminal of 100 columns, where both output streams are one. */

@@ -12,7 +12,6 @@ import * as LlmBudget from "../../middleware/budget/LlmBudget.ts"
 import * as LlmCache from "../../middleware/cache/LlmCache.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import * as NodeLlmCache from "../../node/NodeLlmCache.ts"
-import * as NodeTransport from "../../node/NodeTransport.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
 import * as Provider from "../../providers/Provider.ts"
 import { Transport } from "../../transport/Transport.ts"
@@ -64,6 +63,8 @@ const provider = (
 ): Layer.Layer<Llm.Llm, CommandFailure> =>
   Layer.unwrap(
     Effect.gen(function*() {
+      // Only what sends needs undici, which takes a while to load.
+      const NodeTransport = yield* Effect.promise(() => import("../../node/NodeTransport.ts"))
       const transport = yield* NodeTransport.make()
       const chosen = modelFlag ?? (yield* nonEmpty("EFFECT_INSTRUCTOR_MODEL"))
       const named = chosen === undefined ? undefined : yield* parse(chosen, baseUrlFlag)

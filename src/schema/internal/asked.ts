@@ -185,7 +185,7 @@ const literals = (node: Node): Node => {
   const type = node["type"]
   const types = type === undefined ? undefined : Array.isArray(type) ? type as Array<unknown> : [type]
   const values = types === undefined ? all : all.filter((value) => types.some((type) => isOfType(value, type)))
-  return { ...Keywords.annotationsOf(node), enum: Array.from(new Set(values)) }
+  return values.length === 0 ? { not: {} } : { ...Keywords.annotationsOf(node), enum: Array.from(new Set(values)) }
 }
 
 const isOfType = (value: unknown, type: unknown): boolean => {
@@ -217,13 +217,17 @@ const object = (asking: Asking, node: Node): Node => {
     const pattern = patterns.find(([pattern]) => Keywords.toRegExp(pattern).test(name))
     properties.set(name, pattern?.[1] ?? others ?? {})
   }
+  const required = new Set(namesOf(node))
   const child = (value: unknown): Node => ask(asking, isNode(value) ? value : {})
   const isOpen = others === undefined || isNode(others) && Object.keys(others).length === 0
   const isClosed = isOpen && properties.size > 0 && patterns.length === 0
   const names = isNode(node["propertyNames"]) ? ask(asking, node["propertyNames"]) : undefined
   return {
     ...(properties.size > 0 && {
-      properties: Object.fromEntries(Array.from(properties, ([name, value]) => [name, child(value)]))
+      properties: Object.fromEntries(
+        Array.from(properties, ([name, value]) => [name, child(value)] as const)
+          .filter(([name, value]) => !isNever(value) || required.has(name))
+      )
     }),
     ...pick(node, ["required"]),
     ...(patterns.length > 0 && {

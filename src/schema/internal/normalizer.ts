@@ -272,7 +272,10 @@ const readUnion = ({ byKind, members }: Shape.Union, json: unknown, reading: Rea
 const bestOf = (members: ReadonlyArray<Shape.Shape>, json: unknown): Shape.Shape | undefined => {
   let best: Shape.Shape | undefined
   let most = -1
-  for (const member of members) {
+  // A value in the ordinary form of one member is not one in the strict form of another.
+  const kind = Shape.kindOf(json)
+  const natural = members.filter((member) => Shape.isOrdinaryKind(member, kind) && Shape.fit(member, json) >= 0)
+  for (const member of natural.length === 0 ? members : natural) {
     const used = Shape.fit(member, json)
     if (used > most) {
       most = used

@@ -128,6 +128,10 @@ export const takesKind = (shape: Shape, kind: Kind): boolean => {
   }
 }
 
+/** Whether a value of this kind has the shape in its ordinary form, if it has the shape at all. */
+export const isOrdinaryKind = (shape: Shape, kind: Kind): boolean =>
+  !(shape._tag === "Struct" && kind === "list" || shape._tag === "Tuple" && kind === "object")
+
 /**
  * How well a value fits a shape: -1 if it does not, otherwise the number of its keys and scalars that the shape knows.
  * Checks of lists and objects are left to the decoder.
@@ -192,6 +196,7 @@ export const fromPositions = (json: JsonObject, length: number): ReadonlyArray<u
   const out: Array<unknown> = []
   const keys = Object.keys(json)
   for (let i = 0; i < length && Object.hasOwn(json, String(i)); i++) out.push(json[i])
+  if (out.length === 0 && length > 0) return undefined
   const rest = Object.hasOwn(json, restKey) ? json[restKey] : undefined
   if (keys.length !== out.length + (rest === undefined ? 0 : 1)) return undefined
   return Array.isArray(rest) ? [...out, ...rest] : rest === undefined || rest === null ? out : undefined

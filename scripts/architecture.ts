@@ -27,6 +27,8 @@ const packages: ReadonlyArray<{ readonly name: RegExp; readonly folders: RegExp 
   { name: /^openai(\/|$)/, folders: /^providers\/openai\// },
   { name: /^@effect\/platform-node(-shared)?(\/|$)/, folders: /^(cli|node|testing\/simulators)\// },
   { name: /^node:/, folders: /^(cli|node|testing\/simulators|transport\/undici)\// },
+  { name: /^@nats-io\//, folders: /^node\// },
+  { name: /^@effect\/sql-pg(\/|$)/, folders: /^cli\// },
   { name: /^undici(\/|$)/, folders: /^(node|transport\/undici)\// }
 ]
 

@@ -70,3 +70,5 @@ export * as Provider from "./providers/Provider.ts"
 export * as Calibration from "./quality/Calibration.ts"
 /** One answer from several. */
 export * as Vote from "./quality/Vote.ts"
+/** Images, PDFs and audio in a prompt. */
+export * as Media from "./prompt/Media.ts"

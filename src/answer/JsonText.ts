@@ -51,11 +51,14 @@ const afterReasoning = (text: string): string => {
 /** After so much prose, a block that is followed by more is a draft in the model's reasoning, and not its answer. */
 const longPreamble = 300
 
+const aroundBlock = /^[[{]\s*[[{]/
+
 /** Values of the blocks at the top level, the last first; none if a piece of JSON remains outside of them. */
 const blocks = (text: string): ReadonlyArray<Schema.Json> => {
   const values: Array<Schema.Json> = []
   let at = 0
   let proseBrackets = 0
+  let isAroundBlock = false
   let preamble = -1
   let lastEnd = 0
   let isLastReadable = true
@@ -72,6 +75,7 @@ const blocks = (text: string): ReadonlyArray<Schema.Json> => {
     } else if (c !== "{" && c !== "[") at++
     else if (!beginsJson(text, at)) {
       proseBrackets++
+      isAroundBlock ||= aroundBlock.test(text.slice(at, at + 20))
       at++
     } else {
       if (belongsToObject(text, at)) return []
@@ -79,6 +83,7 @@ const blocks = (text: string): ReadonlyArray<Schema.Json> => {
       if (block === "unclosed") return []
       const close = block === "malformed" ? TolerantJson.closing(text, at) : block.end
       const end = preamble === -1 ? close + extraBrace(text, at, close) : close
+      if (end > close && proseBrackets > 0) proseBrackets--
       if (close === -1 || continues(text, end) && !(block !== "malformed" && introduces(text, end))) return []
       isLastReadable = block !== "malformed"
       if (block !== "malformed") values.push(block.value)
@@ -88,7 +93,9 @@ const blocks = (text: string): ReadonlyArray<Schema.Json> => {
     }
   }
   const isDraft = preamble > longPreamble && /[^\s`.]/.test(text.slice(lastEnd))
-  return isLastReadable && !isDraft ? values.toReversed() : []
+  // An object around the block, as in `{{ … }}`, that is not closed: the brace that is missing may be one of the block's.
+  const isCut = isAroundBlock && proseBrackets > 0
+  return isLastReadable && !isDraft && !isCut ? values.toReversed() : []
 }
 
 /** The position after the reasoning that a tag opens, or after the character if it opens none; -1 if it does not end. */

@@ -20,12 +20,26 @@ import { report } from "./commands/report.ts"
 import { run } from "./commands/run.ts"
 import { schema } from "./commands/schema.ts"
 import { simulate } from "./commands/simulate.ts"
+import { status } from "./commands/status.ts"
+import { worker } from "./commands/worker.ts"
 import * as Defects from "./defects.ts"
 import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
   Command.withDescription("Extract typed values from text with language models"),
-  Command.withSubcommands([run, extract, report, evaluate, exportValues, schema, simulate, providers, doctor])
+  Command.withSubcommands([
+    run,
+    worker,
+    status,
+    extract,
+    report,
+    evaluate,
+    exportValues,
+    schema,
+    simulate,
+    providers,
+    doctor
+  ])
 )
 
 /** Prints usage errors briefly, and on standard error. */

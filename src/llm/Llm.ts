@@ -333,12 +333,11 @@ export interface LanguageModelOptions {
  *
  * ```ts
  * import { Layer } from "effect"
- * import { LanguageModel } from "effect/ai"
+ * import type { LanguageModel } from "effect/ai"
  * import { Llm } from "effect-instructor"
  *
- * declare const Model: Layer.Layer<LanguageModel.LanguageModel>
- *
- * export const Provider = Llm.fromLanguageModel({ model: "some-model" }).pipe(Layer.provide(Model))
+ * export const over = (model: Layer.Layer<LanguageModel.LanguageModel>) =>
+ *   Llm.fromLanguageModel({ model: "some-model" }).pipe(Layer.provide(model))
  * ```
  *
  * @category layers

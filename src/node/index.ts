@@ -12,3 +12,5 @@ export * as NodeLlmCache from "./NodeLlmCache.ts"
 export * as NodeSqlite from "./NodeSqlite.ts"
 /** The transport of Node, with options. */
 export * as NodeTransport from "./NodeTransport.ts"
+/** A queue of distributed batches in NATS JetStream. */
+export * as NatsQueue from "./NatsQueue.ts"

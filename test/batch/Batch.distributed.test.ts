@@ -11,11 +11,21 @@ import {
   type Llm,
   SqlJournal
 } from "effect-instructor"
+import { NatsQueue } from "effect-instructor/node"
 import { MockLlm, Reply } from "effect-instructor/testing"
 import { AiError, Prompt } from "effect/ai"
 import { PersistedQueue } from "effect/persistence"
 import { SqlClient } from "effect/sql"
-import { hasPostgres, hasRedis, Postgres, redisUrl, Sqlite, uniqueName } from "../support/databases.ts"
+import {
+  hasNats,
+  hasPostgres,
+  hasRedis,
+  natsUrl,
+  Postgres,
+  redisUrl,
+  Sqlite,
+  uniqueName
+} from "../support/databases.ts"
 import { Echo, texts } from "../support/echo.ts"
 
 const echo = Extraction.make({ name: "Echo", schema: Echo, maxAttempts: 2 })
@@ -47,6 +57,11 @@ const queues: ReadonlyArray<{ readonly name: string; readonly layer: Queues; rea
     name: "Redis and PostgreSQL",
     layer: BatchQueue.layerRedis(options).pipe(Layer.provide(Redis), Layer.provideMerge(Postgres)),
     skip: !hasPostgres || !hasRedis
+  },
+  {
+    name: "NATS and SQLite",
+    layer: NatsQueue.layer({ servers: natsUrl, leaseDuration: "4 seconds" }).pipe(Layer.provideMerge(Sqlite)),
+    skip: !hasNats
   }
 ]
 

@@ -7,7 +7,7 @@ import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 
-const postgresUrl = process.env["POSTGRES_URL"] ?? "postgres://postgres@127.0.0.1:5432/test"
+export const postgresUrl = process.env["POSTGRES_URL"] ?? "postgres://postgres@127.0.0.1:5432/test"
 
 const answers = (url: string): Promise<boolean> =>
   new Promise((resolve) => {
@@ -26,6 +26,9 @@ export const redisUrl = process.env["REDIS_URL"] ?? "redis://127.0.0.1:6379"
 export const hasPostgres = await answers(postgresUrl)
 
 export const hasRedis = await answers(redisUrl)
+
+export const natsUrl = process.env["NATS_URL"] ?? "nats://127.0.0.1:4222"
+export const hasNats = await answers(natsUrl)
 
 export const Postgres = PgClient.layer({
   url: Redacted.make(postgresUrl),

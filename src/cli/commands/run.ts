@@ -4,13 +4,16 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { usage } from "../commandFailure.ts"
 import { formats } from "../input/inputFormat.ts"
 import * as Flags from "../options/flags.ts"
 import * as Provider from "../options/provider.ts"
+import * as Queue from "../options/queue.ts"
 import * as RunFiles from "../output/runFiles.ts"
 import * as ProgressView from "../progress/progressView.ts"
 import * as DryRun from "./dryRun.ts"
 import * as RunBatch from "./runBatch.ts"
+import * as RunDistributed from "./runDistributed.ts"
 
 const flags = {
   schema: Flags.schema,
@@ -84,6 +87,28 @@ const flags = {
     Flag.withMetavar("file"),
     Flags.optional
   ),
+  engine: Flag.Literals("engine", ["direct", "distributed"]).pipe(
+    Flag.withDescription("Whether this process sends the requests (the default), or workers on a queue"),
+    Flag.withDefault("direct" as const)
+  ),
+  queue: Flags.optional(Queue.queueFlag),
+  store: Queue.storeFlag,
+  job: Flag.String("job").pipe(
+    Flag.withDescription("The name of a distributed batch (default: of the extraction and the input)"),
+    Flag.withMetavar("name"),
+    Flags.optional
+  ),
+  chunkSize: Flags.count("chunk-size").pipe(
+    Flag.withDescription("How many items a worker takes at once (default 256)"),
+    Flag.withDefault(256)
+  ),
+  partSize: Flags.count("part-size").pipe(
+    Flag.withDescription("Lines in each file of a distributed batch, if its output contains {n} (default 100000)"),
+    Flag.withDefault(100_000)
+  ),
+  detach: Flags.enabled("detach").pipe(
+    Flag.withDescription("Feed a distributed batch, and do not wait for its results")
+  ),
   dryRun: Flags.enabled("dry-run").pipe(
     Flag.withDescription("Print the first request and an estimate, and send nothing")
   ),
@@ -99,16 +124,24 @@ const flags = {
 
 export const run = Command.make("run", flags, (options) =>
   Effect.gen(function*() {
+    if (options.engine === "direct" && (options.queue !== undefined || options.detach)) {
+      return yield* usage("--queue and --detach are for --engine distributed")
+    }
     const view = ProgressView.make(yield* ProgressView.styleOf(options))
-    const program = options.dryRun ? DryRun.run(options) : RunBatch.run(options, view)
+    const program = options.dryRun
+      ? DryRun.run(options)
+      : options.engine === "distributed"
+      ? RunDistributed.run(options, view)
+      : RunBatch.run(options, view)
     return yield* Effect.provideContext(Effect.scoped(program), ProgressView.logging(view))
   })).pipe(
     Command.provide((options) => {
-      const { budgetTokens, budgetUsd, cache, dryRun, ...server } = options
+      const { budgetTokens, budgetUsd, cache, dryRun, engine, ...server } = options
+      const sends = !dryRun && engine === "direct"
       // Before the cache is opened, which creates its file.
       return Layer.unwrap(Effect.as(
         RunFiles.check(options),
-        Provider.layer({ ...server, sends: !dryRun, ...(!dryRun && { cache, budgetUsd, budgetTokens }) })
+        Provider.layer({ ...server, sends, ...(sends && { cache, budgetUsd, budgetTokens }) })
       ))
     }),
     Command.withDescription(

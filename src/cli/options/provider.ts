@@ -4,6 +4,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -31,6 +32,11 @@ export interface Options {
   readonly cache?: string | undefined
   readonly budgetUsd?: number | undefined
   readonly budgetTokens?: number | undefined
+  /** Where limits and budgets are shared with other processes, and under which name. */
+  readonly shared?: {
+    readonly key: string
+    readonly store: Layer.Layer<RateLimiter.RateLimiterStore, CommandFailure>
+  } | undefined
 }
 
 const nonEmpty = (name: string) =>
@@ -41,22 +47,34 @@ const nonEmpty = (name: string) =>
 
 export const layer = (
   options: Options
-): Layer.Layer<Llm.Llm, CommandFailure> =>
-  Llm.stack({
+): Layer.Layer<Llm.Llm, CommandFailure> => {
+  const { budgetTokens: tokens, budgetUsd: usd, cache, shared } = options
+  const limits = {
+    requestsPerMinute: options.rpm,
+    tokensPerMinute: options.tpm,
+    giveUpAfter: options.giveUpAfter,
+    maxServerDelay: options.maxServerDelay
+  }
+  const hasBudget = usd !== undefined || tokens !== undefined
+  const cached = cache === undefined
+    ? undefined
+    : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: cache }) })
+  if (shared === undefined) {
+    return Llm.stack({
+      provider: provider(options),
+      budget: hasBudget ? LlmBudget.layer({ usd, tokens }) : undefined,
+      governor: LlmGovernor.layer(limits),
+      cache: cached
+    })
+  }
+  const { key, store } = shared
+  return Llm.stack({
     provider: provider(options),
-    budget: options.budgetUsd === undefined && options.budgetTokens === undefined
-      ? undefined
-      : LlmBudget.layer({ usd: options.budgetUsd, tokens: options.budgetTokens }),
-    governor: LlmGovernor.layer({
-      requestsPerMinute: options.rpm,
-      tokensPerMinute: options.tpm,
-      giveUpAfter: options.giveUpAfter,
-      maxServerDelay: options.maxServerDelay
-    }),
-    cache: options.cache === undefined
-      ? undefined
-      : LlmCache.layer({ store: NodeLlmCache.layerSqlite({ path: options.cache }) })
-  })
+    budget: hasBudget ? LlmBudget.layerShared({ key, usd, tokens }) : undefined,
+    governor: LlmGovernor.layerShared({ key, ...limits }),
+    cache: cached
+  }).pipe(Layer.provide(store))
+}
 
 const provider = (
   { baseUrl: baseUrlFlag, model: modelFlag, requestTimeout, sends }: Options

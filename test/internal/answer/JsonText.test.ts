@@ -50,6 +50,12 @@ describe("JsonText", () => {
     assert.deepStrictEqual(all("{a: 1} and more"), [{ a: 1 }])
   })
 
+  it("does not take a block from double braces of which one is missing", () => {
+    assert.deepStrictEqual(all("{{\"a\":1}}"), [{ a: 1 }])
+    assert.deepStrictEqual(all("{{\"a\":{\"b\":1,\"c\":2}}"), [])
+    assert.deepStrictEqual(all("{ {\"a\":1}"), [])
+  })
+
   it("ignores brackets in prose", () => {
     assert.deepStrictEqual(first("The set {1, 2 is open; see [1]. {\"a\": \"}\"}"), { a: "}" })
   })

@@ -1,6 +1,5 @@
 /** What travels between processes: references to chunks in the queue, and the chunks' prompts in the database. */
 import * as Prompt from "effect/ai/Prompt"
-import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -72,12 +71,25 @@ export const toRow = <A, Input, In extends Input, R>(
 /** An input as JSON, if nothing of it is lost. */
 const jsonOf = (extraction: string, input: unknown): Result.Result<Schema.Json, ExtractionError> => {
   const copied = Result.try((): Schema.Json => JSON.parse(JSON.stringify(input)))
-  return Result.isSuccess(copied) && Equal.equals(copied.success, input)
+  return Result.isSuccess(copied) && isSame(copied.success, input)
     ? Result.succeed(copied.success)
     : Result.fail(notSent(
       extraction,
       "An extraction that is made of others sends its inputs to workers, and this input has no JSON form"
     ))
+}
+
+/** Whether a value is the same as its JSON, but for properties that are not defined. */
+const isSame = (json: Schema.Json, value: unknown): boolean => {
+  if (typeof json !== "object" || json === null || typeof value !== "object" || value === null) return json === value
+  if (Array.isArray(json)) {
+    return Array.isArray(value) && json.length === value.length && json.every((item, i) => isSame(item, value[i]))
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return false
+  return Object.entries(value).every(([key, item]) =>
+    item === undefined || Object.hasOwn(json, key) && isSame((json as Schema.JsonObject)[key]!, item)
+  )
 }
 
 const Rows = Schema.fromJsonString(Schema.Array(Schema.Union([

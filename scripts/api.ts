@@ -22,6 +22,8 @@ interface Declaration {
   readonly names: ReadonlyArray<string>
   readonly signature: string
   readonly documented: boolean
+  /** The docstring, with its stars. */
+  readonly comment: string | undefined
 }
 
 /** A name that a file exports. */
@@ -33,7 +35,12 @@ interface Reference {
 interface Module {
   readonly declarations: ReadonlyArray<Declaration>
   /** Modules exported under a name. */
-  readonly namespaces: ReadonlyArray<{ readonly name: string; readonly file: string; readonly documented: boolean }>
+  readonly namespaces: ReadonlyArray<{
+    readonly name: string
+    readonly file: string
+    readonly documented: boolean
+    readonly comment: string | undefined
+  }>
   /** Modules whose exports are exported as they are. */
   readonly whole: ReadonlyArray<string>
   /** What it exports, by where it is declared, and what its signatures refer to. */
@@ -58,6 +65,9 @@ export interface Report {
   readonly text: string
 }
 
+const statementNames = (statement: Statement): ReadonlyArray<{ readonly start: number }> =>
+  statement.type === "ExportNamedDeclaration" ? statement.specifiers : []
+
 const namesOf = (statement: Statement): ReadonlyArray<string> => {
   if (statement.type !== "ExportNamedDeclaration") return []
   const { declaration, specifiers } = statement
@@ -76,11 +86,12 @@ const read = (file: string): Module => {
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]!.message}`)
   const resolve = (specifier: string): string => path.join(path.dirname(file), specifier.replace(/\.(ts|js)$/, ".d.ts"))
 
-  /** Whether a docstring that begins with a sentence ends right before a node. */
-  const documented = ({ start }: { readonly start: number }): boolean => {
+  /** A docstring that begins with a sentence and ends right before a node. */
+  const commentOf = ({ start }: { readonly start: number }): string | undefined => {
     const comment = comments.findLast(({ end }) => end <= start && text.slice(end, start).trim() === "")
-    return comment?.type === "Block" && /^\*[\s*]*[^\s*@]/.test(comment.value)
+    return comment?.type === "Block" && /^\*[\s*]*[^\s*@]/.test(comment.value) ? comment.value : undefined
   }
+  const documented = (node: { readonly start: number }): boolean => commentOf(node) !== undefined
 
   /** The names of an `export { … }` may each have a docstring of their own. */
   const isDocumented = (statement: Statement): boolean =>
@@ -106,18 +117,29 @@ const read = (file: string): Module => {
       const target = resolve(statement.source.value)
       if (statement.exported === null) whole.push(target)
       else if (statement.exported.type === "Identifier") {
-        namespaces.push({ name: statement.exported.name, file: target, documented: documented(statement) })
+        namespaces.push({
+          name: statement.exported.name,
+          file: target,
+          documented: documented(statement),
+          comment: commentOf(statement)
+        })
       }
     } else if (statement.type === "ExportNamedDeclaration" && statement.source !== null) {
       const other = readWhole(resolve(statement.source.value))
       for (const specifier of statement.specifiers) {
         const [to, from] = [nameOf(specifier.exported), nameOf(specifier.local)]
-        declarations.push(...namedDeclarations(other, from, to, documented(specifier)))
+        declarations.push(...namedDeclarations(other, from, to, commentOf(specifier)))
         exports.push({ file, name: to }, ...other.exports.filter(({ name }) => name === from))
       }
     } else if (statement.type !== "ImportDeclaration" && signature(statement) !== "export {};") {
       const names = namesOf(statement)
-      declarations.push({ names, signature: signature(statement), documented: isDocumented(statement) })
+      declarations.push({
+        names,
+        signature: signature(statement),
+        documented: isDocumented(statement),
+        comment: commentOf(statement) ??
+          statementNames(statement).map(commentOf).find((comment) => comment !== undefined)
+      })
       exports.push(...names.map((name) => ({ file, name })))
     }
   }
@@ -131,12 +153,13 @@ const namedDeclarations = (
   { declarations }: Module,
   from: string,
   to: string,
-  documentedHere: boolean
+  commentHere: string | undefined
 ): ReadonlyArray<Declaration> =>
-  declarations.filter(({ names }) => names.includes(from)).map(({ documented, signature }) => ({
+  declarations.filter(({ names }) => names.includes(from)).map(({ comment, documented, signature }) => ({
     names: [to],
     signature: from === to ? signature : signature.replace(new RegExp(`\\b${from}\\b`), to),
-    documented: documented || documentedHere
+    documented: documented || commentHere !== undefined,
+    comment: commentHere ?? comment
   }))
 
 /** The names of other files that the signatures of a file refer to. */
@@ -165,7 +188,7 @@ const referencesOf = (program: Program, resolve: (specifier: string) => string):
 }
 
 /** A module together with those it exports whole. */
-const readWhole = (file: string): Module => {
+export const readWhole = (file: string): Module => {
   const self = read(file)
   const all = [self, ...self.whole.map(readWhole)]
   return {

@@ -142,8 +142,8 @@ const itemsOf = ({ extraction, input, journal, kind, options, progress }: Run) =
     ? Batch.stream(rowExtraction, input.rows, { ...batchOptions, id: (row, index) => Rows.idOf(row) ?? String(index) })
     : Batch.resumable(rowExtraction, input.rows, {
       ...batchOptions,
-      // Without an id field an item is identified by its content, wherever it is in the input.
-      id: options.idField === undefined ? undefined : Rows.idOf,
+      // Without ids an item is identified by its content, wherever it is in the input.
+      id: input.hasIds ? Rows.idOf : undefined,
       retryFailures: options.retryFailures,
       emitRestored: kind === "stream"
     }).pipe(Stream.provideService(Journal, journal))

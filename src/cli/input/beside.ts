@@ -60,7 +60,7 @@ export const readTexts = Effect.fnUntraced(function*(
       if (row._tag === "Text") texts.set(row.id ?? String(index), row.text)
       index++
     }))
-  return (entry) => texts.get(fields.id === undefined ? String(entry.index) : keyOf(entry))
+  return (entry) => texts.get(input.hasIds ? keyOf(entry) : String(entry.index))
 })
 
 /** The text that a result carries, or that the input has for it. */

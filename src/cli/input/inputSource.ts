@@ -10,6 +10,8 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as ByteLines from "../../internal/byteLines.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
+import * as Compression from "./compression.ts"
+import * as Documents from "./documents.ts"
 import { type Format, isArray, makeReader, ofPath } from "./inputFormat.ts"
 import * as JsonArray from "./jsonArray.ts"
 import { readJson } from "./jsonRow.ts"
@@ -29,10 +31,12 @@ export interface InputSource {
   readonly first: ReadonlyArray<Row>
   readonly rows: Stream.Stream<Row, CommandFailure>
   readonly position: Position
+  /** Whether its rows have ids of their own. */
+  readonly hasIds: boolean
 }
 
 export interface Options {
-  /** A file, or `-` for standard input. */
+  /** A file, a folder, a pattern, or `-` for standard input. */
   readonly path: string
   readonly fields: Fields
   readonly limit: number | undefined
@@ -67,6 +71,8 @@ export const open = Effect.fnUntraced(function*(
   given: Options
 ): Effect.fn.Return<InputSource, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {
   const { limit, path } = given
+  const documents = path === "-" ? undefined : yield* Documents.find(path)
+  if (documents !== undefined) return yield* openDocuments(documents, given)
   const name = path === "-" ? "Standard input" : path
   const { format, totalBytes } = path === "-" ? { format: undefined, totalBytes: undefined } : yield* look(path, given)
   const options = { ...given, delimiter: yield* Effect.fromResult(delimiterOf(given)) }
@@ -79,13 +85,40 @@ export const open = Effect.fnUntraced(function*(
   yield* Effect.fromResult(checkFields(source))
   const fs = yield* FileSystem.FileSystem
   const { stdin } = yield* Stdio.Stdio
-  const bytes = path === "-" ? stdin : fs.stream(path)
-  const all = readRows(Stream.mapError(bytes, unreadable(name)), source)
+  const bytes = Stream.mapError(path === "-" ? stdin : fs.stream(path), unreadable(name))
+  const all = readRows(Compression.decompress(bytes, path), source)
   const pull = yield* Stream.toPull(limit === undefined ? all : Stream.take(all, limit))
   const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${name} is empty`)))
   return {
     position: source.position,
     first,
+    hasIds: given.fields.id !== undefined,
+    rows: Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))
+  }
+})
+
+const openDocuments = Effect.fnUntraced(function*(
+  documents: Documents.Documents,
+  { delimiter, fields, format, limit, path }: Options
+): Effect.fn.Return<InputSource, CommandFailure, FileSystem.FileSystem | Scope.Scope> {
+  if (fields.text !== undefined || fields.id !== undefined || format !== undefined || delimiter !== undefined) {
+    return yield* usage(
+      `Each file of ${path} is one text. Leave out --text-field, --id-field, --format and --delimiter`
+    )
+  }
+  const fs = yield* FileSystem.FileSystem
+  const position: Position = { rows: 0, bytes: 0, totalBytes: documents.totalBytes, isAtEnd: false }
+  const all = Documents.read(documents, (bytes) => {
+    position.bytes += bytes
+    position.rows++
+    position.isAtEnd = position.rows === documents.files.length
+  }).pipe(Stream.provideService(FileSystem.FileSystem, fs))
+  const pull = yield* Stream.toPull(limit === undefined ? all : Stream.take(all, limit))
+  const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${path} is empty`)))
+  return {
+    position,
+    first,
+    hasIds: true,
     rows: Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))
   }
 })
@@ -119,9 +152,12 @@ const look = Effect.fnUntraced(function*(path: string, { delimiter, format }: Op
   const info = yield* Effect.mapError(fs.stat(path), unreadable(path))
   if (info.type === "Directory") return yield* usage(`Cannot read ${path}: it is a directory`)
   if (info.type !== "File") return { format: undefined, totalBytes: undefined }
-  const known = ofPath(path)
+  const known = ofPath(Compression.innerName(path))
   if (Result.isFailure(known) && format === undefined && delimiter === undefined) return yield* usage(known.failure)
-  return { format: Result.getOrUndefined(known), totalBytes: Number(info.size) }
+  return {
+    format: Result.getOrUndefined(known),
+    totalBytes: Compression.isCompressed(path) ? undefined : Number(info.size)
+  }
 })
 
 interface Source {

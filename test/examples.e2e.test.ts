@@ -47,6 +47,7 @@ const expected: Readonly<Record<string, string>> = {
     "person-1: Maria (restored)",
     ""
   ].join("\n"),
+  "distributed-batch": "100 people, the last is Person 99\nfinished: 100 succeeded, 0 wait\n",
   "checks-and-reask": "Emma is 2, after 2 attempts and 12 output tokens\n",
   "local-server": "Lyon, France\n",
   "cached-batch": "John, Maria, Alex, Alex: 3 sent, 1 from the cache\n" +

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { entryPoints } from "../../scripts/api.ts"
 import { brokenLinks, prepare } from "../../scripts/docs.ts"
 import * as Llms from "../../scripts/docs/llms.ts"
 
-const isBuilt = fs.existsSync(path.join(import.meta.dirname, "../../dist/index.d.ts"))
-const name = isBuilt ? "the site" : "the site: skipped, because dist is missing (npm run build)"
+const isBuilt = entryPoints(path.join(import.meta.dirname, "../..")).every(({ file }) => fs.existsSync(file))
+const name = isBuilt ? "the site" : "the site: skipped, because dist is missing or old (npm run build)"
 
 // oxlint-disable-next-line vitest/valid-title
 describe.skipIf(!isBuilt)(name, () => {

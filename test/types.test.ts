@@ -131,7 +131,7 @@ describe("types", () => {
     // @ts-expect-error there is no such mode
     void Extraction.make({ schema: Person, mode: "xml" })
     // @ts-expect-error there is no such dialect
-    void Extraction.jsonSchema(person, "xml")
+    void (() => Extraction.jsonSchema(person, "xml"))
   })
 
   it("of batches follow from the extraction and the source", () => {

@@ -87,6 +87,7 @@ const toolkitOf = memoize((output: JsonFormat) => {
     parameters: schemaOf(output),
     success: Schema.Void
   })
+  // @effect-diagnostics-next-line strictEffectProvide:off
   return Effect.runSync(Effect.provide(
     Effect.gen(function*() {
       return yield* Toolkit.make(tool)

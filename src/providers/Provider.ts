@@ -36,7 +36,23 @@ export type {
  * @category models
  * @since 0.1.0
  */
-export type Prefix = "openai" | "anthropic" | "google" | keyof typeof builtIn
+export type Prefix =
+  | "openai"
+  | "anthropic"
+  | "google"
+  | "groq"
+  | "mistral"
+  | "deepseek"
+  | "xai"
+  | "together"
+  | "fireworks"
+  | "cerebras"
+  | "openrouter"
+  | "gemini"
+  | "ollama"
+  | "vllm"
+  | "llamacpp"
+  | "lmstudio"
 
 /**
  * A model with its provider: `groq/openai/gpt-oss-120b` is the model `openai/gpt-oss-120b` of Groq.
@@ -195,7 +211,8 @@ const entries: ReadonlyMap<string, Entry> = new Map(
     native("openai", ["OPENAI_API_KEY"], OpenAi, (options) => OpenAi.layerProvider(options)),
     native("anthropic", ["ANTHROPIC_API_KEY"], Anthropic, (options) => Anthropic.layerProvider(options)),
     native("google", ["GOOGLE_API_KEY", "GEMINI_API_KEY"], Google, (options) => Google.layerProvider(options)),
-    ...Object.values(builtIn).map(preset)
+    ...Object.values(builtIn satisfies Readonly<Record<Exclude<Prefix, "openai" | "anthropic" | "google">, Preset>>)
+      .map(preset)
   ].map((entry) => [entry.description.prefix, entry])
 )
 

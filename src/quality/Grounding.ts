@@ -11,6 +11,11 @@ import * as Fuzzy from "./internal/fuzzy.ts"
 import * as Numbers from "./internal/numbers.ts"
 import { leavesOf, type Path, type Scalar } from "./Leaves.ts"
 
+export type {
+  /** @since 0.1.0 */
+  Path
+} from "./Leaves.ts"
+
 /**
  * The schema of `Span`.
  *

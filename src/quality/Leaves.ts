@@ -1,6 +1,12 @@
 /** The leaves of a JSON value: its texts, numbers, booleans and nulls, with their paths. */
 import type * as Schema from "effect/Schema"
 
+/**
+ * The place of a leaf in a value: keys of objects and positions in lists.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Path = ReadonlyArray<string | number>
 
 export type Scalar = string | number | boolean | null

@@ -56,7 +56,10 @@ export type Operation = "submit" | "find" | "poll" | "cancel" | "results" | "lis
  * @category models
  * @since 0.1.0
  */
-export type Row = Server.Row
+export interface Row {
+  readonly [Server.TypeId]: "Expired" | "Cancelled" | "Lost" | "Twice"
+  readonly reply: Reply.Input | undefined
+}
 
 /**
  * The request is not answered before its batch expires.
@@ -117,7 +120,16 @@ export type Script = Handler | ReadonlyArray<Reply.Input | Row> | { readonly [in
  * @category models
  * @since 0.1.0
  */
-export type Fault = Server.Fault
+export type Fault =
+  | { readonly _tag: "Fail" | "LoseResponse"; readonly error: LlmError.Reason | LlmError.LlmError }
+  | { readonly _tag: "Hang" | "HangAfter" }
+  | { readonly _tag: "Vanishes" }
+  | {
+    readonly _tag: "Ends"
+    readonly status: BatchStatus["status"]
+    readonly answered: number | undefined
+    readonly error: LlmError.LlmError | undefined
+  }
 
 /**
  * The operation fails, and nothing happens.

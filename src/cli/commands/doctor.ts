@@ -162,6 +162,7 @@ const testRequest = (
         } tokens in and ${Format.count(outputTokens)} out`
       )
     }).pipe(
+      // @effect-diagnostics-next-line strictEffectProvide:off
       Effect.provide(Layer.fresh(Provider.layer({ baseUrl, sends: true }))),
       Effect.exit
     )

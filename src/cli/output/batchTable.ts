@@ -1,4 +1,5 @@
 /** Batches as a table of text. */
+import * as DateTime from "effect/DateTime"
 import type { BatchStatus } from "../../llm/LlmBatch.ts"
 
 const head = ["ID", "STATUS", "DONE", "FAILED", "CREATED", "ENDED", "MODEL"]
@@ -20,4 +21,4 @@ const toRow = ({ counts, createdAt, endedAt, reference, status }: BatchStatus): 
 ]
 
 const toTime = (millis: number | null): string =>
-  millis === null ? "-" : new Date(millis).toISOString().slice(0, 16).replace("T", " ")
+  millis === null ? "-" : DateTime.formatIso(DateTime.makeUnsafe(millis)).slice(0, 16).replace("T", " ")

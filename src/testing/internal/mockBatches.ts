@@ -12,31 +12,15 @@ import * as LlmBatch from "../../llm/LlmBatch.ts"
 import * as LlmError from "../../llm/LlmError.ts"
 import { LlmRequest } from "../../llm/LlmRequest.ts"
 import * as TokenCount from "../../llm/TokenCount.ts"
-import type { MockBatch, Operation, Options, Script } from "../MockLlmBatch.ts"
+import type { Fault, MockBatch, Operation, Options, Row, Script } from "../MockLlmBatch.ts"
 import * as Reply from "../Reply.ts"
 import { provider, toCompletion, toError, toHandler } from "./script.ts"
 
-const TypeId = "~effect-instructor/testing/MockLlmBatch/Row"
-
-export interface Row {
-  readonly [TypeId]: "Expired" | "Cancelled" | "Lost" | "Twice"
-  readonly reply: Reply.Input | undefined
-}
+export const TypeId = "~effect-instructor/testing/MockLlmBatch/Row"
 
 export const row = (kind: Row[typeof TypeId], reply: Reply.Input | undefined): Row => ({ [TypeId]: kind, reply })
 
 const isRow = (u: unknown): u is Row => Predicate.hasProperty(u, TypeId)
-
-export type Fault =
-  | { readonly _tag: "Fail" | "LoseResponse"; readonly error: LlmError.Reason | LlmError.LlmError }
-  | { readonly _tag: "Hang" | "HangAfter" }
-  | { readonly _tag: "Vanishes" }
-  | {
-    readonly _tag: "Ends"
-    readonly status: LlmBatch.BatchStatus["status"]
-    readonly answered: number | undefined
-    readonly error: LlmError.LlmError | undefined
-  }
 
 interface Line {
   readonly id: string

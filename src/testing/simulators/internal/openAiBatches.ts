@@ -148,6 +148,7 @@ const upload = (account: Account, http: Http): Effect.Effect<Response, unknown> 
     Effect.provideService(Multipart.MaxFileSize, undefined),
     // By default a file of type `application/jsonl` counts as a field.
     Effect.provideService(Multipart.FieldMimeTypes, []),
+    // @effect-diagnostics-next-line strictEffectProvide:off
     Effect.provide(platform)
   )
 

@@ -85,7 +85,12 @@ fail(
 fail(licenceProblems(root))
 
 // 2. A strict project compiles against it with both resolutions, and runs.
-const project = makeProject("consumer", [...dependencies, ...Object.keys(manifest.peerDependencies), "@types/node"])
+const project = makeProject("consumer", [
+  ...dependencies,
+  ...Object.keys(manifest.peerDependencies),
+  "@types/node",
+  "zod"
+])
 write(project, {
   "program.ts": `
 import { Effect, Layer, Schema } from "effect"

@@ -9,7 +9,8 @@ const accepted: ReadonlySet<string> = new Set([
   "BSD-2-Clause",
   "BSD-3-Clause",
   "ISC",
-  "MIT"
+  "MIT",
+  "Unlicense"
 ])
 
 interface Locked {

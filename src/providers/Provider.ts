@@ -23,6 +23,7 @@ import * as Google from "./google/Google.ts"
 import * as Settings from "./internal/settings.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
 import { builtIn } from "./presets/builtIn.ts"
+import type { Prefix } from "./presets/Prefix.ts"
 import { modesFor, type Preset } from "./presets/Preset.ts"
 
 export type {
@@ -30,29 +31,10 @@ export type {
   Preset
 } from "./presets/Preset.ts"
 
-/**
- * The prefixes of the known providers.
- *
- * @category models
- * @since 0.1.0
- */
-export type Prefix =
-  | "openai"
-  | "anthropic"
-  | "google"
-  | "groq"
-  | "mistral"
-  | "deepseek"
-  | "xai"
-  | "together"
-  | "fireworks"
-  | "cerebras"
-  | "openrouter"
-  | "gemini"
-  | "ollama"
-  | "vllm"
-  | "llamacpp"
-  | "lmstudio"
+export type {
+  /** @since 0.1.0 */
+  Prefix
+} from "./presets/Prefix.ts"
 
 /**
  * A model with its provider: `groq/openai/gpt-oss-120b` is the model `openai/gpt-oss-120b` of Groq.

@@ -91,7 +91,8 @@ export interface LongOptions {
  * other values the one that most chunks state is taken, and `Detailed.conflicts` has the others. In a chunk every field
  * may be null; the joined value must be valid.
  *
- * Each chunk is a request of its own to caches and journals, so that a run that was stopped within a text resumes there.
+ * Each chunk is a request of its own to a cache; a journal records the whole text. A run that was stopped within a text
+ * repeats the chunks that no cache has.
  *
  * **Example** (Two chunks)
  *

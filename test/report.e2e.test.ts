@@ -236,7 +236,7 @@ describe("report", () => {
         [["missing.jsonl"], "Cannot read missing.jsonl"],
         [["good.jsonl", "-o", "good.jsonl"], "The output good.jsonl is the results itself"],
         [["good.jsonl", "--gold", "good.jsonl"], "has neither an \"id\" nor a \"text\""],
-        [["good.jsonl", "-o", "no/folder.html"], "Cannot write no/folder.html"]
+        [["good.jsonl", "-o", "no/folder.html"], "Cannot write the output no/folder.html: ENOENT"]
       ] as const
       for (const [args, message] of cases) {
         const { code, stderr } = yield* report(...args)

@@ -5,8 +5,7 @@ const conditions = ["effect-instructor/source", "node", "import", "module", "def
 
 /** Tests of processes, browsers, soaks and speed: what takes seconds each, or a machine to itself. */
 const endToEnd = "test/**/*.e2e.test.ts"
-/** Soaks are scripts: `npm run soak`. */
-const never = ["test/bench/**", "test/docs/generated/**", "test/soak/**"]
+const never = ["test/bench/**", "test/docs/generated/**"]
 
 export default defineConfig({
   resolve: { conditions },

@@ -58,6 +58,10 @@ describe("inputs", () => {
         ["1", "InvalidInput"]
       ])
       assert.strictEqual(pattern.code, 3)
+      fs.mkdirSync(path.join(cwd, "empty"))
+      const empty = yield* run("-i", "empty")
+      assert.include(empty.stderr, "The folder empty has no texts: files that end with .txt")
+      assert.strictEqual(empty.code, 1)
       const none = yield* run("-i", "nothing/*.txt")
       assert.include(none.stderr, "No file is named like nothing/*.txt")
       assert.strictEqual(none.code, 1)

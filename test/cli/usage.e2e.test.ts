@@ -64,7 +64,7 @@ const wrong: ReadonlyArray<readonly [name: string, args: string, sentence: strin
     `bios.csv has no column "text". Its columns are name, bio. Select one with --text-field`
   ],
   ["a CSV without the id", "--input bios.csv --text-field bio --id-field key", `bios.csv has no column "key"`],
-  ["an output in no directory", "--output no/where.jsonl", "could not be written: ENOENT: no such file or directory"],
+  ["an output in no directory", "--output no/where.jsonl", "Cannot write the output no/where.jsonl: ENOENT"],
   ["an output that is a directory", "--output node_modules", "Cannot write the output node_modules: EISDIR"],
   ["an output that is the input", "--output ./texts.txt", "The output ./texts.txt is the input itself"],
   ["a file that is not a journal", "--journal instructions.txt", "instructions.txt is not a journal"],

@@ -121,11 +121,12 @@ const prepare = Effect.fnUntraced(function*(
     ? { isResumed: false }
     : yield* RunFiles.prepare({ output: options.output, journal: journalPath, kind }, options)
   if (minConfidence !== undefined) yield* Review.prepare(options.output, kind, { isResumed, restart: options.restart })
+  // Before the journal: a message about the output helps more than one about the lock file beside it.
+  const sink = options.output === "-" ? standardOutput : yield* OutputFile.open(options.output)
   const journal = journalPath === undefined ? undefined : yield* openJournal(journalPath)
   if (isResumed && journal !== undefined && journalPath !== undefined) {
     yield* Confirmation.confirm({ extraction, input, source, journal, journalPath, yes: options.yes })
   }
-  const sink = options.output === "-" ? standardOutput : yield* OutputFile.open(options.output)
   const progress = yield* BatchProgress.make
   const written = { lines: 0, errors: 0 }
   const batches = options.engine === "offline"

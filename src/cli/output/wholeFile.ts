@@ -16,7 +16,7 @@ export const write = Effect.fnUntraced(function*<R>(
   if (output === "-") return yield* Stream.runForEach(parts, StandardOutput.write)
   const fs = yield* FileSystem.FileSystem
   const failed = (error: PlatformError): CommandFailure =>
-    usage(`Cannot write ${output}: ${FileProblem.describe(error)}`)
+    usage(`Cannot write the output ${output}: ${FileProblem.describe(error)}`)
   const encoder = new TextEncoder()
   const writeTo = (file: FileSystem.File) =>
     Stream.runForEach(parts, (part) => Effect.mapError(file.writeAll(encoder.encode(part)), failed))

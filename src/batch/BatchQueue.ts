@@ -255,7 +255,7 @@ export const requeue = (
 /**
  * Removes a batch with all its results. What its workers have in flight is not recorded any more.
  *
- * **Example** (Starting anew)
+ * **Example** (Starting over)
  *
  * ```ts
  * import { BatchQueue } from "effect-instructor"

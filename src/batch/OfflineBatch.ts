@@ -73,7 +73,7 @@ export const cancel = (reference: Reference): Effect.Effect<void, LlmError, LlmB
   LlmBatch.use((service) => service.cancel(reference))
 
 /**
- * The batches of the account, the newest first, whoever submitted them.
+ * The batches of the account, newest first, including those of other programs.
  *
  * @category running
  * @since 0.1.0

@@ -37,9 +37,9 @@ export interface Options {
  * A journal in a SQL database, for `Batch.resumable`. Its tables, `effect_instructor_journal` and
  * `effect_instructor_record`, are created when they are missing.
  *
- * Several processes can use it at the same time. What one has finished, the others do not send if they come to it later.
- * If two have sent the same item, the first success is kept, and the other one is not written. A result that arrives late
- * is kept, too, if there is none yet. While the database is away, its statements are sent again for a minute.
+ * Several processes can use it at the same time. Each skips the items that another has finished. If two have sent the
+ * same item, the first success is kept and the second is not written. A late result is kept if there is none yet. While
+ * the database is unavailable, statements are retried for one minute.
  *
  * For PostgreSQL, set `plan_cache_mode` to `force_custom_plan` as below: a plan that a connection made while the table
  * was empty would read the whole table for each claim.
@@ -82,9 +82,9 @@ export const layer = (options?: Options): Layer.Layer<Journal, JournalError, Sql
   )
 
 /**
- * Removes the records of a journal, to start a batch anew. Succeeds if there are none.
+ * Removes the records of a journal, to start a batch over. Succeeds if the journal does not exist.
  *
- * **Example** (Starting anew)
+ * **Example** (Starting over)
  *
  * ```ts
  * import { SqlJournal } from "effect-instructor"

@@ -130,7 +130,7 @@ export interface Report extends Score {
 }
 
 /**
- * An item to be scored: what was expected, and what came of it.
+ * An item to be scored: the expected value and the actual one.
  *
  * @category models
  * @since 0.1.0

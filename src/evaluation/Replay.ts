@@ -26,7 +26,7 @@ export interface Recorded {
   readonly input: string
   /** The text of the answer, as it came, or its JSON. */
   readonly answer: Schema.Json
-  /** The model that gave it. Without a name it answers for every model. */
+  /** The model that gave it. Without one, the answer is used for every model. */
   readonly model?: string | undefined
   /** @default "stop" */
   readonly finishReason?: "stop" | "length" | undefined

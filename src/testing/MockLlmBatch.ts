@@ -248,7 +248,7 @@ export const layer = (script: Script, options?: Options): Layer.Layer<LlmBatch |
   Layer.effectContext(make(script, options))
 
 /**
- * Makes the services of `layer`. Use it to keep the batches of the mock while layers are built anew, as a provider does
+ * Makes the services of `layer`. Use it to keep the batches of the mock while layers are rebuilt, as a provider does
  * when a process ends.
  *
  * @category constructors

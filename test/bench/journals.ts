@@ -1,6 +1,6 @@
 /**
  * `npm run bench:journals -- [items]`: the file journal against SQL ones. For each, in processes of its own: the CPU time
- * of an item of 1 KB that is run and recorded, that of an item that is passed over, the time until the first item of a
+ * of an item of 1 KB that is run and recorded, that of an item that is skipped, the time until the first item of a
  * run over the full journal, and what the journal takes on the disk.
  */
 import { PgClient } from "@effect/sql-pg"

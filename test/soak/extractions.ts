@@ -1,6 +1,6 @@
 /**
  * `npm run soak`: ten thousand extractions through the real SDK, a hundred at a time, with one request in twenty failing
- * for the moment. Prints what came of it as JSON; whoever runs it sees whether the process ends by itself.
+ * for the moment. Prints the counts as JSON. The caller sees whether the process exits by itself.
  */
 import { Console, Effect, Result, Schedule, Schema, Stream } from "effect"
 import { Batch, Extraction } from "effect-instructor"

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { root } from "./script.ts"
+import { compileCache, root } from "./script.ts"
 
 export interface Ended {
   readonly code: number | null
@@ -22,9 +22,6 @@ export interface Running {
 
 /** The arguments with which Node runs the command from its source. */
 const nodeArguments = ["--conditions=effect-instructor/source", path.join(root, "src/cli/bin.ts")]
-
-/** The tests start about a hundred processes, which all load the same modules. */
-const compileCache = path.join(os.tmpdir(), "effect-instructor-tests")
 
 export interface Options {
   readonly cwd: string

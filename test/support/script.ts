@@ -1,6 +1,7 @@
 /** A TypeScript file run as its own process, the way a user runs it. */
 import { Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
+import * as os from "node:os"
 import * as path from "node:path"
 
 export interface Finished {
@@ -10,6 +11,9 @@ export interface Finished {
 }
 
 export const root = path.join(import.meta.dirname, "../..")
+
+/** The tests start about a hundred processes, which all load the same modules. */
+export const compileCache = path.join(os.tmpdir(), "effect-instructor-tests")
 
 const start = (
   file: string,
@@ -21,7 +25,7 @@ const start = (
   return spawn(
     process.execPath,
     [...loader, "--conditions=effect-instructor/source", file, ...args],
-    { cwd: root, env: { ...inherited, NODE_NO_WARNINGS: "1", ...env } }
+    { cwd: root, env: { ...inherited, NODE_NO_WARNINGS: "1", NODE_COMPILE_CACHE: compileCache, ...env } }
   )
 }
 

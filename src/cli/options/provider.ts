@@ -158,8 +158,8 @@ const clientOf = (
     const model = yield* nonEmpty("OPENAI_MODEL")
     if (sends && apiKey === undefined && baseUrl === undefined) {
       return yield* usage(
-        "No model is configured. Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url. A model " +
-          "of another provider is named with it, as --model anthropic/claude-haiku-5-5 or in EFFECT_INSTRUCTOR_MODEL"
+        "No model is configured. Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL or --base-url. " +
+          "For another provider, prefix the model: --model anthropic/claude-haiku-5-5, or set EFFECT_INSTRUCTOR_MODEL"
       )
     }
     return {

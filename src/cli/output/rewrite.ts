@@ -1,4 +1,4 @@
-/** Writes an output anew from its journal, to a file beside it that then replaces it. */
+/** Rewrites an output from its journal: to a temporary file beside it, which then replaces it. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

@@ -133,7 +133,7 @@ export const summary = (snapshot: BatchSnapshot): string => {
     ].join(", "),
     [
       `${Format.count(usage.inputTokens)} tokens in, ${Format.count(usage.outputTokens)} out${cost(usage)}`,
-      `${Format.count(snapshot.attempts)} answers`,
+      `${Format.count(snapshot.attempts)} ${snapshot.attempts === 1 ? "answer" : "answers"}`,
       ...(retries > 0 ? [`${Format.count(retries)} retries`] : []),
       `latency p50 ${Format.duration(latency.p50)}, p99 ${Format.duration(latency.p99)}`
     ].join(", ")

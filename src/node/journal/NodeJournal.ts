@@ -55,10 +55,10 @@ export const layer = (options: Options): Layer.Layer<Journal, JournalError> =>
   Layer.effect(Journal, JournalFile.make(options.path)).pipe(Layer.provide(NodeFileSystem.layer))
 
 /**
- * Removes a journal, to start a batch anew. Fails if the journal is in use, or if the file is not a journal: its first
+ * Removes a journal, to start a batch over. Fails if the journal is in use, or if the file is not a journal: its first
  * line has to say so. Succeeds if there is no file.
  *
- * **Example** (Starting anew)
+ * **Example** (Starting over)
  *
  * ```ts
  * import { Effect } from "effect"

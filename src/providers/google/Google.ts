@@ -104,8 +104,8 @@ export interface Options extends ClientOptions {
 }
 
 /**
- * The options of `layerConfig` and `layerProviderConfig`. Settings that are absent are read from `GOOGLE_API_KEY` or `GEMINI_API_KEY`,
- * `GOOGLE_BASE_URL` and `GOOGLE_MODEL`.
+ * The options of `layerConfig` and `layerProviderConfig`. Settings that are absent are read from `GOOGLE_API_KEY`
+ * or `GEMINI_API_KEY`, `GOOGLE_BASE_URL` and `GOOGLE_MODEL`.
  *
  * @category models
  * @since 0.1.0

@@ -130,7 +130,7 @@ const start = (
   })
 }
 
-/** Later equal requests are sent anew. */
+/** Later equal requests are sent again. */
 const release = ({ inFlight }: SharedRequests, key: string, shared: SharedRequest): void => {
   if (inFlight.get(key) === shared) inFlight.delete(key)
 }

@@ -10,7 +10,7 @@ export interface Allowance {
   readonly release: (tokens: number) => void
   /** The provider refused a batch of so many tokens, which are still taken. */
   readonly refused: (tokens: number) => void
-  /** Waits until another batch releases its tokens. Returns at once if there is none. */
+  /** Waits until another batch releases its tokens. Returns at once if no batch holds tokens. */
   readonly changed: Effect.Effect<void>
   /** The most tokens that one batch should have. */
   readonly most: () => number

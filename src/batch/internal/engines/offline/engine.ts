@@ -219,7 +219,7 @@ const take = Effect.fnUntraced(function*<A, Input, In, R>(
   yield* parts.add(row)
 })
 
-/** A batch that nobody can collect is not worth its price. */
+/** Without a journal no later run can collect these batches, so they are cancelled. */
 const cancelAll = <A, Input, In, R>(
   { service }: Context<A, Input, In, R>,
   running: ReadonlySet<Batch<In>>

@@ -1,5 +1,4 @@
 /** `effect-instructor export`: the values of a run alone, as JSON lines or as a table. */
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -14,6 +13,7 @@ import * as Beside from "../input/beside.ts"
 import * as Results from "../input/results.ts"
 import * as ExtractionOptions from "../options/extraction.ts"
 import * as Flags from "../options/flags.ts"
+import * as ResultsOptions from "../options/results.ts"
 import * as FineTuning from "../output/fineTuning.ts"
 import * as Tables from "../output/tables.ts"
 import * as WholeFile from "../output/wholeFile.ts"
@@ -23,9 +23,7 @@ const valueFormats = ["jsonl", "json", "csv", "tsv"] as const
 const formats = [...valueFormats, ...FineTuning.formats] as const
 
 const flags = {
-  results: Argument.String("results").pipe(
-    Argument.withDescription("The output of a run, one JSON object per line")
-  ),
+  ...ResultsOptions.flags,
   output: Flag.String("output").pipe(
     Flag.withAlias("o"),
     Flag.withDescription("A .csv, .tsv, .jsonl or .json file, or - for standard output (the default)"),
@@ -36,22 +34,6 @@ const flags = {
     Flag.withDescription(
       "The format of the output (default: what its name says, otherwise jsonl). The last three are examples for fine-tuning"
     ),
-    Flags.optional
-  ),
-  input: Flag.String("input").pipe(
-    Flag.withAlias("i"),
-    Flag.withDescription("The input of the run, for a text beside each value"),
-    Flag.withMetavar("file"),
-    Flags.optional
-  ),
-  textField: Flag.String("text-field").pipe(
-    Flag.withDescription("The field or column of the input that contains the text (default text)"),
-    Flag.withMetavar("name"),
-    Flags.optional
-  ),
-  idField: Flag.String("id-field").pipe(
-    Flag.withDescription("The field or column of the input that contains the id of an item"),
-    Flag.withMetavar("name"),
     Flags.optional
   ),
   schema: Flags.optional(Flags.schema),
@@ -70,9 +52,7 @@ export const exportValues = Command.make("export", flags, (options) =>
     const { failures, input, output, results } = options
     const format = options.format ?? valueFormats.find((name) => output.toLowerCase().endsWith(`.${name}`)) ?? "jsonl"
     yield* WholeFile.ensureOther(output, [["results", results], ["input", input]])
-    const texts = input === undefined
-      ? undefined
-      : yield* Effect.scoped(Beside.readTexts(input, { text: options.textField, id: options.idField }))
+    const texts = yield* Beside.readTexts(options)
     const counts = { values: 0, failed: 0 }
     const entries = Results.read(results).pipe(
       Stream.map((entry) => ({ ...entry, text: Beside.textOf(entry, texts) })),

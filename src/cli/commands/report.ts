@@ -1,5 +1,4 @@
 /** `effect-instructor report`: the results of a run as one HTML file. */
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -10,13 +9,12 @@ import * as BatchReport from "../../batch/BatchReport.ts"
 import * as Beside from "../input/beside.ts"
 import * as Results from "../input/results.ts"
 import * as Flags from "../options/flags.ts"
+import * as ResultsOptions from "../options/results.ts"
 import * as WholeFile from "../output/wholeFile.ts"
 import * as Format from "../progress/format.ts"
 
 const flags = {
-  results: Argument.String("results").pipe(
-    Argument.withDescription("The output of a run, one JSON object per line")
-  ),
+  ...ResultsOptions.flags,
   output: Flag.String("output").pipe(
     Flag.withAlias("o"),
     Flag.withDescription(
@@ -28,22 +26,6 @@ const flags = {
   gold: Flag.String("gold").pipe(
     Flag.withDescription("A .jsonl file with the expected values: an id or a text, and a value"),
     Flag.withMetavar("file"),
-    Flags.optional
-  ),
-  input: Flag.String("input").pipe(
-    Flag.withAlias("i"),
-    Flag.withDescription("The input of the run, for the texts beside the values"),
-    Flag.withMetavar("file"),
-    Flags.optional
-  ),
-  textField: Flag.String("text-field").pipe(
-    Flag.withDescription("The field or column of the input that contains the text (default text)"),
-    Flag.withMetavar("name"),
-    Flags.optional
-  ),
-  idField: Flag.String("id-field").pipe(
-    Flag.withDescription("The field or column of the input that contains the id of an item"),
-    Flag.withMetavar("name"),
     Flags.optional
   ),
   journal: Flag.String("journal").pipe(
@@ -64,9 +46,7 @@ export const report = Command.make("report", flags, (options) =>
     const output = options.output ?? `${results.replace(/\.\w+$/, "")}.html`
     yield* WholeFile.ensureOther(output, [["results", results], ["gold file", options.gold], ["input", input]])
     const gold = options.gold === undefined ? undefined : yield* Beside.readGold(options.gold)
-    const texts = input === undefined
-      ? undefined
-      : yield* Effect.scoped(Beside.readTexts(input, { text: options.textField, id: options.idField }))
+    const texts = yield* Beside.readTexts(options)
     const timings = yield* Beside.readTimings(options.journal ?? `${results}.journal`)
     let count = 0
     const entries = Stream.map(Results.read(results), (entry): BatchReport.ReportEntry => {

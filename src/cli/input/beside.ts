@@ -47,8 +47,19 @@ export const readGold = Effect.fnUntraced(function*(
 /** The text of an item in an input. */
 export type Texts = (entry: ReportEntry) => string | undefined
 
-/** Finds texts by id if the input has ids, otherwise by position. */
-export const readTexts = Effect.fnUntraced(function*(
+export interface TextOptions {
+  readonly input: string | undefined
+  readonly textField: string | undefined
+  readonly idField: string | undefined
+}
+
+/** The texts of the input, if there is one: found by id if the input has ids, otherwise by position. */
+export const readTexts = (
+  { idField, input, textField }: TextOptions
+): Effect.Effect<Texts | undefined, CommandFailure, FileSystem.FileSystem | Stdio.Stdio> =>
+  input === undefined ? Effect.undefined : Effect.scoped(texts(input, { text: textField, id: idField }))
+
+const texts = Effect.fnUntraced(function*(
   path: string,
   fields: Fields
 ): Effect.fn.Return<Texts, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {

@@ -16,7 +16,10 @@ export default defineConfig({
     maxWorkers: "100%",
     projects: [
       { extends: true, test: { name: "spec", include: ["test/**/*.test.ts"], exclude: [endToEnd, ...never] } },
-      { extends: true, test: { name: "e2e", include: [endToEnd], exclude: never } }
+      {
+        extends: true,
+        test: { name: "e2e", include: [endToEnd], exclude: never, globalSetup: "test/support/buildCommand.ts" }
+      }
     ],
     coverage: {
       provider: "v8",

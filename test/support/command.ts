@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { command } from "./buildCommand.ts"
 import { compileCache, root } from "./script.ts"
 
 export interface Ended {
@@ -20,8 +21,8 @@ export interface Running {
   readonly stderr: () => string
 }
 
-/** The arguments with which Node runs the command from its source. */
-const nodeArguments = ["--conditions=effect-instructor/source", path.join(root, "src/cli/bin.ts")]
+/** The arguments with which Node runs the command. Modules of users import the source of the package. */
+const nodeArguments = ["--conditions=effect-instructor/source", command]
 
 export interface Options {
   readonly cwd: string

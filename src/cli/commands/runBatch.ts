@@ -136,11 +136,14 @@ const prepare = Effect.fnUntraced(function*(
 })
 
 const standardOutput: OutputFile.OutputFile = {
-  append: (lines) => StandardOutput.write(lines.map(({ text }) => text).join(""))
+  append: (lines) => StandardOutput.write(lines.map(({ text }) => text).join("")),
+  sync: Effect.void
 }
 
-const openJournal = (path: string): Effect.Effect<Journal["Service"], CommandFailure, Scope.Scope> =>
-  Layer.build(NodeJournal.layer({ path })).pipe(
+const openJournal = (
+  path: string
+): Effect.Effect<Journal["Service"], CommandFailure, FileSystem.FileSystem | Scope.Scope> =>
+  Layer.build(NodeJournal.layerFileSystem({ path })).pipe(
     Effect.map(Context.get(Journal)),
     Effect.mapError((error) => usage(error.message))
   )
@@ -246,9 +249,10 @@ const review = (
 
 /** The lines appended by this run are only a part of the output of a resumed or interrupted one. */
 const completeOutput = Effect.fnUntraced(function*(run: Run, exit: RunExit) {
-  const { isResumed, journal, kind, lines, options, written } = run
+  const { isResumed, journal, kind, lines, options, sink, written } = run
   const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-  if (journal === undefined || kind === "stream" || !(isResumed || isInterrupted) || isOfDisk(exit)) return
+  if (journal === undefined || kind === "stream" || isOfDisk(exit)) return
+  if (!isResumed && !isInterrupted) return yield* sink.sync
   const rewritten = yield* Rewrite.rewrite({
     path: options.output,
     journal,

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ByteLines from "../../internal/byteLines.ts"
@@ -31,15 +32,22 @@ const maxLineBytes = 128 * 1024 * 1024
 /** The fields of a line, each of which a damaged line may have lost. */
 const marks = [`"index":`, `"id":`, `"status":`, `"attempts":`, `"usage":`]
 
+const fatal = new TextDecoder("utf-8", { fatal: true })
+
+const isText = (bytes: Uint8Array): boolean => Result.isSuccess(Result.try(() => fatal.decode(bytes)))
+
+/** Where a file lost content to a power failure, it may have zeros. No line of a text has any. */
 const isDamaged = (text: string): boolean =>
+  text.includes("\0") ||
   `{"index":`.startsWith(text.slice(0, 9)) || marks.filter((mark) => text.includes(mark)).length > 1
 
 /** A line as it was, or nothing if the journal accounts for it, or if it was torn or damaged. */
-const toKept = (text: string, accounted: Accounted): Line | undefined => {
+const toKept = (bytes: Uint8Array, accounted: Accounted): Line | undefined => {
+  const text = decoder.decode(bytes)
   const line = decodeLine(text)
-  if (Option.isSome(line)) {
+  if (Option.isSome(line) && (!text.includes("\uFFFD") || isText(bytes))) {
     const { id, index, status } = line.value
-    return accounted.has(id, index) ? undefined : { index, isError: status === "error", text: `${text}\n` }
+    return accounted.has(id, index, text) ? undefined : { index, isError: status === "error", text: `${text}\n` }
   }
   // What someone has added by hand goes to the end.
   return text.trim() === "" || isDamaged(text)
@@ -61,14 +69,14 @@ export const unaccounted = (
       Stream.map((chunk) => {
         const kept: Array<Line> = []
         lines.push(chunk, (bytes, start, end) => {
-          const line = toKept(decoder.decode(bytes.subarray(start, end)), accounted)
+          const line = toKept(bytes.subarray(start, end), accounted)
           if (line !== undefined) kept.push(line)
         })
         return kept
       }),
       // The last line of a process that was killed while it wrote has no newline.
       Stream.concat(Stream.sync(() => {
-        const line = toKept(decoder.decode(lines.rest()), accounted)
+        const line = toKept(lines.rest(), accounted)
         return line === undefined ? [] : [line]
       })),
       Stream.filter(Arr.isArrayNonEmpty)

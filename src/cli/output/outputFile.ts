@@ -6,10 +6,12 @@ import type * as Scope from "effect/Scope"
 import * as FileProblem from "../../internal/fileProblem.ts"
 import { type CommandFailure, exitCode, silently, stopped, usage } from "../commandFailure.ts"
 import type { Line } from "./lines.ts"
-import { privateFile } from "./temporaryFile.ts"
+import * as TemporaryFile from "./temporaryFile.ts"
 
 export interface OutputFile {
   readonly append: (lines: ReadonlyArray<Line>) => Effect.Effect<void, CommandFailure>
+  /** Makes a regular file survive a power failure. */
+  readonly sync: Effect.Effect<void, PlatformError, FileSystem.FileSystem>
 }
 
 /** Opens the file for appending, so that an unwritable one is found before anything is sent. */
@@ -18,10 +20,11 @@ export const open = Effect.fnUntraced(function*(
 ): Effect.fn.Return<OutputFile, CommandFailure, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   const file = yield* Effect.mapError(
-    fs.open(path, { flag: "a", mode: privateFile }),
+    fs.open(path, { flag: "a", mode: TemporaryFile.privateFile }),
     (error) => usage(`Cannot write the output ${path}: ${FileProblem.describe(error)}`)
   )
   return {
+    sync: Effect.andThen(file.sync, TemporaryFile.syncFolder(path)),
     append: (lines) =>
       Effect.mapError(
         file.writeAll(encode(lines)),

@@ -87,7 +87,13 @@ const writeLines = Effect.fnUntraced(function*(
         accounted.add(record.id, record.index)
         if (isObsolete(record, reach)) continue
       }
-      some.push(yield* lines.ofRecord(record, index))
+      const line = yield* lines.ofRecord(record, index)
+      if (record.id !== null) {
+        const text = line.text.slice(0, -1)
+        accounted.addLine(index, text)
+        accounted.addLine(record.index, text)
+      }
+      some.push(line)
     }
     return some
   })

@@ -63,9 +63,13 @@ export const replace = Effect.fnUntraced(function*(
   }
   yield* file.sync
   yield* fs.rename(path, target)
-  // The entry of a file in its folder has to be synced as well, on systems where that is possible.
-  yield* Effect.ignore(Effect.scoped(Effect.flatMap(
-    fs.open(NodePath.dirname(target), { flag: "r" }),
-    (folder) => folder.sync
-  )))
+  yield* syncFolder(target)
 })
+
+/** The entry of a file in its folder has to be synced as well, on systems where that is possible. */
+export const syncFolder = (path: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.open(NodePath.dirname(path), { flag: "r" })).pipe(
+    Effect.flatMap((folder) => folder.sync),
+    Effect.scoped,
+    Effect.ignore
+  )

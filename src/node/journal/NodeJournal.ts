@@ -52,7 +52,27 @@ export interface Options {
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<Journal, JournalError> =>
-  Layer.effect(Journal, JournalFile.make(options.path)).pipe(Layer.provide(NodeFileSystem.layer))
+  Layer.provide(layerFileSystem(options), NodeFileSystem.layer)
+
+/**
+ * Like `layer`, over the `FileSystem` that you provide: that of another runtime, or one that fails as a test wants it to.
+ *
+ * **Example** (Another file system)
+ *
+ * ```ts
+ * import { type FileSystem, Layer } from "effect"
+ * import { NodeJournal } from "effect-instructor/node"
+ *
+ * export const over = (files: Layer.Layer<FileSystem.FileSystem>) =>
+ *   Layer.provide(NodeJournal.layerFileSystem({ path: "people.journal" }), files)
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFileSystem = (
+  options: Options
+): Layer.Layer<Journal, JournalError, FileSystem.FileSystem> => Layer.effect(Journal, JournalFile.make(options.path))
 
 /**
  * Removes a journal, to start a batch over. Fails if the journal is in use, or if the file is not a journal: its first

@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--seeds 200] [--from 1] [--items 60] [--minutes 30]`: runs the real command against the simulator, over and over on
+ * `npm run chaos:processes -- [--seeds 20] [--from 1] [--items 60] [--minutes 30]`: runs the real command against the simulator, over and over on
  * the same files, while it is killed, its wall clock jumps, bits of its journal, output and cache flip, tails are cut
  * off, and the server answers nonsense, drops connections and echoes the key. In the end a run without faults has to
  * complete the output. After each step an oracle checks what must never happen. Prints the violations and a summary;

@@ -54,8 +54,12 @@ const afterReasoning = (text: string): string => {
 /** After so much prose, a block that is followed by more is a draft in the model's reasoning, and not its answer. */
 const longPreamble = 300
 
-/** A fenced block that says it is JSON, and is not: a correction that cannot be read. */
-const fencedJson = /```json[^\S\n]*\n\s*[^\s`]/i
+/** The first character in each fenced block that says it is JSON. */
+const fencedJson = /```json[^\S\n]*\n\s*(\S)/gi
+
+/** Whether the last fenced block that says it is JSON is none: a correction that cannot be read. */
+const endsInOther = (text: string): boolean =>
+  !"{[/`".includes(Array.from(text.matchAll(fencedJson), ([, first]) => first!).at(-1) ?? "`")
 
 const aroundBlock = /^[[{]\s*[[{]/
 
@@ -98,8 +102,7 @@ const blocks = (text: string): ReadonlyArray<Schema.Json> => {
       at = end
     }
   }
-  const rest = text.slice(lastEnd)
-  const isDraft = preamble > longPreamble && /[^\s`.]/.test(rest) || fencedJson.test(rest)
+  const isDraft = preamble > longPreamble && /[^\s`.]/.test(text.slice(lastEnd)) || endsInOther(text)
   // An object around the block, as in `{{ … }}`, that is not closed: the brace that is missing may be one of the block's.
   const isCut = isAroundBlock && proseBrackets > 0
   return isLastReadable && !isDraft && !isCut ? values.toReversed() : []

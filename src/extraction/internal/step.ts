@@ -10,6 +10,7 @@ import type * as Schema from "effect/Schema"
 import * as Answer from "../../answer/Answer.ts"
 import * as AnswerIssue from "../../answer/AnswerIssue.ts"
 import * as JsonText from "../../answer/JsonText.ts"
+import * as ExactNumber from "../../internal/exactNumber.ts"
 import type { Completion } from "../../llm/Completion.ts"
 import type { LlmRequest, Parameters } from "../../llm/LlmRequest.ts"
 import * as Messages from "../../prompt/Messages.ts"
@@ -210,5 +211,13 @@ const meanings = (answer: Answer.Answer): ReadonlyArray<Schema.Json> => {
   }
 }
 
-const noJson = (text: string): string =>
-  text.trim() === "" ? "The answer is empty" : "The answer contains no JSON value"
+const noJson = (text: string): string => {
+  if (text.trim() === "") return "The answer is empty"
+  const number = ExactNumber.findInexact(text)
+  return number === undefined ? "The answer contains no JSON value" : inexact(number)
+}
+
+const inexact = (number: string): string =>
+  `The number ${
+    number.slice(0, 40)
+  } has more digits than a JSON number holds. Write it as a string where the schema allows one`

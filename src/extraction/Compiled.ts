@@ -21,7 +21,9 @@ import * as Failure from "./internal/failure.ts"
 import * as Step from "./internal/step.ts"
 import type { Spent } from "./internal/telemetry.ts"
 
+export { Cut } from "./internal/continuation.ts"
 export { resolve } from "./internal/definition.ts"
+export { requestOf } from "./internal/step.ts"
 
 export interface Compiled<out A, in Input, out R> {
   readonly extraction: Extraction<A, Input, R>
@@ -29,6 +31,8 @@ export interface Compiled<out A, in Input, out R> {
   /** Whether the system message shows the schema, if not as the mode says. */
   readonly shown: boolean | undefined
   readonly response: ResponseSchema.ResponseSchema<A, R>
+  /** Whether a model goes on with its own words if they are the last message. */
+  readonly continues: Dialect["continues"]
   /** The extraction whose request stands for this one, if it is made of others. */
   readonly base: Compiled<unknown, Input, R> | undefined
 }
@@ -62,6 +66,7 @@ const compile = memoize((dialect: Dialect) =>
           response,
           shown,
           output: toFormat(extraction, mode.success, jsonSchema as JsonFormat["jsonSchema"], strict),
+          continues: dialect.continues,
           base: undefined
         })).pipe(Result.mapError((unsupported) =>
           unsupportedSchema(extraction.name, unsupported)
@@ -192,12 +197,12 @@ export const step = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
   completion: Completion,
-  { invalid, source, spent }: {
-    readonly invalid: Step.InvalidAttempts
+  { before, source, spent }: {
+    readonly before: Step.Before
     readonly source: (() => string) | undefined
     readonly spent: Spent
   }
-): Effect.Effect<Step.Step<A>, never, R> => Step.make(compiled, first, completion, invalid, { spent, source })
+): Effect.Effect<Step.Step<A>, never, R> => Step.make(compiled, first, completion, before, { spent, source })
 
 /** Whether an extraction sends several requests for an input, which depend on each other. */
 export const isDerived = <A, Input, R>({ extraction }: Compiled<A, Input, R>): boolean =>

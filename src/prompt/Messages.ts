@@ -157,6 +157,46 @@ export const reask = (
     : [assistant, { role: "user", content: complaint }]
 }
 
+/**
+ * The messages that ask for the rest of an answer that was cut off. With an `anchor`, the end of the answer, the model is
+ * told to begin with it. Without one, the answer is the last message, and the model goes on with it.
+ */
+export const continuation = (
+  messages: ReadonlyArray<Message>,
+  answer: string,
+  { anchor, output, shown }: {
+    readonly output: JsonFormat
+    readonly shown: boolean | undefined
+    readonly anchor: string | undefined
+  }
+): ReadonlyArray<Message> => {
+  const isShown = output.mode === "json" || output.mode === "markdown" || shown === true
+  const form = isShown
+    ? []
+    : [
+      `The whole answer is one JSON object that is an instance of this JSON Schema:\n${
+        JSON.stringify(output.jsonSchema)
+      }`
+    ]
+  const spoken: ReadonlyArray<Message> = [...withoutCalls(messages), { role: "assistant", content: answer }]
+  if (anchor === undefined) {
+    return isShown ? spoken : [...spoken.slice(0, -1), { role: "user", content: form.join("") }, spoken.at(-1)!]
+  }
+  const instruction =
+    "Your answer was cut off at the token limit. Continue it. Begin with exactly these characters, which " +
+    "are its end, and go on with what follows them. Write nothing else, do not begin again, and leave nothing out:\n"
+  return [...spoken, { role: "user", content: [...form, instruction + anchor].join("\n\n") }]
+}
+
+/** Calls as text, because a request without tools may have none. */
+const withoutCalls = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> =>
+  messages.flatMap((message): ReadonlyArray<Message> => {
+    if (message.role === "tool") return []
+    return message.role === "assistant" && message.toolCalls !== undefined
+      ? [{ role: "assistant", content: message.content + message.toolCalls.map((call) => call.arguments).join("\n") }]
+      : [message]
+  })
+
 const maxIssues = 30
 const maxIssueLength = 300
 

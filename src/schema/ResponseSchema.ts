@@ -128,7 +128,10 @@ const readAnswer = (shape: Shape.Shape, wrapper: string | undefined, answer: unk
   if (!Shape.isObject(answer) || !Object.hasOwn(answer, wrapper)) return readValue(shape, answer, coerces)
   const isAlone = Object.keys(answer).length === 1
   const isWhole = Shape.fit(shape, answer) !== -1
-  const isWrapped = isAlone ? !isWhole || Shape.fit(shape, answer[wrapper]) !== -1 : coerces && !isWhole
+  const isWrapped = isAlone
+    ? !isWhole || Shape.fit(shape, answer[wrapper]) !== -1
+    // Beside other keys it is a key of the value if an object in the schema has one of them.
+    : coerces && !isWhole && !Shape.describesSome(shape, answer)
   return readValue(shape, isWrapped ? answer[wrapper] : answer, coerces)
 }
 

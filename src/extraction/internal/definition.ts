@@ -46,6 +46,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly mode: OutputMode | undefined
   readonly model: string | undefined
   readonly maxAttempts: number
+  readonly maxContinuations: number
   readonly timeout: Duration.Duration | undefined
   readonly cache: boolean
   readonly coerce: boolean
@@ -141,6 +142,15 @@ export interface Overrides {
    * @default 3
    */
   readonly maxAttempts?: number | undefined
+  /**
+   * How many times to ask for the rest of an answer that was cut off at the token limit. The parts are joined only where
+   * the rest repeats the end of the answer, or the model goes on with its own words; otherwise the extraction fails with
+   * `Truncated`, as it does by default. Each rest is a request without a schema that is enforced, and the joined answer is
+   * decoded as a whole.
+   *
+   * @default 0
+   */
+  readonly maxContinuations?: number | undefined
   /** The maximum time for one input, with all attempts, retries and waits. Unlimited by default. */
   readonly timeout?: Duration.Input | undefined
   /**
@@ -241,6 +251,7 @@ export const make = (<A, R, Input, Encoded>(
   const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
   const described = [options.description, annotations["description"]].find(Predicate.isString)
   const maxAttempts = Math.floor(options.maxAttempts ?? 3)
+  const maxContinuations = Math.floor(options.maxContinuations ?? 0)
   const kept = options as Kept<A, Input, R>
   return Object.assign(Object.create(Proto), {
     schema,
@@ -253,6 +264,7 @@ export const make = (<A, R, Input, Encoded>(
     model: options.model,
     // Not Math.max, which returns NaN for NaN.
     maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
+    maxContinuations: maxContinuations >= 0 ? maxContinuations : 0,
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     cache: options.cache ?? true,
     coerce: options.coerce ?? true,

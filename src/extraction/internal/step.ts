@@ -27,17 +27,27 @@ import {
   Truncated
 } from "../ExtractionError.ts"
 import * as Checks from "./check.ts"
+import * as Continuation from "./continuation.ts"
 import { CurrentSpent, type Spent } from "./telemetry.ts"
 
 export type InvalidAttempts = ReadonlyArray<InvalidAttempt>
 
+/** What an extraction knows of the completions before. */
+export interface Before {
+  /** All attempts so far. */
+  readonly invalid: InvalidAttempts
+  /** The answer whose rest was asked for. */
+  readonly cut?: Continuation.Cut
+}
+
 export type Step<A> =
-  | { readonly _tag: "Valid" } & Decoded<A>
+  | { readonly _tag: "Valid"; readonly completion: Completion } & Decoded<A>
   | {
     readonly _tag: "Reask"
     readonly request: LlmRequest
-    /** All attempts so far. */
-    readonly invalid: Arr.NonEmptyReadonlyArray<InvalidAttempt>
+    readonly before: Before
+    /** The reason of the failure if the request is not sent. */
+    readonly reason: Reason
   }
   | { readonly _tag: "Failed"; readonly reason: Reason }
 
@@ -48,28 +58,62 @@ interface Options {
   readonly source?: (() => string) | undefined
 }
 
-/** `first` is the request without a reask, and `invalid` the attempts before this completion. */
+/** `first` is the request without a reask. */
 export const make = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
-  completion: Completion,
-  invalid: InvalidAttempts,
+  received: Completion,
+  { cut, invalid }: Before,
   options: Options = {}
 ): Effect.Effect<Step<A>, never, R> => {
+  const completion = cut === undefined ? received : Continuation.join(compiled, first, cut, received)
+  if (completion === undefined) {
+    return Effect.succeed({ _tag: "Failed", reason: truncated(cut!.text, first.parameters, cut!.continuations) })
+  }
   const answer = Answer.read(completion, compiled.output)
   const decoded = decode(compiled, answer)
   const { checks } = compiled.extraction
   return Effect.map(checks.length === 0 ? decoded : checked(compiled, first, decoded, options), (decoded): Step<A> => {
-    if (Result.isSuccess(decoded)) return { _tag: "Valid", ...decoded.success }
+    if (Result.isSuccess(decoded)) return { _tag: "Valid", completion, ...decoded.success }
     if (isExtractionError(decoded.failure)) return { _tag: "Failed", reason: decoded.failure.reason }
+    if (answer._tag === "Truncated") return continued(compiled, first, completion, invalid, cut, answer.text)
     if (answer._tag !== "Complete") return { _tag: "Failed", reason: failureOf(answer, first.parameters) }
     const issues = decoded.failure
     const attempts: Arr.NonEmptyReadonlyArray<InvalidAttempt> = Arr.append(invalid, { text: answer.text, issues })
+    const reason = new InvalidOutput({ attempts })
     return attempts.length < compiled.extraction.maxAttempts
-      ? { _tag: "Reask", request: reask(compiled, first, completion, issues), invalid: attempts }
-      : { _tag: "Failed", reason: new InvalidOutput({ attempts }) }
+      ? {
+        _tag: "Reask",
+        request: reask(compiled, first, completion, issues),
+        before: { invalid: attempts },
+        reason
+      }
+      : { _tag: "Failed", reason }
   })
 }
+
+/** Asks for the rest of an answer, as often as the extraction allows. */
+const continued = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  invalid: InvalidAttempts,
+  cut: Continuation.Cut | undefined,
+  text: string
+): Step<A> => {
+  const reason = truncated(text, first.parameters, cut?.continuations)
+  const next = Continuation.next(compiled, text, completion, cut)
+  return next === undefined
+    ? { _tag: "Failed", reason }
+    : { _tag: "Reask", request: Continuation.request(compiled, first, next), before: { invalid, cut: next }, reason }
+}
+
+/** The request for an item whose answer was cut off before, or the first one. */
+export const requestOf = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  cut: Continuation.Cut | undefined
+): LlmRequest => cut === undefined ? first : Continuation.request(compiled, first, cut)
 
 type Checked<A, R> = Effect.Effect<Result.Result<Decoded<A>, Issues | ExtractionError>, never, R>
 
@@ -112,17 +156,24 @@ export const reask = <A, Input, R>(
 /** The reason of the failure for an answer that is not complete. */
 export const failureOf = (
   answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
-  { maxTokens }: Parameters
+  parameters: Parameters
 ): Reason => {
   switch (answer._tag) {
     case "Truncated":
-      return new Truncated({ text: answer.text, ...(maxTokens !== undefined && { maxTokens }) })
+      return truncated(answer.text, parameters)
     case "Refused":
       return new Refused({ refusal: answer.text })
     case "Filtered":
       return new ContentFiltered({ text: answer.text })
   }
 }
+
+export const truncated = (text: string, { maxTokens }: Parameters, continuations?: number): Truncated =>
+  new Truncated({
+    text,
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(continuations !== undefined && { continuations })
+  })
 
 interface Decoded<A> {
   readonly value: A

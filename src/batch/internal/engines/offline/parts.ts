@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
+import * as Compiled from "../../../../extraction/Compiled.ts"
 import type * as LlmBatch from "../../../../llm/LlmBatch.ts"
 import { isLlmError, type LlmError } from "../../../../llm/LlmError.ts"
 import * as TokenCount from "../../../../llm/TokenCount.ts"
@@ -45,7 +46,8 @@ export const make = <A, Input, In, R>(
   context: Context<A, Input, In, R>,
   { countText, openSpool, size, toOnline, watch }: Dependencies<In>
 ): Parts<In> => {
-  const { allowance, compiled: { extraction }, service, state, toRequest } = context
+  const { allowance, compiled, service, state, toRequest } = context
+  const { extraction } = compiled
   // One at a time, so that the lines of a part are not mixed, and no more than one part waits to be submitted.
   const oneAtATime = Semaphore.makeUnsafe(1)
   let part: Part<In> | undefined
@@ -63,7 +65,9 @@ export const make = <A, Input, In, R>(
   const add = Effect.fnUntraced(function*(row: Row<In>): Effect.fn.Return<void, BatchError> {
     if (state.stopped !== undefined) return
     if (state.isLate) return yield* toOnline(row)
-    const request = row.reask === undefined ? toRequest(row.item) : Result.succeed(row.reask)
+    const request = row.reask === undefined
+      ? Result.map(toRequest(row.item), (first) => Compiled.requestOf(compiled, first, row.carried.cut))
+      : Result.succeed(row.reask)
     if (Result.isFailure(request)) return yield* settle(context, row, Result.fail(request.failure))
     const { model } = request.success
     const tokens = TokenCount.prompt(request.success, countText)

@@ -14,7 +14,7 @@ import type { Llm } from "../../llm/Llm.ts"
 import type { LlmGovernor } from "../../middleware/governor/LlmGovernor.ts"
 import * as Anthropic from "../../providers/anthropic/Anthropic.ts"
 import { anthropic } from "./internal/anthropic.ts"
-import * as AnthropicBatches from "./internal/batches/anthropic.ts"
+import * as AnthropicBatches from "./internal/anthropicBatches.ts"
 import * as Listening from "./internal/listening.ts"
 import type * as OpenAiSimulator from "./OpenAiSimulator.ts"
 

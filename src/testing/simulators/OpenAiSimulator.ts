@@ -17,9 +17,9 @@ import type { LlmGovernor } from "../../middleware/governor/LlmGovernor.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
 import type * as Fault from "../Fault.ts"
 import type * as Reply from "../Reply.ts"
-import * as OpenAiBatches from "./internal/batches/openAi.ts"
 import * as Listening from "./internal/listening.ts"
 import { openAi } from "./internal/openAi.ts"
+import * as OpenAiBatches from "./internal/openAiBatches.ts"
 
 /**
  * A request as the simulator understood it.

@@ -128,7 +128,7 @@ export const make = <A, Input, In, R>(
         yield* Notes.done(context.journal, name)
         return yield* Effect.forEach(rows, (row) => add({ ...row, origin: undefined }), { discard: true })
       }
-      return yield* refused(rows, name, failure)
+      return yield* refuse(context, toOnline, rows, name, failure)
     }
     const reference: LlmBatch.Reference = submitted.success
     context.others.add(reference.id)
@@ -147,31 +147,34 @@ export const make = <A, Input, In, R>(
     })
   })
 
-  /** A batch that the provider does not take at all. */
-  const refused = Effect.fnUntraced(function*(
-    rows: ReadonlyArray<Row<In>>,
-    name: string,
-    error: LlmError | BatchError
-  ) {
-    if (!isLlmError(error)) return yield* error
-    if (error.isRetryable || error.isUnrecoverable) {
-      // It may exist all the same. The next run looks for it.
-      return yield* unrecoverable(providerFailure(extraction.name, error, fresh))
-    }
-    yield* Notes.done(context.journal, name)
-    for (const row of rows) {
-      const free = { ...row, origin: undefined }
-      yield* context.finish === "online"
-        ? toOnline(free)
-        : settle(context, free, Result.fail(providerFailure(extraction.name, error, row.carried)))
-    }
-  })
-
   return {
     add: (row) => oneAtATime.withPermit(add(row)),
     flush: oneAtATime.withPermit(submit)
   }
 }
+
+/** Ends the rows of a batch that the provider does not take at all. */
+const refuse = Effect.fnUntraced(function*<A, Input, In, R>(
+  context: Context<A, Input, In, R>,
+  toOnline: Dependencies<In>["toOnline"],
+  rows: ReadonlyArray<Row<In>>,
+  name: string,
+  error: LlmError | BatchError
+): Effect.fn.Return<void, BatchError> {
+  const { compiled: { extraction }, finish, journal } = context
+  if (!isLlmError(error)) return yield* error
+  if (error.isRetryable || error.isUnrecoverable) {
+    // It may exist all the same. The next run looks for it.
+    return yield* unrecoverable(providerFailure(extraction.name, error, fresh))
+  }
+  yield* Notes.done(journal, name)
+  for (const row of rows) {
+    const free = { ...row, origin: undefined }
+    yield* finish === "online"
+      ? toOnline(free)
+      : settle(context, free, Result.fail(providerFailure(extraction.name, error, row.carried)))
+  }
+})
 
 const nameLength = 14
 const letters = "abcdefghijklmnopqrstuvwxyz0123456789"

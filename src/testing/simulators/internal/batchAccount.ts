@@ -8,12 +8,12 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
-import * as Fault from "../../../Fault.ts"
-import type { BatchOperation, BatchOptions, Options } from "../../OpenAiSimulator.ts"
-import * as Responses from "../responses.ts"
-import type { Format } from "./format.ts"
-import * as Store from "./store.ts"
-import * as Work from "./work.ts"
+import * as Fault from "../../Fault.ts"
+import type { BatchOperation, BatchOptions, Options } from "../OpenAiSimulator.ts"
+import type { Format } from "./batchFormat.ts"
+import * as Store from "./batchStore.ts"
+import * as Work from "./batchWork.ts"
+import * as Responses from "./responses.ts"
 
 export type Http = HttpServerRequest.HttpServerRequest
 export type Response = HttpServerResponse.HttpServerResponse

@@ -1,9 +1,9 @@
 /** What differs between the batch APIs that a simulator speaks. The work on a batch is the same for all of them. */
 import type { Headers } from "effect/http/Headers"
 import type * as Schema from "effect/Schema"
-import type * as Fault from "../../../Fault.ts"
-import type { ChatRequest } from "../chatRequest.ts"
-import type { Speaker } from "../speaker.ts"
+import type * as Fault from "../../Fault.ts"
+import type { ChatRequest } from "./chatRequest.ts"
+import type { Speaker } from "./speaker.ts"
 
 /** One line of the input. */
 export interface Row {

@@ -50,6 +50,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly timeout: Duration.Duration | undefined
   readonly cache: boolean
   readonly coerce: boolean
+  readonly tables: boolean
   readonly parameters: Parameters
   /** The text of an input that values are looked up in. By default it is the text of the prompt. */
   readonly source: ((input: Input) => string | undefined) | undefined
@@ -166,6 +167,14 @@ export interface Overrides {
    * @default true
    */
   readonly coerce?: boolean | undefined
+  /**
+   * Whether lists of objects are asked for as tables: the names of the keys once, then rows of values. Long lists cost
+   * about a quarter fewer tokens so. The answer is read back exactly, and a row that does not fit its columns is an issue. A
+   * list whose objects have a key that may be absent or null stays as it is, as do streamed lists and snapshots.
+   *
+   * @default false
+   */
+  readonly tables?: boolean | undefined
   /** Parameters of the request: the token limit of an answer, the temperature and others. */
   readonly parameters?: Parameters | undefined
 }
@@ -268,6 +277,7 @@ export const make = (<A, R, Input, Encoded>(
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     cache: options.cache ?? true,
     coerce: options.coerce ?? true,
+    tables: options.tables ?? false,
     parameters: options.parameters ?? {},
     source: kept.source,
     checks: kept.checks ?? [],

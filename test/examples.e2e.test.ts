@@ -42,6 +42,7 @@ const expected: Readonly<Record<string, string>> = {
     "9. no valid answer: name: Expected string, age: Expected number",
     ""
   ].join("\n"),
+  "zod-schema": "John is 30\n",
   "resumable-batch": [
     "person-0: John",
     "person-1: Maria",

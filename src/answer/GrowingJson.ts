@@ -3,8 +3,10 @@
  * text is parsed twice. Parsers of partial JSON, such as the `partial-json` package, parse the whole text again for each
  * piece, so that their cost grows with the square of the length, and they do not skip prose.
  */
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import * as JsonText from "./JsonText.ts"
 import type { Limits } from "./ListReader.ts"
 
 type Container = Array<Schema.Json> | { [key: string]: Schema.Json }
@@ -202,12 +204,12 @@ export class GrowingJson {
     while (i < text.length && /[-+.\w]/.test(text[i]!)) i++
     this.#text += text.slice(from, i)
     if (i === text.length) return i
-    const value = Result.try((): Schema.Json => JSON.parse(this.#text))
-    if (Result.isFailure(value)) {
+    const value = JsonText.parse(this.#text)
+    if (Option.isNone(value)) {
       this.#giveUp()
       return i
     }
-    this.#put(value.success)
+    this.#put(value.value)
     this.#state = NEXT
     return i
   }

@@ -11,7 +11,7 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../extraction/Compiled.ts"
 import type { Extraction } from "../extraction/Extraction.ts"
-import { ExtractionError, InvalidOutput, ProviderFailure, Skipped } from "../extraction/ExtractionError.ts"
+import { ExtractionError, ProviderFailure, Skipped } from "../extraction/ExtractionError.ts"
 import { type BatchResult, type BatchStatus, LlmBatch, type Reference } from "../llm/LlmBatch.ts"
 import type { LlmError } from "../llm/LlmError.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
@@ -149,7 +149,7 @@ const collectOne = <A, Input, R>(
         (collected) => ({ ...collected, index: position })
       ))
     }
-    const found = service.results(reference).pipe(
+    const found = service.results(reference, compiled.output).pipe(
       Stream.mapError(toError),
       Stream.mapEffect(decode),
       Stream.filter(Option.isSome),
@@ -189,15 +189,14 @@ const meaning = <A, Input, R>(
       const { completion } = result
       const first: LlmRequest = { model, messages: [], output: compiled.output, parameters }
       const spent = { attempts: 1, usage: completion.usage }
-      const step = Compiled.step(compiled, first, completion, { invalid: [], source: () => "", spent })
+      const step = Compiled.step(compiled, first, completion, { before: { invalid: [] }, source: () => "", spent })
       return Effect.map(step, (step) => {
         switch (step._tag) {
           case "Valid":
             return { result: Result.succeed(step.value), ...spent }
           case "Failed":
-            return fail(step.reason, 1, spent.usage)
           case "Reask":
-            return fail(new InvalidOutput({ attempts: step.invalid }), 1, spent.usage)
+            return fail(step.reason, 1, spent.usage)
         }
       })
     }

@@ -21,7 +21,10 @@ import * as Failure from "./internal/failure.ts"
 import * as Step from "./internal/step.ts"
 import type { Spent } from "./internal/telemetry.ts"
 
+export { Cut } from "./internal/continuation.ts"
 export { resolve } from "./internal/definition.ts"
+export { Patching } from "./internal/patch.ts"
+export { requestOf } from "./internal/step.ts"
 
 export interface Compiled<out A, in Input, out R> {
   readonly extraction: Extraction<A, Input, R>
@@ -29,6 +32,8 @@ export interface Compiled<out A, in Input, out R> {
   /** Whether the system message shows the schema, if not as the mode says. */
   readonly shown: boolean | undefined
   readonly response: ResponseSchema.ResponseSchema<A, R>
+  /** Whether a model goes on with its own words if they are the last message. */
+  readonly continues: Dialect["continues"]
   /** The extraction whose request stands for this one, if it is made of others. */
   readonly base: Compiled<unknown, Input, R> | undefined
 }
@@ -62,6 +67,7 @@ const compile = memoize((dialect: Dialect) =>
           response,
           shown,
           output: toFormat(extraction, mode.success, jsonSchema as JsonFormat["jsonSchema"], strict),
+          continues: dialect.continues,
           base: undefined
         })).pipe(Result.mapError((unsupported) =>
           unsupportedSchema(extraction.name, unsupported)
@@ -144,10 +150,10 @@ const toShown = <A, Input, R>(
   extraction: Extraction<A, Input, R>,
   input: Input
 ): ReadonlyArray<Messages.ShownExample> => {
-  const wrapper = Result.getOrUndefined(response(extraction))?.wrapper
+  const write = Result.getOrUndefined(response(extraction))?.write
   return extraction.examples!.choose(sourceOf(extraction, input)).map(({ json, text }) => ({
     text,
-    answer: JSON.stringify(wrapper === undefined ? json : { [wrapper]: json })
+    answer: JSON.stringify(write?.(json) ?? json)
   }))
 }
 
@@ -183,21 +189,21 @@ const promptOf = <A, Input, R>(
 
 /** The decoder of the answers, which does not depend on the dialect. */
 export const response = <A, Input, R>(
-  { name, schema }: Extraction<A, Input, R>
+  { name, schema, tables }: Extraction<A, Input, R>
 ): Result.Result<ResponseSchema.ResponseSchema<A, R>, ExtractionError> =>
-  Result.mapError(ResponseSchema.make(schema), (unsupported) => unsupportedSchema(name, unsupported))
+  Result.mapError(ResponseSchema.make(schema, { tables }), (unsupported) => unsupportedSchema(name, unsupported))
 
 /** What a completion means: a value, the next request, or the reason of a failure. `spent` receives what checks use. */
 export const step = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
   completion: Completion,
-  { invalid, source, spent }: {
-    readonly invalid: Step.InvalidAttempts
+  { before, source, spent }: {
+    readonly before: Step.Before
     readonly source: (() => string) | undefined
     readonly spent: Spent
   }
-): Effect.Effect<Step.Step<A>, never, R> => Step.make(compiled, first, completion, invalid, { spent, source })
+): Effect.Effect<Step.Step<A>, never, R> => Step.make(compiled, first, completion, before, { spent, source })
 
 /** Whether an extraction sends several requests for an input, which depend on each other. */
 export const isDerived = <A, Input, R>({ extraction }: Compiled<A, Input, R>): boolean =>

@@ -157,6 +157,65 @@ export const reask = (
     : [assistant, { role: "user", content: complaint }]
 }
 
+/**
+ * The messages that ask for the rest of an answer that was cut off. With an `anchor`, the end of the answer, the model is
+ * told to begin with it. Without one, the answer is the last message, and the model goes on with it.
+ */
+export const continuation = (
+  messages: ReadonlyArray<Message>,
+  answer: string,
+  { anchor, output, shown }: {
+    readonly output: JsonFormat
+    readonly shown: boolean | undefined
+    readonly anchor: string | undefined
+  }
+): ReadonlyArray<Message> => {
+  const isShown = output.mode === "json" || output.mode === "markdown" || shown === true
+  const form = isShown
+    ? []
+    : [
+      `The whole answer is one JSON object that is an instance of this JSON Schema:\n${
+        JSON.stringify(output.jsonSchema)
+      }`
+    ]
+  const spoken: ReadonlyArray<Message> = [...withoutCalls(messages), { role: "assistant", content: answer }]
+  if (anchor === undefined) {
+    return isShown ? spoken : [...spoken.slice(0, -1), { role: "user", content: form.join("") }, spoken.at(-1)!]
+  }
+  const instruction =
+    "Your answer was cut off at the token limit. Continue it. Begin with exactly these characters, which " +
+    "are its end, and go on with what follows them. Write nothing else, do not begin again, and leave nothing out:\n"
+  return [...spoken, { role: "user", content: [...form, instruction + anchor].join("\n\n") }]
+}
+
+/** The messages that ask for a JSON Patch of a value, for the places that are not valid. */
+export const patch = (
+  messages: ReadonlyArray<Message>,
+  value: string,
+  issues: ReadonlyArray<{ readonly pointer: string; readonly message: string }>
+): ReadonlyArray<Message> => [
+  ...withoutCalls(messages),
+  { role: "assistant", content: value },
+  {
+    role: "user",
+    content:
+      `That value is not valid in these places, and right in all others:\n${
+        listIssues(issues.map(({ message, pointer }) => ({ path: [], message: `${pointer}: ${message}` })), undefined)
+      }\nAnswer with a JSON Patch (RFC 6902) that corrects these places and changes nothing else: a JSON array of ` +
+      `operations such as {"op":"replace","path":"/list/0/key","value":1}, on one line and with nothing else. Use "add" ` +
+      `for a key that is missing.`
+  }
+]
+
+/** Calls as text, because a request without tools may have none. */
+const withoutCalls = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> =>
+  messages.flatMap((message): ReadonlyArray<Message> => {
+    if (message.role === "tool") return []
+    return message.role === "assistant" && message.toolCalls !== undefined
+      ? [{ role: "assistant", content: message.content + message.toolCalls.map((call) => call.arguments).join("\n") }]
+      : [message]
+  })
+
 const maxIssues = 30
 const maxIssueLength = 300
 

@@ -89,6 +89,13 @@ export interface Dialect {
    * @default all, with `json_schema` first
    */
   readonly modes?: ((model: string | undefined) => ReadonlyArray<Mode>) | undefined
+  /**
+   * Whether a model goes on with its own words if they are the last message of a request (prefill). It is asked for the
+   * rest of an answer so.
+   *
+   * @default never
+   */
+  readonly continues?: ((model: string) => boolean) | undefined
   /** Converts a schema to the form that the provider accepts, or reports why that is impossible. */
   readonly accept: (document: SchemaDocument) => Result.Result<AcceptedSchema, Unsupported>
 }

@@ -227,6 +227,7 @@ const Wide = Schema.Union([
   Schema.Struct({ b: Schema.String })
 ])
 const Measure = Schema.Union([Schema.Struct({ unit: Schema.String, value: Schema.String }), Schema.String])
+const Quantity = Schema.Union([Schema.Struct({ unit: Schema.String, value: Schema.Finite }), Schema.String])
 const Keys = Schema.Struct({ firstName: Schema.String, last_name: Schema.optionalKey(Schema.String) })
 const Null = Schema.Struct({ a: Schema.optionalKey(Schema.NullOr(Schema.Int)), b: Schema.optionalKey(Schema.Int) })
 
@@ -332,6 +333,11 @@ const single: ReadonlyArray<readonly [schema: Schema.ConstraintDecoder<unknown>,
   [Wide, `{"value":{"a":"x"}}`, { a: "x" }],
   [Wide, `{"value":{"c":"x"}}`],
   [Measure, `{"unit":"kg","value":"3"}`, { unit: "kg", value: "3" }],
+  [Quantity, `{"unit":"kg","value":"3"}`, { unit: "kg", value: 3 }],
+  [Quantity, `{"unit":"kg","value":"heavy"}`],
+  [Quantity, `{"value":"3"}`, "3"],
+  [Quantity, `{"value":"3","note":"three"}`],
+  [Wide, `{"value":{"b":"y"},"note":"x"}`, { b: "y" }],
   [Measure, `{"value":{"unit":"kg","value":"3"}}`, { unit: "kg", value: "3" }],
   [Measure, `{"value":"3"}`, "3"],
   [Contact, `{"contact": {"email": "a@b.c", "phone": "1", "country": "FR"}}`, {

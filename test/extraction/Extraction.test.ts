@@ -368,6 +368,18 @@ describe("Extraction", () => {
         assert.deepStrictEqual(lengths, [2, 4, 4, 4])
       }).pipe(Effect.provide(MockLlm.layer([old, "nonsense", old, ada]))))
 
+    it.effect("asks again for a number that a double would round", () =>
+      Effect.gen(function*() {
+        const identified = Extraction.make({
+          schema: Schema.Struct({ id: Schema.Union([Schema.Finite, Schema.String]) })
+        })
+        assert.deepStrictEqual(yield* Extraction.extract(identified, "x"), { id: "9007199254740993" })
+        const [, second] = yield* MockLlm.requests
+        assert.include(JSON.stringify(second), "9007199254740993 has more digits than a JSON number holds")
+      }).pipe(
+        Effect.provide(MockLlm.layer([Reply.text("{\"id\":9007199254740993}"), { id: "9007199254740993" }]))
+      ))
+
     it.effect("stops after maxAttempts, with every answer and its issues in the error", () =>
       Effect.gen(function*() {
         const error = yield* failure(Extraction.extract(Person, "I am Ada"))

@@ -8,6 +8,7 @@
  */
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import { isExact } from "../../internal/exactNumber.ts"
 
 /** A value with the position after it. */
 export interface Read {
@@ -287,6 +288,7 @@ const readScalar = (reader: Reader): Schema.Json | undefined => {
   const end = at + match[0].length
   if (end === text.length) return fail(reader, end)
   reader.at = end
+  if (!Object.hasOwn(pythonLiterals, match[0]) && /\d/.test(match[0]) && !isExact(match[0])) return fail(reader, at)
   return Object.hasOwn(pythonLiterals, match[0]) ? pythonLiterals[match[0]]! : JSON.parse(match[0])
 }
 

@@ -3,9 +3,11 @@ import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as JsonText from "../../answer/JsonText.ts"
 import * as Compiled from "../../extraction/Compiled.ts"
 import type { Detailed, Extraction, PromptInput } from "../../extraction/Extraction.ts"
 import * as ExtractionApi from "../../extraction/Extraction.ts"
@@ -300,9 +302,9 @@ const accept = Effect.fnUntraced(function*<A, Input, R>(
   if (Result.isFailure(result)) return undefined
   const { start } = result.success
   if (!beginsWith(sources[position]!.text, start)) return undefined
-  const parsed = Result.try((): Schema.Json => JSON.parse(text))
-  if (Result.isFailure(parsed)) return undefined
-  const json = Compiled.jsonOf(self, (parsed.success as { readonly value: Schema.Json }).value)
+  const parsed = JsonText.parse(text)
+  if (Option.isNone(parsed)) return undefined
+  const json = Compiled.jsonOf(self, (parsed.value as { readonly value: Schema.Json }).value)
   const stated = sources.map((source) => statedIn(source, json))
   if (stated.some((count) => count > stated[position]!)) return undefined
   const decoded = yield* Effect.result(Parts.decode(self, json, () => sources[position]!.text))

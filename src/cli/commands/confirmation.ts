@@ -58,9 +58,12 @@ const confirmed = Effect.fnUntraced(function*(
   if (all !== undefined && isKnown(all)) return
   // A preview of nothing, because records of what another one has found to be changed are left out.
   yield* Batch.preview(rows, [])
-  const finished = Format.count(yield* Effect.mapError(Stream.runCount(values), ({ message }) => usage(message)))
-  const sent = all === undefined ? "All items" : `${Format.count(all.pending)} items`
-  const problem = `The journal ${journalPath} has ${finished} finished items, and none of the inputs is one of them: ` +
+  const finished = yield* Effect.mapError(Stream.runCount(values), ({ message }) => usage(message))
+  const sent = all === undefined ? "All items" : Format.counted(all.pending, "item")
+  const problem =
+    `The journal ${journalPath} has ${
+      Format.counted(finished, "finished item")
+    }, and none of the inputs is one of them: ` +
     `the instructions, the schema, the model or the server have changed, or the inputs have. ${sent} would be sent again`
   // A terminal that the input comes from cannot be asked.
   if (source.path !== "-" && Process.stdin.isTTY && Process.stderr.isTTY) {

@@ -43,11 +43,11 @@ export const run = Effect.fnUntraced(function*(options: RunBatch.Options) {
   const { duration, inputTokens, invalid, outputTokens, requests, usd } = estimate
   yield* Console.error(
     [
-      `${Format.count(requests)} requests, if no answer needs a second attempt`,
+      `${Format.counted(requests, "request")}, if no answer needs a second attempt`,
       `about ${Format.count(inputTokens)} tokens in and ${Format.count(outputTokens)} out`,
       Option.match(usd, { onNone: () => "at an unknown price", onSome: (usd) => `for ${Format.dollars(usd)}` }),
       `in ${Format.duration(duration)}`,
-      ...(invalid === 0 ? [] : [`about ${Format.count(invalid)} inputs cannot be sent`])
+      ...(invalid === 0 ? [] : [`about ${Format.counted(invalid, "input")} cannot be sent`])
     ].join(", ") + ". Nothing was sent"
   )
 })

@@ -9,6 +9,7 @@ import { usage } from "../commandFailure.ts"
 import * as Records from "../input/records.ts"
 import * as Flags from "../options/flags.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
+import * as Format from "../progress/format.ts"
 
 const file = (name: string) => Flag.String(name).pipe(Flag.withMetavar("file"))
 
@@ -107,7 +108,7 @@ const toText = (report: Evaluation.Report): string => {
   )
   const [low, high] = report.interval
   const failures = Object.entries(report.failures).map(([reason, count]) => `${reason} ${count}`).join(", ")
-  return `${lines.join("\n")}\n\n${report.items.length} items, ${share(report.exact)} exact. ` +
+  return `${lines.join("\n")}\n\n${Format.counted(report.items.length, "item")}, ${share(report.exact)} exact. ` +
     `Mean F1 ${share(report.meanF1)} (95 %: ${share(low)} to ${share(high)}), all leaves ${share(report.f1)}\n` +
     (failures === "" ? "" : `Failures: ${failures}\n`)
 }
@@ -117,4 +118,4 @@ const comparisonText = (
 ): string =>
   `Against the other: ${difference >= 0 ? "+" : ""}${share(difference)} mean F1 (95 %: ${share(low)} to ${
     share(high)
-  }, p = ${p.toFixed(3)}), better in ${better} and worse in ${worse} of ${items} items\n`
+  }, p = ${p.toFixed(3)}), better in ${better} and worse in ${worse} of ${Format.counted(items, "item")}\n`

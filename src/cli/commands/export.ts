@@ -105,7 +105,7 @@ const fineTuning = Effect.fnUntraced(function*(
   const { failed, unfit, values } = counts
   yield* Console.error(
     `${Format.count(values)} examples` +
-      (failed === 0 ? "" : `, ${Format.count(failed)} items without a value or a text left out`) +
+      (failed === 0 ? "" : `, ${Format.counted(failed, "item")} without a value or a text left out`) +
       (unfit === 0 ? "" : `, ${Format.count(unfit)} values left out that do not fit the schema`)
   )
   if (values === 0) return yield* usage("There are no examples. Give the texts of the run with --input")

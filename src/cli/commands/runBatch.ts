@@ -289,7 +289,7 @@ const summarise = Effect.fnUntraced(function*({ journal, options, progress, view
         "shows them"
       : ". Interrupted: run the same command again to resume"
     : ""
-  yield* view.print(`${ProgressText.summary(snapshot)}\n${Format.count(written.lines)} lines in ${where}${resume}`)
+  yield* view.print(`${ProgressText.summary(snapshot)}\n${Format.counted(written.lines, "line")} in ${where}${resume}`)
 })
 
 const errorOf = (exit: RunExit): CommandFailure | BatchError | undefined =>

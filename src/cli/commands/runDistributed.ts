@@ -66,7 +66,7 @@ export const run = Effect.fnUntraced(function*(
     return yield* Batch.submit(rows, input.rows, batch).pipe(
       Effect.flatMap(({ chunks, items }) =>
         view.print(
-          `Fed ${Format.count(items)} items in ${Format.count(chunks)} chunks to the batch ${job}. ` +
+          `Fed ${Format.counted(items, "item")} in ${Format.counted(chunks, "chunk")} to the batch ${job}. ` +
             `Run the same command without --detach to collect the results`
         )
       ),
@@ -106,7 +106,7 @@ export const run = Effect.fnUntraced(function*(
     )
   } else {
     const where = options.output === "-" ? "standard output" : files.length === 1 ? files[0]! : `${files.length} files`
-    yield* view.print(`${ProgressText.summary(snapshot)}\n${Format.count(written.lines)} lines in ${where}`)
+    yield* view.print(`${ProgressText.summary(snapshot)}\n${Format.counted(written.lines, "line")} in ${where}`)
   }
   if (written.errors > 0) return yield* silently(exitCode.failedItems)
 })

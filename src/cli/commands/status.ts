@@ -33,7 +33,7 @@ export const status = Command.make("status", flags, ({ job, json, queue, requeue
     return yield* Effect.gen(function*() {
       if (requeue) {
         const count = yield* BatchQueue.requeue({ job: job! })
-        yield* Console.error(`${Format.count(count)} chunks are in the queue again`)
+        yield* Console.error(`${Format.counted(count, "chunk")} back in the queue`)
       }
       const jobs = yield* BatchQueue.status({ job })
       if (jobs.length === 0) {
@@ -82,7 +82,7 @@ const toText = (status: BatchQueue.JobStatus, deadLetters: ReadonlyArray<BatchQu
       }`
     ),
     ...deadLetters.map(({ attempts, chunk, items, reason }) =>
-      `  chunk ${chunk} (${items} items, ${attempts} attempts): ${reason}`
+      `  chunk ${chunk} (${Format.counted(items, "item")}, ${Format.counted(attempts, "attempt")}): ${reason}`
     )
   ].join("\n")
 }

@@ -55,7 +55,7 @@ export const worker = Command.make("worker", flags, (options) =>
     const context = yield* Layer.build(Layer.merge(provider, queue))
     const program = Effect.andThen(
       view.print(
-        `Working on batches of ${extraction.name}, ${Format.count(options.concurrency)} items in flight at most`
+        `Working on batches of ${extraction.name}, ${Format.counted(options.concurrency, "item")} in flight at most`
       ),
       BatchWorker.run([Rows.toExtraction(extraction)], {
         concurrency: options.concurrency,

@@ -62,6 +62,10 @@ const readHeader = (
   const text = names.indexOf(textField)
   if (text === -1) return Result.fail(noColumn(textField, names, "--text-field"))
   const id = fields.id === undefined ? -1 : names.indexOf(fields.id)
+  const twice = [textField, fields.id].find((name) =>
+    name !== undefined && names.indexOf(name) !== names.lastIndexOf(name)
+  )
+  if (twice !== undefined) return Result.fail(`has more than one column ${JSON.stringify(twice)}. Rename the others`)
   return fields.id !== undefined && id === -1
     ? Result.fail(noColumn(fields.id, names, "--id-field"))
     : Result.succeed({ count: names.length, text, id })

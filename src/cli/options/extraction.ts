@@ -17,6 +17,7 @@ export interface Options extends Parameters.Options {
   readonly mode?: OutputMode | undefined
   readonly model?: string | undefined
   readonly maxAttempts?: number | undefined
+  readonly maxContinuations?: number | undefined
   readonly timeout?: Duration.Duration | undefined
 }
 
@@ -24,7 +25,7 @@ export interface Options extends Parameters.Options {
 export const load = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<SchemaModule.AnyExtraction, CommandFailure, FileSystem.FileSystem | Path.Path> {
-  const { maxAttempts, mode, model, timeout } = options
+  const { maxAttempts, maxContinuations, mode, model, timeout } = options
   const instructions = yield* instructionsOf(options)
   const base = yield* SchemaModule.load(options.schema)
   const extraction = Extraction.with(base, {
@@ -33,6 +34,7 @@ export const load = Effect.fnUntraced(function*(
     mode,
     model: modelOf(model),
     maxAttempts,
+    maxContinuations,
     timeout
   })
   yield* Effect.mapError(Effect.fromResult(Extraction.jsonSchema(extraction)), ({ reason }) => usage(reason.message))

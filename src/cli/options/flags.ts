@@ -141,6 +141,10 @@ export const extraction = {
     Flag.withDescription("The most answers per item until one is valid (default 3)"),
     optional
   ),
+  maxContinuations: count("max-continuations").pipe(
+    Flag.withDescription("How often the rest of an answer that was cut off is asked for (default 0)"),
+    optional
+  ),
   timeout: duration("timeout").pipe(
     Flag.withDescription("The most time per item, with all attempts and waits (default unlimited)"),
     optional

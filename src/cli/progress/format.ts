@@ -6,6 +6,9 @@ const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFracti
 
 export const count = (n: number): string => grouped.format(n)
 
+/** `1 line`, `2 lines`. */
+export const counted = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? "" : "s"}`
+
 export const short = (n: number): string => compact.format(n)
 
 /** A single item costs less than a cent. */

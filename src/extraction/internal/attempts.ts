@@ -14,10 +14,9 @@ import * as Step from "./step.ts"
 import * as Telemetry from "./telemetry.ts"
 
 /** Attempts that another engine made before. */
-export interface Before {
+export interface Before extends Step.Before {
   /** The request of the next attempt. */
   readonly request: LlmRequest
-  readonly invalid: Step.InvalidAttempts
   readonly attempts: number
   readonly usage: Usage.Usage
 }
@@ -67,7 +66,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
   before: Before | undefined
 ): Effect.fn.Return<Detailed<A>, ExtractionError, R> {
   let request = before?.request ?? first
-  let invalid: Step.InvalidAttempts = before?.invalid ?? []
+  let progress: Step.Before = before ?? { invalid: [] }
   while (true) {
     const asked = Telemetry.complete(llm, request, spent.attempts + 1)
     // A reask goes before new items, so that started items finish first.
@@ -81,10 +80,10 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
       for (const forget of answers) yield* forget
       return yield* failure(compiled, spent, cut)
     }
-    const step = yield* Step.make(compiled, first, completion, invalid, { spent, source })
+    const step = yield* Step.make(compiled, first, completion, progress, { spent, source })
     switch (step._tag) {
       case "Valid": {
-        const { answer, coercions, value } = step
+        const { answer, coercions, completion, value } = step
         const { finishReason, model } = completion
         return { value, answer, coercions, ...spent, model, finishReason, completion }
       }
@@ -94,7 +93,7 @@ const ask = Effect.fnUntraced(function*<A, Input, R>(
         return yield* failure(compiled, spent, step.reason)
       case "Reask":
         request = step.request
-        invalid = step.invalid
+        progress = step.before
     }
   }
 })

@@ -46,9 +46,12 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly mode: OutputMode | undefined
   readonly model: string | undefined
   readonly maxAttempts: number
+  readonly maxContinuations: number
   readonly timeout: Duration.Duration | undefined
   readonly cache: boolean
   readonly coerce: boolean
+  readonly tables: boolean
+  readonly patch: boolean
   readonly parameters: Parameters
   /** The text of an input that values are looked up in. By default it is the text of the prompt. */
   readonly source: ((input: Input) => string | undefined) | undefined
@@ -141,6 +144,15 @@ export interface Overrides {
    * @default 3
    */
   readonly maxAttempts?: number | undefined
+  /**
+   * How many times to ask for the rest of an answer that was cut off at the token limit. The parts are joined only where
+   * the rest repeats the end of the answer, or the model goes on with its own words; otherwise the extraction fails with
+   * `Truncated`, as it does by default. Each rest is a request without a schema that is enforced, and the joined answer is
+   * decoded as a whole.
+   *
+   * @default 0
+   */
+  readonly maxContinuations?: number | undefined
   /** The maximum time for one input, with all attempts, retries and waits. Unlimited by default. */
   readonly timeout?: Duration.Input | undefined
   /**
@@ -156,6 +168,22 @@ export interface Overrides {
    * @default true
    */
   readonly coerce?: boolean | undefined
+  /**
+   * Whether lists of objects are asked for as tables: the names of the keys once, then rows of values. Long lists cost
+   * about a quarter fewer tokens so. The answer is read back exactly, and a row that does not fit its columns is an issue. A
+   * list whose objects have a key that may be absent or null stays as it is, as do streamed lists and snapshots.
+   *
+   * @default false
+   */
+  readonly tables?: boolean | undefined
+  /**
+   * Whether a reask asks for the invalid places of a value only, as a JSON Patch, and not for the whole value again. Use it
+   * for large values. The patched value is decoded as a whole. A patch that changes any other place is refused, and the
+   * whole value is asked for, as it is where an issue is about the whole.
+   *
+   * @default false
+   */
+  readonly patch?: boolean | undefined
   /** Parameters of the request: the token limit of an answer, the temperature and others. */
   readonly parameters?: Parameters | undefined
 }
@@ -241,6 +269,7 @@ export const make = (<A, R, Input, Encoded>(
   const named = [options.name, annotations["identifier"], annotations["title"]].find(Predicate.isString)
   const described = [options.description, annotations["description"]].find(Predicate.isString)
   const maxAttempts = Math.floor(options.maxAttempts ?? 3)
+  const maxContinuations = Math.floor(options.maxContinuations ?? 0)
   const kept = options as Kept<A, Input, R>
   return Object.assign(Object.create(Proto), {
     schema,
@@ -253,9 +282,12 @@ export const make = (<A, R, Input, Encoded>(
     model: options.model,
     // Not Math.max, which returns NaN for NaN.
     maxAttempts: maxAttempts >= 1 ? maxAttempts : 1,
+    maxContinuations: maxContinuations >= 0 ? maxContinuations : 0,
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     cache: options.cache ?? true,
     coerce: options.coerce ?? true,
+    tables: options.tables ?? false,
+    patch: options.patch ?? false,
     parameters: options.parameters ?? {},
     source: kept.source,
     checks: kept.checks ?? [],

@@ -98,7 +98,7 @@ const make = Effect.fnUntraced(function*<A, Input, R>(
     }).pipe(Scope.provide(scope)),
     state
   }
-  yield* begin(streaming, first, [])
+  yield* begin(streaming, first, { asked: [] })
   return next(streaming)
 })
 
@@ -186,7 +186,7 @@ const conclude = Effect.fnUntraced(function*<A, Input, R>(
     case "Failed":
       return fail(streaming, conclusion.reason)
     case "Reask":
-      yield* begin(streaming, conclusion.request, conclusion.asked)
+      yield* begin(streaming, conclusion.request, conclusion)
   }
 })
 
@@ -223,7 +223,7 @@ const failure = <A, Input, R>(
 const begin = Effect.fnUntraced(function*<A, Input, R>(
   streaming: Streaming<A, Input, R>,
   request: LlmRequest,
-  asked: ReadonlyArray<ListAssembly.Invalid>
+  answered: { readonly asked: ReadonlyArray<ListAssembly.Invalid>; readonly rest?: ListAssembly.Rest | undefined }
 ) {
   const { compiled: { extraction, response }, limits, llm, span, state } = streaming
   const scope = yield* Scope.fork(streaming.scope)
@@ -240,7 +240,7 @@ const begin = Effect.fnUntraced(function*<A, Input, R>(
     scope,
     pull: traced === undefined ? pull : Effect.withParentSpan(pull, traced.span),
     onCompletion: traced?.onCompletion ?? (() => {}),
-    reading: ListAssembly.makeReading(response.wrapper!, limits, asked)
+    reading: ListAssembly.makeReading(response.wrapper!, limits, answered)
   }
   state.attempt = attempt
   state.advance = makeAdvance(streaming, attempt)

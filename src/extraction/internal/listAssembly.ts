@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Answer from "../../answer/Answer.ts"
 import * as AnswerIssue from "../../answer/AnswerIssue.ts"
+import * as Continuations from "../../answer/Continuation.ts"
 import * as JsonText from "../../answer/JsonText.ts"
 import * as ListReader from "../../answer/ListReader.ts"
 import type { Completion, CompletionPart } from "../../llm/Completion.ts"
@@ -13,6 +14,7 @@ import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { ResponseSchema } from "../../schema/ResponseSchema.ts"
 import type { Compiled } from "../Compiled.ts"
 import { InvalidOutput, type Reason } from "../ExtractionError.ts"
+import * as Continuation from "./continuation.ts"
 import * as Step from "./step.ts"
 
 /** An element that did not decode. */
@@ -45,11 +47,13 @@ export interface ListAssembly<A, Input, R> {
   size: number
   /** Whether the list may have more elements, because every answer so far broke off. */
   isOpen: boolean
+  /** How many completions were the rest of an answer. */
+  continuations: number
 }
 
 export const make = <A, Input, R>(
   options: Pick<ListAssembly<A, Input, R>, "compiled" | "element" | "first" | "maxAttempts">
-): ListAssembly<A, Input, R> => ({ ...options, out: [], invalid: [], size: 0, isOpen: true })
+): ListAssembly<A, Input, R> => ({ ...options, out: [], invalid: [], size: 0, isOpen: true, continuations: 0 })
 
 /** An answer while it is being read. */
 export interface Reading {
@@ -58,6 +62,10 @@ export interface Reading {
   readonly asked: ReadonlyArray<Invalid>
   /** How many elements of the answer have got an index. */
   placed: number
+  /** How many elements were skipped, because they are in the beginning of the answer. */
+  skipped: number
+  /** What arrived before it was joined to the beginning. */
+  unjoined: string
   /** The index of the tool call that is read. */
   call: number | undefined
   /** The text that arrived. */
@@ -66,9 +74,31 @@ export interface Reading {
   texts: Array<string>
   completion: Completion | undefined
   problem: string | undefined
+  /** The answer that this one continues. */
+  readonly rest: Rest | undefined
 }
 
-export const makeReading = (wrapper: string, limits: ListReader.Limits, asked: ReadonlyArray<Invalid>): Reading => ({
+/** The beginning of an answer that was cut off. */
+export interface Rest {
+  readonly cut: Continuation.Cut
+  /** How many of its elements have got an index. */
+  readonly placed: number
+  /** Whether what arrives continues it as it stands, without its end. */
+  readonly isExact: boolean
+}
+
+/** The reading of an answer, or of the rest of one, whose elements so far are not read again. */
+export const makeReading = (
+  wrapper: string,
+  limits: ListReader.Limits,
+  { asked, rest }: { readonly asked: ReadonlyArray<Invalid>; readonly rest?: Rest | undefined }
+): Reading => {
+  const reading: Reading = { ...emptyReading(wrapper, limits, asked), rest }
+  if (rest?.isExact === true) feed(reading, rest.cut.text)
+  return reading
+}
+
+const emptyReading = (wrapper: string, limits: ListReader.Limits, asked: ReadonlyArray<Invalid>) => ({
   reader: new ListReader.ListReader(wrapper, limits),
   asked,
   placed: 0,
@@ -76,7 +106,9 @@ export const makeReading = (wrapper: string, limits: ListReader.Limits, asked: R
   text: "",
   texts: [],
   completion: undefined,
-  problem: undefined
+  problem: undefined,
+  skipped: 0,
+  unjoined: ""
 })
 
 /** Whether there is something to settle. Called for each piece of an answer, most of which close no element. */
@@ -90,6 +122,10 @@ export const read = <A, Input, R>(
   parts: ReadonlyArray<CompletionPart>
 ): void => {
   for (const part of parts) {
+    if (reading.rest !== undefined) {
+      readRest(reading, reading.rest, part)
+      continue
+    }
     if (part._tag === "Finish") {
       reading.completion = part.completion
       const { text } = Answer.read(part.completion, output)
@@ -109,6 +145,17 @@ export const read = <A, Input, R>(
   }
 }
 
+/** Reads a part of the rest of an answer. It is fed once it is certain how it continues. */
+const readRest = (reading: Reading, { cut, isExact }: Rest, part: CompletionPart): void => {
+  if (part._tag === "Finish") reading.completion = part.completion
+  else if (part._tag === "TextDelta") {
+    if (isExact || reading.text !== "") return feed(reading, part.delta)
+    reading.unjoined += part.delta
+    const joined = Continuations.join(cut.text, reading.unjoined)
+    if (joined !== undefined) feed(reading, joined)
+  }
+}
+
 const feed = (reading: Reading, delta: string): void => {
   reading.text += delta
   reading.reader.feed(delta, reading.texts)
@@ -122,7 +169,11 @@ export const settle = Effect.fnUntraced(function*<A, Input, R>(
   const { texts } = reading
   reading.texts = []
   for (const text of texts) {
-    const position = reading.placed
+    if (reading.skipped < (reading.rest?.placed ?? 0)) {
+      reading.skipped++
+      continue
+    }
+    const position = reading.placed + (reading.rest?.placed ?? 0)
     const index = place(list, reading)
     if (index === undefined) return
     const decoded = yield* decode(list, text)
@@ -171,16 +222,28 @@ const decode = <A, Input, R>(
 export type Conclusion =
   | { readonly _tag: "Complete" }
   | { readonly _tag: "Failed"; readonly reason: Reason }
-  | { readonly _tag: "Reask"; readonly request: LlmRequest; readonly asked: ReadonlyArray<Invalid> }
+  | {
+    readonly _tag: "Reask"
+    readonly request: LlmRequest
+    readonly asked: ReadonlyArray<Invalid>
+    readonly rest?: Rest | undefined
+  }
 
 /** Ends an answer. `attempts` is the number of answers so far. */
 export const conclude = <A, Input, R>(
   list: ListAssembly<A, Input, R>,
   reading: Reading,
-  completion: Completion,
+  received: Completion,
   attempts: number
 ): Conclusion => {
   const { compiled, first, maxAttempts } = list
+  const { rest } = reading
+  const completion = rest === undefined ? received : Continuation.join(compiled, first, rest.cut, received)
+  if (completion === undefined) {
+    return { _tag: "Failed", reason: Step.truncated(rest!.cut.text, first.parameters, rest!.cut.continuations) }
+  }
+  const continued = continuedBy(list, reading, completion)
+  if (continued !== undefined) return continued
   const problem = reading.problem ?? reading.reader.end()
   // The answer does not contain these elements.
   giveBack(list, reading, undefined)
@@ -190,7 +253,10 @@ export const conclude = <A, Input, R>(
   }
   list.isOpen = list.isOpen && problem !== undefined
   const isContradictory = reading.problem !== undefined || reading.reader.isContradictory
-  if (list.invalid.length === 0 && problem === undefined || isContradictory || attempts >= maxAttempts) {
+  if (
+    list.invalid.length === 0 && problem === undefined || isContradictory ||
+    attempts - list.continuations >= maxAttempts
+  ) {
     return problem === undefined
       ? { _tag: "Complete" }
       : {
@@ -206,6 +272,27 @@ export const conclude = <A, Input, R>(
   ]
   const instruction = missingAgain(asked.length, list.isOpen)
   return { _tag: "Reask", request: Step.reask(compiled, first, completion, issues, instruction), asked }
+}
+
+/** Asks for the rest of an answer that was cut off within its list. */
+const continuedBy = <A, Input, R>(
+  list: ListAssembly<A, Input, R>,
+  reading: Reading,
+  completion: Completion
+): Conclusion | undefined => {
+  const { compiled, first } = list
+  const { asked, placed, problem, reader, rest, text } = reading
+  if (completion.finishReason !== "length" || completion.refusal !== undefined) return undefined
+  if (problem !== undefined || reader.isContradictory || reader.end() === undefined) return undefined
+  const cut = Continuation.next(compiled, text, completion, rest?.cut)
+  if (cut === undefined) return undefined
+  list.continuations++
+  return {
+    _tag: "Reask",
+    request: Continuation.request(compiled, first, cut),
+    asked: asked.slice(placed),
+    rest: { cut, placed: placed + (rest?.placed ?? 0), isExact: Continuation.goesOn(compiled, first) }
+  }
 }
 
 /** Returns the elements that the answer should have corrected and did not contain to the invalid ones. */

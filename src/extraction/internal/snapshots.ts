@@ -44,15 +44,21 @@ interface Reading {
   readonly growing: GrowingJson
   /** Whether to read the arguments of a tool call instead of text. */
   readonly readsTool: boolean
+  /** Whether it continues or patches another answer. */
+  readonly isRest: boolean
   text: string
   call: number | undefined
   completion: Completion | undefined
 }
 
-/** Reads a part, and returns whether the value has grown. */
+/** Reads a part, and returns whether the value has grown. The rest of an answer and a patch are no values. */
 const read = (reading: Reading, part: CompletionPart): boolean => {
   if (part._tag === "Finish") {
     reading.completion = part.completion
+    return false
+  }
+  if (reading.isRest) {
+    if (part._tag === "TextDelta") reading.text += part.delta
     return false
   }
   if ((part._tag === "TextDelta") === reading.readsTool) return false
@@ -78,6 +84,7 @@ const complete = <A, Input, R>(
     const reading: Reading = {
       growing: new GrowingJson(limits),
       readsTool: output.mode === "tools",
+      isRest: request.output.mode === "text",
       text: "",
       call: undefined,
       completion: undefined

@@ -10,6 +10,7 @@ import type * as Schema from "effect/Schema"
 import * as Answer from "../../answer/Answer.ts"
 import * as AnswerIssue from "../../answer/AnswerIssue.ts"
 import * as JsonText from "../../answer/JsonText.ts"
+import * as ExactNumber from "../../internal/exactNumber.ts"
 import type { Completion } from "../../llm/Completion.ts"
 import type { LlmRequest, Parameters } from "../../llm/LlmRequest.ts"
 import * as Messages from "../../prompt/Messages.ts"
@@ -26,17 +27,30 @@ import {
   Truncated
 } from "../ExtractionError.ts"
 import * as Checks from "./check.ts"
+import * as Continuation from "./continuation.ts"
+import * as Patch from "./patch.ts"
 import { CurrentSpent, type Spent } from "./telemetry.ts"
 
 export type InvalidAttempts = ReadonlyArray<InvalidAttempt>
 
+/** What an extraction knows of the completions before. */
+export interface Before {
+  /** All attempts so far. */
+  readonly invalid: InvalidAttempts
+  /** The answer whose rest was asked for. */
+  readonly cut?: Continuation.Cut
+  /** The value whose invalid places were asked for. */
+  readonly patching?: Patch.Patching
+}
+
 export type Step<A> =
-  | { readonly _tag: "Valid" } & Decoded<A>
+  | { readonly _tag: "Valid"; readonly completion: Completion } & Decoded<A>
   | {
     readonly _tag: "Reask"
     readonly request: LlmRequest
-    /** All attempts so far. */
-    readonly invalid: Arr.NonEmptyReadonlyArray<InvalidAttempt>
+    readonly before: Before
+    /** The reason of the failure if the request is not sent. */
+    readonly reason: Reason
   }
   | { readonly _tag: "Failed"; readonly reason: Reason }
 
@@ -47,27 +61,103 @@ interface Options {
   readonly source?: (() => string) | undefined
 }
 
-/** `first` is the request without a reask, and `invalid` the attempts before this completion. */
+/** `first` is the request without a reask. */
 export const make = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
-  completion: Completion,
-  invalid: InvalidAttempts,
+  received: Completion,
+  { cut, invalid, patching }: Before,
   options: Options = {}
+): Effect.Effect<Step<A>, never, R> => {
+  let completion = cut === undefined ? received : Continuation.join(compiled, first, cut, received)
+  if (completion === undefined) {
+    return Effect.succeed({ _tag: "Failed", reason: truncated(cut!.text, first.parameters, cut!.continuations) })
+  }
+  if (patching !== undefined) {
+    const applied = Patch.apply(compiled, patching, completion)
+    if (Result.isFailure(applied)) {
+      const attempt = {
+        text: Answer.read(completion, compiled.output).text,
+        issues: [{ path: [], message: applied.failure }]
+      }
+      return Effect.succeed(again(compiled, first, Arr.append(invalid, attempt), {
+        completion: Patch.before(compiled, patching, completion),
+        issues: patching.issues
+      }))
+    }
+    completion = applied.success
+  }
+  return interpret(compiled, first, completion, { invalid, cut }, options)
+}
+
+/** Asks for the whole value again, or for its invalid places, unless the attempts are used up. */
+const again = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  attempts: Arr.NonEmptyReadonlyArray<InvalidAttempt>,
+  { completion, issues, json }: {
+    readonly completion: Completion
+    readonly issues: Issues
+    /** The value as it was read, if places of it can be asked for. */
+    readonly json?: Schema.Json | undefined
+  }
+): Step<A> => {
+  const reason = new InvalidOutput({ attempts })
+  if (attempts.length >= compiled.extraction.maxAttempts) return { _tag: "Failed", reason }
+  const patching = Patch.next(compiled, json, issues)
+  return patching === undefined
+    ? { _tag: "Reask", request: reask(compiled, first, completion, issues), before: { invalid: attempts }, reason }
+    : { _tag: "Reask", request: Patch.request(first, patching), before: { invalid: attempts, patching }, reason }
+}
+
+const interpret = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  { cut, invalid }: { readonly invalid: InvalidAttempts; readonly cut: Continuation.Cut | undefined },
+  options: Options
 ): Effect.Effect<Step<A>, never, R> => {
   const answer = Answer.read(completion, compiled.output)
   const decoded = decode(compiled, answer)
   const { checks } = compiled.extraction
   return Effect.map(checks.length === 0 ? decoded : checked(compiled, first, decoded, options), (decoded): Step<A> => {
-    if (Result.isSuccess(decoded)) return { _tag: "Valid", ...decoded.success }
+    if (Result.isSuccess(decoded)) return { _tag: "Valid", completion, ...decoded.success }
     if (isExtractionError(decoded.failure)) return { _tag: "Failed", reason: decoded.failure.reason }
+    if (answer._tag === "Truncated") return continued(compiled, first, completion, invalid, cut, answer.text)
     if (answer._tag !== "Complete") return { _tag: "Failed", reason: failureOf(answer, first.parameters) }
     const issues = decoded.failure
-    const attempts: Arr.NonEmptyReadonlyArray<InvalidAttempt> = Arr.append(invalid, { text: answer.text, issues })
-    return attempts.length < compiled.extraction.maxAttempts
-      ? { _tag: "Reask", request: reask(compiled, first, completion, issues), invalid: attempts }
-      : { _tag: "Failed", reason: new InvalidOutput({ attempts }) }
+    return again(compiled, first, Arr.append(invalid, { text: answer.text, issues }), {
+      completion,
+      issues,
+      json: compiled.extraction.patch ? jsonOf(compiled, answer) : undefined
+    })
   })
+}
+
+/** Asks for the rest of an answer, as often as the extraction allows. */
+const continued = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  invalid: InvalidAttempts,
+  cut: Continuation.Cut | undefined,
+  text: string
+): Step<A> => {
+  const reason = truncated(text, first.parameters, cut?.continuations)
+  const next = Continuation.next(compiled, text, completion, cut)
+  return next === undefined
+    ? { _tag: "Failed", reason }
+    : { _tag: "Reask", request: Continuation.request(compiled, first, next), before: { invalid, cut: next }, reason }
+}
+
+/** The request for the rest of an answer or for a patch of a value, or the first one. */
+export const requestOf = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  { cut, patching }: Pick<Before, "cut" | "patching">
+): LlmRequest => {
+  if (cut !== undefined) return Continuation.request(compiled, first, cut)
+  return patching === undefined ? first : Patch.request(first, patching)
 }
 
 type Checked<A, R> = Effect.Effect<Result.Result<Decoded<A>, Issues | ExtractionError>, never, R>
@@ -111,17 +201,24 @@ export const reask = <A, Input, R>(
 /** The reason of the failure for an answer that is not complete. */
 export const failureOf = (
   answer: Exclude<Answer.Answer, { readonly _tag: "Complete" }>,
-  { maxTokens }: Parameters
+  parameters: Parameters
 ): Reason => {
   switch (answer._tag) {
     case "Truncated":
-      return new Truncated({ text: answer.text, ...(maxTokens !== undefined && { maxTokens }) })
+      return truncated(answer.text, parameters)
     case "Refused":
       return new Refused({ refusal: answer.text })
     case "Filtered":
       return new ContentFiltered({ text: answer.text })
   }
 }
+
+export const truncated = (text: string, { maxTokens }: Parameters, continuations?: number): Truncated =>
+  new Truncated({
+    text,
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(continuations !== undefined && { continuations })
+  })
 
 interface Decoded<A> {
   readonly value: A
@@ -131,17 +228,26 @@ interface Decoded<A> {
 
 type Issues = ReadonlyArray<AnswerIssue.AnswerIssue>
 
-/** Decodes the last JSON value in an answer that is about the schema at all. One before it is a draft or an example. */
+/** Reads the last JSON value in an answer that is about the schema at all. One before it is a draft or an example. */
+const read = <A, Input, R>({ extraction, response }: Compiled<A, Input, R>, answer: Answer.Answer) => {
+  const reads = meanings(answer).map((json) => ({ json, read: response.read(json, extraction.coerce) }))
+  return reads.find(({ read }) => !read.isForeign) ?? reads[0]
+}
+
+/** The value of an answer that does not decode, if it could be read. What was read from JSON is JSON. */
+const jsonOf = <A, Input, R>(compiled: Compiled<A, Input, R>, answer: Answer.Answer): Schema.Json | undefined => {
+  const found = read(compiled, answer)?.read
+  return found?.issue === undefined ? found?.json as Schema.Json | undefined : undefined
+}
+
 const decode = <A, Input, R>(
-  { extraction, response }: Compiled<A, Input, R>,
+  compiled: Compiled<A, Input, R>,
   answer: Answer.Answer
 ): Effect.Effect<Result.Result<Decoded<A>, Issues>, never, R> => {
-  const values = meanings(answer)
-  if (values.length === 0) return Effect.succeed(Result.fail([{ path: [], message: noJson(answer.text) }]))
-  const reads = values.map((json) => ({ json, read: response.read(json, extraction.coerce) }))
-  const { json, read } = reads.find(({ read }) => !read.isForeign) ?? reads[0]!
-  return Effect.match(response.decode(read), {
-    onSuccess: (value) => Result.succeed({ value, answer: json, coercions: read.coercions }),
+  const found = read(compiled, answer)
+  if (found === undefined) return Effect.succeed(Result.fail([{ path: [], message: noJson(answer.text) }]))
+  return Effect.match(compiled.response.decode(found.read), {
+    onSuccess: (value) => Result.succeed({ value, answer: found.json, coercions: found.read.coercions }),
     onFailure: (issue) => Result.fail(AnswerIssue.fromSchemaIssue(issue))
   })
 }
@@ -159,5 +265,13 @@ const meanings = (answer: Answer.Answer): ReadonlyArray<Schema.Json> => {
   }
 }
 
-const noJson = (text: string): string =>
-  text.trim() === "" ? "The answer is empty" : "The answer contains no JSON value"
+const noJson = (text: string): string => {
+  if (text.trim() === "") return "The answer is empty"
+  const number = ExactNumber.findInexact(text)
+  return number === undefined ? "The answer contains no JSON value" : inexact(number)
+}
+
+const inexact = (number: string): string =>
+  `The number ${
+    number.slice(0, 40)
+  } has more digits than a JSON number holds. Write it as a string where the schema allows one`

@@ -2,24 +2,32 @@
 import * as Schema from "effect/Schema"
 
 /**
- * The answer was cut off at the token limit. There is no reask, because the next answer would be cut off, too.
+ * The answer was cut off at the token limit. There is no reask, because the next answer would be cut off, too. The option
+ * `maxContinuations` asks for the rest of it instead.
  *
  * @category errors
  * @since 0.1.0
  */
 export class Truncated extends Schema.Error<Truncated>("effect-instructor/ExtractionError/Truncated")({
   _tag: Schema.tag("Truncated"),
-  /** The text that arrived. */
+  /** The text that arrived, with the continuations that could be joined to it. */
   text: Schema.String,
   /** The `maxTokens` of the request, if it had one. */
-  maxTokens: Schema.optionalKey(Schema.Natural)
+  maxTokens: Schema.optionalKey(Schema.Natural),
+  /** How many times its rest was asked for. */
+  continuations: Schema.optionalKey(Schema.Natural)
 }) {
   override get message(): string {
-    return `The answer was cut off ${
-      this.maxTokens === undefined
-        ? "at the model's own token limit. Extract less at once"
-        : `at maxTokens (${this.maxTokens}). Raise it in parameters, or extract less at once`
-    }. ${this.text.length} characters arrived`
+    const { continuations, maxTokens, text } = this
+    const where = maxTokens === undefined ? "at the model's own token limit" : `at maxTokens (${maxTokens})`
+    const tries = continuations === undefined
+      ? ""
+      : `, and its rest could not be completed or joined in ${continuations} continuation${
+        continuations === 1 ? "" : "s"
+      }`
+    const advice = maxTokens === undefined ? "Extract less at once" : "Raise it in parameters, or extract less at once"
+    const option = continuations === undefined ? ", or set maxContinuations" : ""
+    return `The answer was cut off ${where}${tries}. ${advice}${option}. ${text.length} characters arrived`
   }
 }
 

@@ -1,10 +1,13 @@
 /** Reads JSON of unknown shape: what is missing or of another type is `undefined`, and never guessed. */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as ExactNumber from "../../internal/exactNumber.ts"
 
 export type Node = { readonly [key: string]: unknown }
 
-export const parse = (text: string): Result.Result<unknown, unknown> => Result.try((): unknown => JSON.parse(text))
+/** Keeps the digits of numbers in the arguments of a tool call, which are written as JSON again. */
+export const parse = (text: string): Result.Result<unknown, unknown> =>
+  Result.try((): unknown => ExactNumber.parseKeepingDigits(text))
 
 export const object = (value: unknown): Node | undefined =>
   Predicate.isObject(value) && !Array.isArray(value) ? value : undefined

@@ -45,8 +45,12 @@ const strategies: ReadonlyArray<() => StrictForm.OptionalForm> = [
   }
 ]
 
+/** Claude models up to 4.5. Later ones refuse a request whose last message is their own. */
+const prefilled = /claude-(?:2|3|instant|(?:opus|sonnet|haiku)-4-?(?:[0-5]\b|\d{8}\b))/
+
 export const anthropic: Dialect = {
   name: "anthropic",
+  continues: (model) => prefilled.test(model),
   accept: (document) => {
     const asTool = Result.succeed({ jsonSchema: withDefinitions(document), strict: false })
     return isRecursive(document.definitions) ? asTool : strict(document) ?? asTool

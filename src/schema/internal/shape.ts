@@ -160,6 +160,12 @@ export const knowsSome = (shape: Shape, json: unknown): boolean =>
   shape._tag !== "Struct" || !isObject(json) || shape.others !== undefined ||
   Object.keys(json).some((key) => shape.properties.has(key))
 
+/** Whether an object that a shape may be has one of the keys of a value. */
+export const describesSome = (shape: Shape, json: JsonObject): boolean =>
+  shape._tag === "Union"
+    ? shape.members.some((member) => describesSome(member, json))
+    : shape._tag === "Struct" && knowsSome(shape, json)
+
 export const isObject = (json: unknown): json is JsonObject =>
   typeof json === "object" && json !== null && !Array.isArray(json)
 

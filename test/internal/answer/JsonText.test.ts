@@ -39,6 +39,23 @@ describe("JsonText", () => {
     assert.deepStrictEqual(first("```\n[1, 2]\n```"), [1, 2])
   })
 
+  it("does not take a draft whose correction cannot be read", () => {
+    const draft = "```json\n{\"a\": 1}\n```\nCorrected:\n"
+    for (const correction of ["\"a\": 2", "a: 2", "2", "a = 2, b = [3]"]) {
+      assert.deepStrictEqual(all(`${draft}\`\`\`json\n${correction}\n\`\`\``), [])
+    }
+    assert.deepStrictEqual(all(`${draft}\`\`\`\n\`\`\``), [{ a: 1 }])
+    assert.deepStrictEqual(all(`${draft}\`\`\`json\n{"a": 2}\n\`\`\``), [{ a: 2 }, { a: 1 }])
+  })
+
+  it("does not round numbers that a double does not hold", () => {
+    for (const number of ["9007199254740993", "12345678901234567890", "1e999"]) {
+      assert.deepStrictEqual(all(`{"a": ${number}}`), [])
+      assert.deepStrictEqual(all(`Here: {"a": ${number},}`), [])
+    }
+    assert.deepStrictEqual(all("{\"a\": 9007199254740991}"), [{ a: 9007199254740991 }])
+  })
+
   it("reads values without brackets in fenced blocks", () => {
     assert.deepStrictEqual(all("The age:\n```json\n42\n```"), [42])
     assert.deepStrictEqual(all("```\n\"Ada\"\n``` or ```\nnull\n```"), [null, "Ada"])

@@ -112,6 +112,12 @@ const cases: ReadonlyArray<
     `a.csv has one column, "id;text". If it has more, use --delimiter ";"`
   ],
   [
+    "two columns of the text's name",
+    "id,text,text\n1,a,b\n",
+    { name: "a.csv" },
+    `a.csv has more than one column "text". Rename the others`
+  ],
+  [
     "fields of lines of text",
     "a\n",
     { name: "a.txt", text: "bio" },

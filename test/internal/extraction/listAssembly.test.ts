@@ -34,7 +34,7 @@ const answer = Effect.fnUntraced(function*(
   asked: ReadonlyArray<ListAssembly.Invalid> = [],
   options: Partial<Completion.Completion> = {}
 ) {
-  const reading = ListAssembly.makeReading("items", limits, asked)
+  const reading = ListAssembly.makeReading("items", limits, { asked })
   ListAssembly.read(list, reading, [{ _tag: "TextDelta", delta: text }, finish({ text, ...options })])
   yield* ListAssembly.settle(list, reading)
   return ListAssembly.conclude(list, reading, reading.completion!, attempt)
@@ -51,7 +51,7 @@ describe("listAssembly", () => {
   it.effect("is due when an element closes, at the end of the answer, and beyond a limit", () =>
     Effect.sync(() => {
       const list = make()
-      const reading = ListAssembly.makeReading("items", { maxLength: 30, maxDepth: 10 }, [])
+      const reading = ListAssembly.makeReading("items", { maxLength: 30, maxDepth: 10 }, { asked: [] })
       const due = (part: Completion.CompletionPart) => {
         ListAssembly.read(list, reading, [part])
         return ListAssembly.isDue(reading)
@@ -156,7 +156,7 @@ describe("listAssembly", () => {
       const list = make()
       const first = yield* answer(list, "{\"items\":[\"x\",\"y\"]}", 1)
       if (first._tag !== "Reask") return assert.fail(first._tag)
-      const reading = ListAssembly.makeReading("items", limits, first.asked)
+      const reading = ListAssembly.makeReading("items", limits, first)
       ListAssembly.read(list, reading, [{ _tag: "TextDelta", delta: "{\"items\":[1," }])
       yield* ListAssembly.settle(list, reading)
       ListAssembly.giveUp(list, reading)
@@ -179,7 +179,7 @@ describe("listAssembly", () => {
   it.effect("reads the first of several tool calls, and ignores text next to it", () =>
     Effect.gen(function*() {
       const list = make({ mode: "tools" })
-      const reading = ListAssembly.makeReading("items", limits, [])
+      const reading = ListAssembly.makeReading("items", limits, { asked: [] })
       ListAssembly.read(list, reading, [
         { _tag: "TextDelta", delta: "[7]" },
         { _tag: "ToolArgumentsDelta", index: 1, delta: "{\"items\":[1]}" },

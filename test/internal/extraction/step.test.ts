@@ -25,20 +25,26 @@ const answer = (mode: LlmRequest.OutputMode, text: string, options?: Parameters<
     : completion({ text, ...options })
 
 const issues = (step: Step.Step<unknown>): ReadonlyArray<ExtractionError.AnswerIssue> =>
-  step._tag === "Reask" ? step.invalid[step.invalid.length - 1]!.issues : []
+  step._tag === "Reask" ? step.before.invalid[step.before.invalid.length - 1]!.issues : []
 
 describe("step", () => {
   for (const mode of modes) {
     describe(`in mode ${mode}`, () => {
       const { compiled, first } = compile(mode)
       const next = (text: string, invalid: Step.InvalidAttempts = []) =>
-        Step.make(compiled, first, answer(mode, text), invalid)
+        Step.make(compiled, first, answer(mode, text), { invalid })
 
       it.effect("is Valid with the value and the JSON it was decoded from", () =>
         Effect.gen(function*() {
           const ada = { name: "Ada", age: 36 }
           for (const text of [JSON.stringify(ada), `Sure:\n\`\`\`json\n${JSON.stringify(ada)}\n\`\`\``]) {
-            assert.deepStrictEqual(yield* next(text), { _tag: "Valid", value: ada, answer: ada, coercions: [] })
+            assert.deepStrictEqual(yield* next(text), {
+              _tag: "Valid",
+              completion: answer(mode, text),
+              value: ada,
+              answer: ada,
+              coercions: []
+            })
           }
         }))
 
@@ -47,7 +53,7 @@ describe("step", () => {
           const step = yield* next("{\"name\":1,\"age\":\"x\"}")
           assert.strictEqual(step._tag, "Reask")
           if (step._tag !== "Reask") return
-          assert.deepStrictEqual(step.invalid.map(({ text }) => text), ["{\"name\":1,\"age\":\"x\"}"])
+          assert.deepStrictEqual(step.before.invalid.map(({ text }) => text), ["{\"name\":1,\"age\":\"x\"}"])
           assert.deepStrictEqual(issues(step).map(({ path }) => path), [["name"], ["age"]])
           const { messages, ...rest } = step.request
           assert.deepStrictEqual(rest, { model: first.model, output: first.output, parameters: first.parameters })
@@ -65,9 +71,9 @@ describe("step", () => {
           let invalid: Step.InvalidAttempts = []
           const sizes: Array<number> = []
           for (let attempt = 1; attempt < 10; attempt++) {
-            const step = yield* Step.make(compiled, first, answer(mode, "{\"name\":1,\"age\":2}"), invalid)
+            const step = yield* Step.make(compiled, first, answer(mode, "{\"name\":1,\"age\":2}"), { invalid })
             if (step._tag !== "Reask") return assert.fail(step._tag)
-            invalid = step.invalid
+            invalid = step.before.invalid
             sizes.push(JSON.stringify(step.request).length)
             assert.strictEqual(invalid.length, attempt)
           }
@@ -80,7 +86,7 @@ describe("step", () => {
           for (const text of ["{}", "no JSON"]) {
             const step = yield* next(text, invalid)
             if (step._tag !== "Reask") return assert.fail(step._tag)
-            invalid = step.invalid
+            invalid = step.before.invalid
           }
           const step = yield* next("", invalid)
           if (step._tag !== "Failed" || step.reason._tag !== "InvalidOutput") return assert.fail(step._tag)
@@ -97,7 +103,7 @@ describe("step", () => {
           const { compiled, first } = compile(mode, { parameters: { maxTokens: 5 } })
           const reason = (options: Parameters<typeof completion>[0]) =>
             Effect.map(
-              Step.make(compiled, first, answer(mode, "{\"name\":", options), []),
+              Step.make(compiled, first, answer(mode, "{\"name\":", options), { invalid: [] }),
               (step) => step._tag === "Failed" ? { ...step.reason } : step._tag
             )
           assert.include(yield* reason({ refusal: "I would rather not." }), {
@@ -118,7 +124,7 @@ describe("step", () => {
       it.effect("is Valid for a truncated answer that is whole, and never repairs one", () =>
         Effect.gen(function*() {
           const truncated = (text: string) =>
-            Step.make(compiled, first, answer(mode, text, { finishReason: "length" }), [])
+            Step.make(compiled, first, answer(mode, text, { finishReason: "length" }), { invalid: [] })
           assert.strictEqual((yield* truncated("{\"name\":\"Ada\",\"age\":36}"))._tag, "Valid")
           assert.strictEqual((yield* truncated("{name:\"Ada\",\"age\":36}"))._tag, "Failed")
           assert.strictEqual((yield* truncated("{\"name\":\"Ada\",\"age\":3.6}"))._tag, "Failed")
@@ -133,7 +139,7 @@ describe("step", () => {
               toolCalls: [{ id: "1", name: "Response", arguments: text, providerData: { signature: "xyz" } }]
             })
             : completion({ text, providerData: { thought: "abc" } })
-          const step = yield* Step.make(compiled, first, signed, [])
+          const step = yield* Step.make(compiled, first, signed, { invalid: [] })
           if (step._tag !== "Reask") return assert.fail(step._tag)
           const assistant = step.request.messages[first.messages.length]!
           assert.deepStrictEqual(
@@ -150,7 +156,7 @@ describe("step", () => {
     Effect.gen(function*() {
       const { compiled, first } = compile("json_schema")
       const text = "As in {\"see\": \"schema\"}: {\"name\": \"Ada\", \"age\": null}"
-      const step = yield* Step.make(compiled, first, answer("json_schema", text), [])
+      const step = yield* Step.make(compiled, first, answer("json_schema", text), { invalid: [] })
       assert.deepStrictEqual(issues(step), [{ path: ["age"], message: "Expected number" }])
     }))
 
@@ -169,7 +175,13 @@ describe("step", () => {
         Compiled.make(Extraction.make({ schema: Schema.Struct({ name: Checked }) }), openAi)
       )
       const first = Result.getOrThrow(Compiled.toRequest(compiled, "x", "small"))
-      const step = yield* Step.make(compiled, first, completion({ text: "{\"name\":\"ada\"}" }), [])
-      assert.deepStrictEqual(step, { _tag: "Valid", value: { name: "ADA" }, answer: { name: "ada" }, coercions: [] })
+      const step = yield* Step.make(compiled, first, completion({ text: "{\"name\":\"ada\"}" }), { invalid: [] })
+      assert.deepStrictEqual(step, {
+        _tag: "Valid",
+        completion: completion({ text: "{\"name\":\"ada\"}" }),
+        value: { name: "ADA" },
+        answer: { name: "ada" },
+        coercions: []
+      })
     }))
 })

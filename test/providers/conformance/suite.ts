@@ -97,6 +97,16 @@ const modes = (subject: Subject): void => {
         })
       ))
 
+    it.live(`${mode}: a number that a double does not hold is no value`, () =>
+      against(subject, { answer: () => "{\"id\":9007199254740993}" })(() =>
+        Effect.gen(function*() {
+          const identified = Extraction.make({ schema: Schema.Struct({ id: Schema.Finite }), mode, maxAttempts: 1 })
+          const error = yield* failureOf(Extraction.extract(identified, text))
+          assert.strictEqual(error.reason._tag, "InvalidOutput")
+          assert.include(error.message, "9007199254740993")
+        })
+      ))
+
     it.live(`${mode}: a truncated answer is no value`, () =>
       against(subject, { answer: () => Reply.truncated(`{"name":"Ada","a`) })(() =>
         Effect.gen(function*() {

@@ -20,10 +20,13 @@ export const make = <A, Input, R>(extraction: Extraction<A, Input, R>): Effect.E
       description,
       instructions,
       maxAttempts,
+      maxContinuations,
       mode,
       model,
       name,
       parameters,
+      patch,
+      tables,
       timeout
     } = extraction
     return Effect.map(
@@ -35,7 +38,10 @@ export const make = <A, Input, R>(extraction: Extraction<A, Input, R>): Effect.E
         mode,
         model,
         maxAttempts,
+        maxContinuations: maxContinuations === 0 ? undefined : maxContinuations,
         coerce,
+        patch: patch ? true : undefined,
+        tables: tables ? true : undefined,
         parameters,
         checks: checks.length,
         derivation: derivation?.key,

@@ -27,6 +27,7 @@ export const fromBody = (
 ): Completion | string => {
   if (!Array.isArray(body["content"])) return `the response has no "content"`
   const blocks = objects(body["content"])
+  const isCut = finishReason(body["stop_reason"]) === "length"
   return toCompletion(
     {
       id: string(body["id"]) ?? "",
@@ -35,7 +36,9 @@ export const fromBody = (
       calls: blocks.filter(({ type }) => type === "tool_use").map((block, index) => ({
         id: text(block["id"]) ?? `toolu_${index}`,
         name: string(block["name"]) ?? "",
-        arguments: JSON.stringify(block["input"] ?? {})
+        arguments: isCut && block === blocks.at(-1)
+          ? cutOff(block["input"])
+          : JSON.stringify(block["input"] ?? {})
       })),
       thinking: blocks.filter(isThinking),
       stopReason: body["stop_reason"],
@@ -47,6 +50,12 @@ export const fromBody = (
     rateLimits
   )
 }
+
+/** The input of a call that was cut off, which the API closes: what is certain of it, so that it is not taken for whole. */
+const cutOff = (input: unknown): string =>
+  JSON.stringify(input ?? {})
+    .replace(/[}\]]+$/, "")
+    .replace(/(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)$/, "")
 
 export const isThinking = ({ type }: Node): boolean => type === "thinking" || type === "redacted_thinking"
 

@@ -2,6 +2,7 @@
 import type * as AiResponse from "effect/ai/Response"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as ExactNumber from "../../../internal/exactNumber.ts"
 import type { Completion } from "../../../llm/Completion.ts"
 import type { ToolCall } from "../../../llm/LlmRequest.ts"
 import * as Usage from "../../../llm/Usage.ts"
@@ -19,7 +20,7 @@ export const fromResponse = (
   server: Server,
   nowMillis: () => number
 ): Result.Result<Completion, Failure> => {
-  const parsed = Result.try((): unknown => JSON.parse(text))
+  const parsed = Result.try((): unknown => ExactNumber.parseKeepingDigits(text))
   if (Result.isFailure(parsed)) return Result.fail(unreadable(text, headers, server))
   return fromJson(parsed.success, headers, requestedModel, server, nowMillis)
 }

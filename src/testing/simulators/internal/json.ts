@@ -1,6 +1,7 @@
 /** Reads JSON of unknown shape. */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as ExactNumber from "../../../internal/exactNumber.ts"
 
 export type Node = { readonly [key: string]: unknown }
 
@@ -19,7 +20,9 @@ export const string = (value: unknown): string | undefined => Predicate.isString
 
 export const number = (value: unknown): number | undefined => Predicate.isNumber(value) ? value : undefined
 
-export const parse = (text: string): unknown => Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
+/** Keeps the digits of an answer's numbers, so that clients are tested with what a model may write. */
+export const parse = (text: string): unknown =>
+  Result.getOrUndefined(Result.try((): unknown => ExactNumber.parseKeepingDigits(text)))
 
 /** Splits a text into pieces, without cutting a surrogate pair: JSON cannot contain half of one. */
 export const split = (text: string, size: number): ReadonlyArray<string> => {

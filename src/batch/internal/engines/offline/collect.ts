@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Compiled from "../../../../extraction/Compiled.ts"
-import { ExtractionError, InvalidOutput, Skipped } from "../../../../extraction/ExtractionError.ts"
+import { ExtractionError, Skipped } from "../../../../extraction/ExtractionError.ts"
 import type { Completion } from "../../../../llm/Completion.ts"
 import type * as LlmBatch from "../../../../llm/LlmBatch.ts"
 import { LlmError } from "../../../../llm/LlmError.ts"
@@ -123,7 +123,7 @@ const read = Effect.fnUntraced(function*<A, Input, In, R>(
   places: Places<In>,
   batch: Batch<In>
 ): Effect.fn.Return<Map<number, Rest>, BatchError, R> {
-  const { compiled: { extraction }, service } = context
+  const { compiled: { extraction, output }, service } = context
   const rest = new Map<number, Rest>()
   const handle = (result: LlmBatch.BatchResult): Effect.Effect<void, BatchError, R> => {
     const position = positionIn(batch.name, batch.items.length, result.id)
@@ -138,7 +138,7 @@ const read = Effect.fnUntraced(function*<A, Input, In, R>(
     return completed(context, places, row, result.completion)
   }
   const results = Stream.runForEachArray(
-    service.results(batch.reference),
+    service.results(batch.reference, output),
     (results) => Effect.forEach(results, handle, { concurrency, discard: true })
   )
   // What has been handled is not handled again.
@@ -179,13 +179,13 @@ const completed = Effect.fnUntraced(function*<A, Input, In, R>(
     return yield* settle(context, row, Result.fail(failed(name, first.failure.reason, spent)))
   }
   const step = yield* Compiled.step(compiled, first.success, completion, {
-    invalid: row.carried.invalid,
+    before: row.carried,
     source: () => context.sourceOf(row.item),
     spent
   })
   switch (step._tag) {
     case "Valid": {
-      const { answer, coercions, value } = step
+      const { answer, coercions, completion, value } = step
       const { finishReason, model } = completion
       const detailed = { value, answer, coercions, ...spent, model, finishReason, completion }
       return yield* settle(context, row, Result.succeed(detailed))
@@ -194,13 +194,9 @@ const completed = Effect.fnUntraced(function*<A, Input, In, R>(
       return yield* settle(context, row, Result.fail(failed(name, step.reason, spent)))
     case "Reask": {
       if (finish === "none") {
-        return yield* settle(
-          context,
-          row,
-          Result.fail(failed(name, new InvalidOutput({ attempts: step.invalid }), spent))
-        )
+        return yield* settle(context, row, Result.fail(failed(name, step.reason, spent)))
       }
-      const carried: Carried = { ...row.carried, ...spent, invalid: step.invalid }
+      const carried: Carried = { ...step.before, ...spent, retries: row.carried.retries }
       const next = { ...row, carried, reask: step.request }
       return yield* finish === "online" ? places.toOnline(next) : places.toNextBatch(next)
     }

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
+import * as Compiled from "../../../../extraction/Compiled.ts"
 import type { Detailed } from "../../../../extraction/Extraction.ts"
 import type { ExtractionError } from "../../../../extraction/ExtractionError.ts"
 import type { Llm } from "../../../../llm/Llm.ts"
@@ -33,12 +34,15 @@ export const start = Effect.fnUntraced(function*<A, Input, In, R>(
 const mostWorkers = 1000
 
 const ask = <A, Input, In, R>(
-  { extract, toRequest }: Context<A, Input, In, R>,
+  { compiled, extract, toRequest }: Context<A, Input, In, R>,
   llm: Llm["Service"],
   { carried, item, reask }: Row<In>
 ): Effect.Effect<Detailed<A>, ExtractionError, R> => {
   const first = toRequest(item)
   return Result.isFailure(first)
     ? Effect.fail(first.failure)
-    : extract(item, llm, first.success, { ...carried, request: reask ?? first.success })
+    : extract(item, llm, first.success, {
+      ...carried,
+      request: reask ?? Compiled.requestOf(compiled, first.success, carried)
+    })
 }

@@ -3,9 +3,9 @@ import { Effect, FileSystem, Result, Schema } from "effect"
 import { Extraction, Journal, Usage } from "effect-instructor"
 import * as Lines from "../../../src/cli/output/lines.ts"
 import * as Rewrite from "../../../src/cli/output/rewrite.ts"
-import * as Disk from "../../chaos/disk.ts"
-import * as Process from "../../chaos/process.ts"
-import * as Random from "../../chaos/random.ts"
+import * as Disk from "../chaos/disk.ts"
+import * as Process from "../chaos/process.ts"
+import * as Random from "../chaos/random.ts"
 
 const path = "/out.jsonl"
 

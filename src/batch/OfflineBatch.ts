@@ -149,7 +149,7 @@ const collectOne = <A, Input, R>(
         (collected) => ({ ...collected, index: position })
       ))
     }
-    const found = service.results(reference).pipe(
+    const found = service.results(reference, compiled.output).pipe(
       Stream.mapError(toError),
       Stream.mapEffect(decode),
       Stream.filter(Option.isSome),

@@ -1,4 +1,5 @@
 /** Failures of the command: an exit code, and a message for the user. */
+import type * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
@@ -28,6 +29,10 @@ export class CommandFailure extends Schema.Error<CommandFailure>("effect-instruc
 
 /** Nothing was sent. */
 export const usage = (message: string): CommandFailure => new CommandFailure({ message, exitCode: exitCode.usage })
+
+/** The environment lacks something, or has something that cannot be used. */
+export const misconfigured = ({ cause, message }: Config.ConfigError): CommandFailure =>
+  usage(cause._tag === "SourceError" ? cause.message : message)
 
 export const stopped = (message: string): CommandFailure => new CommandFailure({ message, exitCode: exitCode.stopped })
 

@@ -23,6 +23,8 @@ import type { Spent } from "./internal/telemetry.ts"
 
 export { Cut } from "./internal/continuation.ts"
 export { resolve } from "./internal/definition.ts"
+export { Patching } from "./internal/patch.ts"
+export { cut as promptCut } from "./internal/promptSize.ts"
 export { requestOf } from "./internal/step.ts"
 
 export interface Compiled<out A, in Input, out R> {
@@ -149,10 +151,10 @@ const toShown = <A, Input, R>(
   extraction: Extraction<A, Input, R>,
   input: Input
 ): ReadonlyArray<Messages.ShownExample> => {
-  const wrapper = Result.getOrUndefined(response(extraction))?.wrapper
+  const write = Result.getOrUndefined(response(extraction))?.write
   return extraction.examples!.choose(sourceOf(extraction, input)).map(({ json, text }) => ({
     text,
-    answer: JSON.stringify(wrapper === undefined ? json : { [wrapper]: json })
+    answer: JSON.stringify(write?.(json) ?? json)
   }))
 }
 
@@ -188,9 +190,9 @@ const promptOf = <A, Input, R>(
 
 /** The decoder of the answers, which does not depend on the dialect. */
 export const response = <A, Input, R>(
-  { name, schema }: Extraction<A, Input, R>
+  { name, schema, tables }: Extraction<A, Input, R>
 ): Result.Result<ResponseSchema.ResponseSchema<A, R>, ExtractionError> =>
-  Result.mapError(ResponseSchema.make(schema), (unsupported) => unsupportedSchema(name, unsupported))
+  Result.mapError(ResponseSchema.make(schema, { tables }), (unsupported) => unsupportedSchema(name, unsupported))
 
 /** What a completion means: a value, the next request, or the reason of a failure. `spent` receives what checks use. */
 export const step = <A, Input, R>(

@@ -103,7 +103,12 @@ export interface Element<out A> {
 }
 
 const listOf = memoize((extraction: Extraction<unknown, never, unknown>) =>
-  make({ ...extraction, schema: Schema.Array(extraction.schema), name: `${extraction.name}List` })
+  make({ ...extraction, schema: Schema.Array(extraction.schema), name: `${extraction.name}List`, tables: false })
+)
+
+/** A table has no form in which it could grow. */
+const withoutTables = memoize((extraction: Extraction<unknown, never, unknown>) =>
+  extraction.tables ? make({ ...extraction, tables: false }) : extraction
 )
 
 const notStreamed =
@@ -315,6 +320,9 @@ export const partial: {
   options?: PartialOptions
 ): Stream.Stream<Snapshot<A, Encoded>, ExtractionError, Llm | R> =>
   Stream.unwrap(Effect.map(
-    compile(resolve<A, Input, R, Encoded>(self), input),
+    compile(
+      withoutTables(resolve<A, Input, R, Encoded>(self)) as unknown as Extraction<A, Input, R, Encoded>,
+      input
+    ),
     ({ compiled, llm, request }) => Snapshots.run<A, Encoded, Input, R>(compiled, llm, request, options ?? {})
   ))

@@ -54,6 +54,8 @@ export const Completion = Schema.Struct({
   serviceTier: Schema.optionalKey(Schema.String),
   /** Opaque data to send back with this answer when it is part of the next request. */
   providerData: Schema.optionalKey(ProviderData),
+  /** The tokens of the text with the logarithms of their probabilities, if the request asked for them. */
+  logprobs: Schema.optionalKey(Schema.Array(Schema.Struct({ token: Schema.String, logprob: Schema.Finite }))),
   /** The state of the rate limits that the provider reports. */
   rateLimits: Schema.optionalKey(Schema.Array(RateLimitWindow))
 })

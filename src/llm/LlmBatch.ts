@@ -15,7 +15,7 @@ import type { Dialect } from "../schema/Dialect.ts"
 import { type DialectInput, toDialect } from "../schema/dialects/builtIn.ts"
 import { Completion } from "./Completion.ts"
 import { LlmError } from "./LlmError.ts"
-import type { LlmRequest } from "./LlmRequest.ts"
+import type { LlmRequest, OutputFormat } from "./LlmRequest.ts"
 import * as Pricing from "./Pricing.ts"
 
 /**
@@ -146,6 +146,24 @@ export interface Submission<out E> {
 }
 
 /**
+ * A batch to find.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sought {
+  /** The name that it was submitted with. */
+  readonly name: string
+  readonly model: string
+  /** The number of its lines. */
+  readonly requests: number
+  /** When it was submitted, in milliseconds since the epoch. */
+  readonly since: number
+  /** The ids of batches that are known to be others. */
+  readonly others: ReadonlySet<string>
+}
+
+/**
  * The batch interface of a provider. All lines of a batch have the same model.
  *
  * @category services
@@ -166,16 +184,20 @@ export class LlmBatch extends Context.Service<LlmBatch, {
   readonly encode: (id: string, request: LlmRequest) => Result.Result<string, LlmError>
   /** Submits a batch. If it fails, the batch may exist all the same: look with `find` before you submit it again. */
   readonly submit: <E>(submission: Submission<E>) => Effect.Effect<Reference, LlmError | E>
-  /** Finds a batch by the name it was submitted with. `since` is the time of that, in milliseconds since the epoch. */
-  readonly find: (name: string, since: number) => Effect.Effect<Option.Option<Reference>, LlmError>
+  /**
+   * Finds a batch again that may have been submitted. Where a provider keeps no names, this may wait until a batch that
+   * could be the one has ended, because only its results tell.
+   */
+  readonly find: (sought: Sought) => Effect.Effect<Option.Option<Reference>, LlmError>
   readonly poll: (reference: Reference) => Effect.Effect<BatchStatus, LlmError>
   /** Asks the provider to cancel a batch. Requests that are answered by then keep their results. */
   readonly cancel: (reference: Reference) => Effect.Effect<void, LlmError>
   /**
    * The results of a batch that has ended, in any order. A request may be missing, or have several results. Lines that
-   * cannot be read are left out.
+   * cannot be read are left out. `output` is the format that the requests asked for: some answers cannot be read without
+   * it.
    */
-  readonly results: (reference: Reference) => Stream.Stream<BatchResult, LlmError>
+  readonly results: (reference: Reference, output?: OutputFormat) => Stream.Stream<BatchResult, LlmError>
   /** The batches of the account, the newest first. */
   readonly list: Stream.Stream<BatchStatus, LlmError>
 }>()("effect-instructor/llm/LlmBatch") {}
@@ -226,10 +248,10 @@ export const make = (options: Options): LlmBatch["Service"] => {
     origin: options.origin ?? "",
     dialect: toDialect(options.dialect ?? "plain"),
     pricing,
-    results: (reference) =>
+    results: (reference, output) =>
       Stream.unwrap(Effect.map(Pricing.CurrentPricing, (current) => {
         const tables = [current, pricing]
-        return Stream.map(options.results(reference), (result) =>
+        return Stream.map(options.results(reference, output), (result) =>
           result._tag === "Completed"
             ? { ...result, completion: priced(tables, reference.model, result.completion) }
             : result)

@@ -174,6 +174,8 @@ export const Parameters = Schema.Struct({
   presencePenalty: Schema.optionalKey(Schema.Finite),
   reasoningEffort: Schema.optionalKey(Schema.String),
   verbosity: Schema.optionalKey(Schema.String),
+  /** Whether the completion has the log probabilities of its tokens. Providers that have none ignore it, and a warning says so. */
+  logprobs: Schema.optionalKey(Schema.Boolean),
   serviceTier: Schema.optionalKey(Schema.String),
   /**
    * A key for requests that begin alike, so that the provider routes them to a machine whose prompt cache has that

@@ -21,6 +21,7 @@ import * as Normalizer from "./internal/normalizer.ts"
 import * as Ordinary from "./internal/ordinary.ts"
 import * as Shape from "./internal/shape.ts"
 import * as StrictForm from "./internal/strictForm.ts"
+import * as Tables from "./internal/tables.ts"
 import { toWire } from "./internal/wire.ts"
 
 export {
@@ -50,18 +51,56 @@ export interface ResponseSchema<out A, out RD = never> {
   readonly read: (answer: unknown, coerces: boolean) => Read
   /** Reads the value itself, as an element of a list for example, without a wrapper of its own. */
   readonly readElement: (value: unknown, coerces: boolean) => Read
+  /** The answer for the JSON of a value: the opposite of `read`. */
+  readonly write: (json: Schema.Json) => Schema.Json
   /** Decodes what was read, reporting every issue. A schema that throws fails this answer alone. */
   readonly decode: (read: Read) => Effect.Effect<A, SchemaIssue.Issue, RD>
 }
 
-/** Compiles a schema, or reports why it has no JSON form. */
+/** Compiles a schema, or reports why it has no JSON form. With `tables`, lists of objects are asked for as tables. */
 export const make = <A, RD>(
-  schema: Schema.ConstraintDecoder<A, RD>
+  schema: Schema.ConstraintDecoder<A, RD>,
+  options?: { readonly tables?: boolean | undefined }
 ): Result.Result<ResponseSchema<A, RD>, Unsupported> =>
   // The cache is keyed by the AST, whose type does not have the two type parameters.
-  compile(schema.ast) as Result.Result<ResponseSchema<A, RD>, Unsupported>
+  (options?.tables === true ? compileWithTables : compile)(schema.ast) as Result.Result<
+    ResponseSchema<A, RD>,
+    Unsupported
+  >
 
-const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unknown, unknown>, Unsupported> =>
+interface Compiled extends ResponseSchema<unknown, unknown> {
+  readonly document: SchemaDocument
+}
+
+const acceptor = (original: SchemaDocument, document = original): Compiled["accepted"] =>
+  memoize((dialect) => {
+    const impossible = StrictForm.impossibility(original)
+    return impossible === undefined ? dialect.accept(document) : Result.fail(impossible)
+  })
+
+const compileWithTables = memoize((ast: SchemaAST.AST): Result.Result<Compiled, Unsupported> =>
+  Result.map(compile(ast), (compiled) => {
+    const tables = Tables.make(compiled.document)
+    if (tables === undefined) return compiled
+    const { read, wrapper, write } = compiled
+    const isBare = (answer: unknown): boolean =>
+      wrapper !== undefined && Shape.isObject(answer) && !Object.hasOwn(answer, wrapper)
+    return {
+      ...compiled,
+      jsonSchema: withDefinitions(tables.document),
+      accepted: acceptor(compiled.document, tables.document),
+      read: (answer, coerces) => {
+        const expanded = tables.expand(isBare(answer) ? { [wrapper!]: answer } : answer)
+        return Result.isSuccess(expanded)
+          ? read(expanded.success, coerces)
+          : rejected(answer, expanded.failure.path, expanded.failure.message)
+      },
+      write: (json) => tables.collapse(write(json))
+    }
+  })
+)
+
+const compile = memoize((ast: SchemaAST.AST): Result.Result<Compiled, Unsupported> =>
   // Effect's compilers throw on schemas without a JSON form, such as those with symbol keys.
   Result.try({
     try: () => {
@@ -73,12 +112,11 @@ const compile = memoize((ast: SchemaAST.AST): Result.Result<ResponseSchema<unkno
       return {
         wrapper,
         jsonSchema: withDefinitions(document),
-        accepted: memoize((dialect: Dialect) => {
-          const impossible = StrictForm.impossibility(document)
-          return impossible === undefined ? dialect.accept(document) : Result.fail(impossible)
-        }),
+        document,
+        accepted: acceptor(document),
         read: (answer, coerces) => readAnswer(shape, wrapper, answer, coerces),
         readElement: (value, coerces) => readValue(shape, value, coerces),
+        write: (json) => wrapper === undefined ? json : { [wrapper]: json },
         decode: makeDecode(withDecidedUnions(json))
       }
     },

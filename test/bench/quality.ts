@@ -4,7 +4,10 @@
  */
 import { Console, Effect, Result, type Schema } from "effect"
 import { Evaluation, Extraction, Grounding, Replay } from "effect-instructor"
+import * as TokenCount from "../../src/llm/TokenCount.ts"
 import * as Comparison from "../../src/quality/Comparison.ts"
+import * as ResponseSchema from "../../src/schema/ResponseSchema.ts"
+import * as SchemaFromJson from "../../src/schema/SchemaFromJson.ts"
 import { missing, rows } from "../support/corpus.ts"
 
 interface Row {
@@ -29,6 +32,13 @@ const cheap = [
 ]
 const strong = ["gemini-3.1-pro-preview", "gemini-3.5-flash"]
 
+interface Document {
+  readonly schema: object
+  readonly label: Schema.Json
+}
+
+const tokens = (json: unknown): number => TokenCount.guessText(JSON.stringify(json))
+
 const mean = (values: ReadonlyArray<number>): number => values.reduce((sum, n) => sum + n, 0) / values.length
 const percent = (n: number): string => `${(100 * n).toFixed(1)} %`
 
@@ -38,9 +48,9 @@ const program = Effect.gen(function*() {
   const all = rows<Row>("recorded-answers.jsonl")
   if (all === undefined) return yield* Console.log(missing)
   const models = Object.keys(all[0]!.answers)
-  const pages = all.map(({ schema, ...row }) => ({
+  const pages = all.map((row) => ({
     ...row,
-    page: Result.getOrThrow(Extraction.fromJsonSchema<string>(schema, { maxAttempts: 1 }))
+    page: Result.getOrThrow(Extraction.fromJsonSchema<string>(row.schema, { maxAttempts: 1 }))
   }))
 
   /** Every page has its own schema, so that each is a batch of one. */
@@ -118,6 +128,32 @@ const program = Effect.gen(function*() {
       percent(Math.min(...shares))
     } to ${percent(Math.max(...shares))} in ${shares.length} pairs)`
   )
+
+  // Tables
+  for (
+    const [name, golds] of [
+      ["pages", pages.map(({ gold, schema }) => ({ json: gold, schema }))],
+      [
+        "business documents",
+        (rows<Document>("documents.jsonl") ?? []).map(({ label, schema }) => ({ json: label, schema }))
+      ]
+    ] as const
+  ) {
+    const sizes = golds.flatMap(({ json, schema }) => {
+      const decoded = Result.getOrThrow(SchemaFromJson.make(schema))
+      const plain = Result.getOrThrow(ResponseSchema.make(decoded))
+      const tables = Result.getOrThrow(ResponseSchema.make(decoded, { tables: true }))
+      return plain.jsonSchema === tables.jsonSchema
+        ? []
+        : [[tokens(plain.write(json)), tokens(tables.write(json)), tokens(plain.jsonSchema), tokens(tables.jsonSchema)]]
+    })
+    const sum = (column: number): number => sizes.reduce((total, size) => total + size[column]!, 0)
+    yield* Console.log(
+      `Tables: ${sizes.length} of ${golds.length} ${name} have lists of objects: ${
+        percent(sum(1) / sum(0) - 1)
+      } tokens of the answer, ${percent(sum(3) / sum(2) - 1)} of the schema`
+    )
+  }
 
   // Speed
   const long = pages.map(({ text }) => text).join("\n").slice(0, 10_000)

@@ -14,6 +14,7 @@ import Process from "node:process"
 import { pathToFileURL } from "node:url"
 import * as Extraction from "../../extraction/Extraction.ts"
 import { Llm } from "../../llm/Llm.ts"
+import * as Providers from "../../providers/Provider.ts"
 import { exitCode, silently } from "../commandFailure.ts"
 import * as Flags from "../options/flags.ts"
 import * as Provider from "../options/provider.ts"
@@ -51,9 +52,9 @@ export const doctor = Command.make("doctor", flags, (options) =>
     }
     yield* show(ofNode(Process.versions.node))
     for (const peer of peers) yield* show(ofPeer(peer))
-    const { findings, isUsable } = yield* ofConnection(options.baseUrl)
+    const findings = yield* ofConnection(options)
     for (const finding of findings) yield* show(finding)
-    if (isUsable && options.request) yield* show(yield* testRequest(options))
+    if (findings.every(({ isFine }) => isFine) && options.request) yield* show(yield* testRequest(options))
     if (problems > 0) return yield* silently(exitCode.usage)
   })).pipe(
     Command.withDescription(
@@ -108,20 +109,35 @@ const setting = (name: string) =>
     Config.map(Option.getOrUndefined)
   )
 
-const ofConnection = (flag: string | undefined) =>
+interface Server {
+  readonly baseUrl: string | undefined
+  readonly model: string | undefined
+}
+
+/** The key and the server of the provider that the model names. */
+const ofConnection = (options: Server): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function*() {
-    const hasKey = (yield* setting("OPENAI_API_KEY")) !== undefined
-    const server = flag ?? (yield* setting("OPENAI_BASE_URL"))
-    const findings = server === undefined && !hasKey
-      ? [problem("No key and no server", "Set OPENAI_API_KEY or, for a server of your own, OPENAI_BASE_URL")]
-      : [
-        fine(hasKey ? "OPENAI_API_KEY is set" : "OPENAI_API_KEY is not set, and the server may not need it"),
-        fine(`Server ${server === undefined ? "of OpenAI" : withoutSecrets(server)}`)
-      ]
-    return { findings, isUsable: findings.every(({ isFine }) => isFine) }
+    const { apiKeyEnv, baseUrl, prefix } = yield* Provider.describe(options)
+    const key = yield* Providers.keyIn({ apiKeyEnv })
+    const names = apiKeyEnv.join(" or ")
+    const serverEnv = `${prefix.toUpperCase()}_BASE_URL`
+    const server = options.baseUrl ?? (yield* setting(serverEnv))
+    const isNeeded = apiKeyEnv.length > 0 && server === undefined
+    if (isNeeded && Option.isNone(key)) {
+      return [problem("No key and no server", `Set ${names} or, for a server of your own, ${serverEnv}`)]
+    }
+    return [
+      ...(apiKeyEnv.length === 0 ? [] : [
+        fine(Option.isSome(key) ? `${key.value} is set` : `${names} is not set, and the server may not need it`)
+      ]),
+      fine(`Server ${withoutSecrets(server ?? baseUrl)}`)
+    ]
   }).pipe(
-    Effect.catchTag("ConfigError", ({ message }) =>
-      Effect.succeed({ findings: [problem("The environment cannot be read", message)], isUsable: false }))
+    Effect.catchTags({
+      ConfigError: ({ message }) => Effect.succeed([problem("The environment cannot be read", message)]),
+      CommandFailure: ({ message }) =>
+        Effect.succeed([problem(message, "Name a provider and its model, such as anthropic/claude-haiku-5-5")])
+    })
   )
 
 /** A URL without its password. */
@@ -135,20 +151,20 @@ const withoutSecrets = (url: string): string => {
 const testSchema = Schema.Struct({ city: Schema.String, population: Schema.Int })
 
 const testRequest = (
-  { baseUrl, mode, model }: { readonly baseUrl: string | undefined } & Extraction.Overrides
+  { baseUrl, mode, model }: Server & Extraction.Overrides
 ): Effect.Effect<Finding> =>
   Effect.gen(function*() {
     const extraction = Extraction.make({
       schema: testSchema,
       name: "City",
       maxAttempts: 1,
-      model,
+      model: Provider.modelOf(model),
       mode,
       timeout: "60 seconds"
     })
     const exit = yield* Effect.gen(function*() {
       const llm = yield* Llm
-      const asked = model ?? llm.model
+      const asked = Provider.modelOf(model) ?? llm.model
       const [elapsed, result] = yield* Effect.timed(
         Effect.result(Extraction.extractDetailed(extraction, "Lyon has 520774 inhabitants."))
       )
@@ -163,7 +179,7 @@ const testRequest = (
       )
     }).pipe(
       // @effect-diagnostics-next-line strictEffectProvide:off
-      Effect.provide(Layer.fresh(Provider.layer({ baseUrl, sends: true }))),
+      Effect.provide(Layer.fresh(Provider.layer({ baseUrl, model, sends: true }))),
       Effect.exit
     )
     return Exit.isSuccess(exit)

@@ -3,14 +3,14 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Provider from "../../providers/Provider.ts"
-import { usage } from "../commandFailure.ts"
+import { misconfigured } from "../commandFailure.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
 
 export const providers = Command.make("providers", {}, () =>
   Effect.gen(function*() {
     const rows = yield* Effect.forEach(Provider.list, rowOf)
     yield* StandardOutput.write(table([["PREFIX", "KEY", "SET", "MODES", "MODEL", "SERVER"], ...rows]))
-  }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))).pipe(
+  }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(misconfigured(error))))).pipe(
     Command.withDescription("List the providers that --model can name, the variables of their keys, and their modes"),
     Command.withExamples([{ command: "effect-instructor providers" }])
   )

@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as RateLimiter from "effect/persistence/RateLimiter"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Llm from "../../llm/Llm.ts"
@@ -17,7 +16,7 @@ import * as NodeLlmCache from "../../node/NodeLlmCache.ts"
 import * as OpenAi from "../../providers/openai/OpenAi.ts"
 import * as Provider from "../../providers/Provider.ts"
 import { Transport } from "../../transport/Transport.ts"
-import { type CommandFailure, usage } from "../commandFailure.ts"
+import { type CommandFailure, misconfigured, usage } from "../commandFailure.ts"
 
 export interface Options {
   readonly baseUrl: string | undefined
@@ -95,10 +94,19 @@ const provider = (
           baseUrl: baseUrlFlag ?? (sends ? undefined : defaultBaseUrl(named))
         })
       return Layer.provide(layer, Layer.succeed(Transport, transport))
-    }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
-  ).pipe(Layer.catch((error) => Layer.effect(Llm.Llm, Effect.fail(isUsage(error) ? error : usage(error.message)))))
+    }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(misconfigured(error))))
+  ).pipe(Layer.catch((error) => Layer.effect(Llm.Llm, Effect.fail(toUsage(error)))))
 
-const isUsage = Predicate.isTagged("CommandFailure") as (u: unknown) => u is CommandFailure
+const toUsage = (error: CommandFailure | Config.ConfigError | Provider.UnknownProvider): CommandFailure => {
+  switch (error._tag) {
+    case "CommandFailure":
+      return error
+    case "ConfigError":
+      return misconfigured(error)
+    case "UnknownProvider":
+      return usage(error.message)
+  }
+}
 
 const defaultBaseUrl = (model: Provider.Model): string | undefined =>
   Provider.list.find(({ prefix }) => model.startsWith(`${prefix}/`))?.baseUrl
@@ -117,6 +125,16 @@ const parse = (
     if ((yield* nonEmpty("OPENAI_BASE_URL")) !== undefined) return undefined
     const { message } = Result.getOrThrow(Result.flip(Provider.parse(text)))
     return yield* usage(message)
+  })
+
+/** The provider of the models that a command asks. */
+export const describe = (
+  { baseUrl, model }: Pick<Options, "baseUrl" | "model">
+): Effect.Effect<Provider.Description, CommandFailure | Config.ConfigError> =>
+  Effect.gen(function*() {
+    const chosen = model ?? (yield* nonEmpty("EFFECT_INSTRUCTOR_MODEL"))
+    const named = chosen === undefined ? undefined : yield* parse(chosen, baseUrl)
+    return Provider.list.find(({ prefix }) => named?.startsWith(`${prefix}/`)) ?? Provider.list[0]!
   })
 
 /** The name of the model, without that of its provider. */
@@ -144,7 +162,7 @@ export const layerBatch = (
       }
       const client = yield* clientOf(baseUrl, requestTimeout, sends)
       return OpenAi.layerBatch({ ...client, model: modelOf(named) ?? client.model })
-    }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(usage(error.message))))
+    }).pipe(Effect.catchTag("ConfigError", (error) => Effect.fail(misconfigured(error))))
   )
 
 const clientOf = (

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { pathToFileURL } from "node:url"
@@ -43,7 +44,7 @@ const loadModule = Effect.fnUntraced(function*(file: string, name: string | unde
   const path = yield* Path.Path
   const exports = yield* Effect.tryPromise({
     try: (): Promise<Exports> => import(pathToFileURL(path.resolve(file)).href),
-    catch: (cause) => usage(`Cannot load the schema module ${file}: ${messageOf(cause)}`)
+    catch: (cause) => usage(`Cannot load the schema module ${file}: ${messageOf(cause)}${remedyOf(cause)}`)
   })
   const extraction = yield* Effect.mapError(Effect.fromResult(choose(exports, name)), (why) => usage(`${file} ${why}`))
   // Two copies of Effect cannot read each other's schemas.
@@ -56,6 +57,13 @@ const loadModule = Effect.fnUntraced(function*(file: string, name: string | unde
 })
 
 const classOfNodes = Object.getPrototypeOf(Object.getPrototypeOf(Schema.String.ast)).constructor
+
+/** Node removes types, and runs no syntax that TypeScript turns into code. */
+const remedyOf = (cause: unknown): string =>
+  Predicate.hasProperty(cause, "code") && cause.code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
+    ? ". Node runs no TypeScript enums, namespaces or parameter properties: use Schema.Literals or an object " +
+      "with as const, or compile the module to JavaScript"
+    : ""
 
 const messageOf = (cause: unknown): string => cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
 

@@ -50,6 +50,8 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly timeout: Duration.Duration | undefined
   readonly cache: boolean
   readonly coerce: boolean
+  readonly tables: boolean
+  readonly patch: boolean
   readonly parameters: Parameters
   /** The text of an input that values are looked up in. By default it is the text of the prompt. */
   readonly source: ((input: Input) => string | undefined) | undefined
@@ -166,6 +168,22 @@ export interface Overrides {
    * @default true
    */
   readonly coerce?: boolean | undefined
+  /**
+   * Whether lists of objects are asked for as tables: the names of the keys once, then rows of values. Long lists cost
+   * about a quarter fewer tokens so. The answer is read back exactly, and a row that does not fit its columns is an issue. A
+   * list whose objects have a key that may be absent or null stays as it is, as do streamed lists and snapshots.
+   *
+   * @default false
+   */
+  readonly tables?: boolean | undefined
+  /**
+   * Whether a reask asks for the invalid places of a value only, as a JSON Patch, and not for the whole value again. Use it
+   * for large values. The patched value is decoded as a whole. A patch that changes any other place is refused, and the
+   * whole value is asked for, as it is where an issue is about the whole.
+   *
+   * @default false
+   */
+  readonly patch?: boolean | undefined
   /** Parameters of the request: the token limit of an answer, the temperature and others. */
   readonly parameters?: Parameters | undefined
 }
@@ -268,6 +286,8 @@ export const make = (<A, R, Input, Encoded>(
     timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
     cache: options.cache ?? true,
     coerce: options.coerce ?? true,
+    tables: options.tables ?? false,
+    patch: options.patch ?? false,
     parameters: options.parameters ?? {},
     source: kept.source,
     checks: kept.checks ?? [],

@@ -6,10 +6,12 @@
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { Fetch } from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Llm from "../../llm/Llm.ts"
+import { LlmBatch } from "../../llm/LlmBatch.ts"
 import type * as LlmError from "../../llm/LlmError.ts"
 import type { LlmRequest } from "../../llm/LlmRequest.ts"
 import type { Pricing } from "../../llm/Pricing.ts"
@@ -21,6 +23,8 @@ import * as Secrets from "../internal/secrets.ts"
 import * as Server from "../internal/server.ts"
 import * as Settings from "../internal/settings.ts"
 import { rootOf } from "../internal/wireJson.ts"
+import { path as batchPath } from "./internal/batch/batches.ts"
+import * as BatchLayer from "./internal/batch/layer.ts"
 import { anthropicPricing } from "./internal/prices.ts"
 import * as Protocol from "./internal/protocol.ts"
 import * as Request from "./internal/request.ts"
@@ -171,6 +175,63 @@ export const layerProviderConfig = (options?: ConfigOptions): Layer.Layer<Llm.Ll
     Effect.map(Settings.read(variables, options), (settings) => layerProvider({ ...options, ...settings }))
   )
 
+/**
+ * Anthropic's Message Batches, for `Batch.offline`. It has no governor: the engine repeats what fails. The `Llm` of `layer`
+ * with the same options can share its journal.
+ *
+ * Batches of Anthropic have no names. A run that was killed while it submitted one waits until the batches of that time
+ * with as many requests have ended, and recognises its own by their results.
+ *
+ * **Example** (Half the price, within 24 hours)
+ *
+ * ```ts
+ * import { Effect, Redacted, Schema, Stream } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { Anthropic } from "effect-instructor/anthropic"
+ * import { NodeJournal } from "effect-instructor/node"
+ *
+ * const Person = Schema.Struct({ name: Schema.String })
+ *
+ * export const program = Batch.offline(Person, ["I am Ada", "I am Alan"]).pipe(
+ *   Stream.runForEach((item) => Effect.log(item)),
+ *   Effect.provide([
+ *     Anthropic.layerBatch({ apiKey: Redacted.make("from your vault") }),
+ *     NodeJournal.layer({ path: "people.journal" })
+ *   ])
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerBatch = (options: ClientOptions): Layer.Layer<LlmBatch> =>
+  Layer.effect(
+    LlmBatch,
+    Effect.map(Fetch, (fetch) => {
+      const baseUrl = rootOf(options.baseUrl ?? defaultBaseUrl)
+      const { protocol, server } = toProtocol(options, batchPath)
+      return BatchLayer.make({
+        server,
+        protocol,
+        baseUrl,
+        model: options.model ?? defaultModel,
+        dialect: options.dialect ?? "anthropic",
+        requestTimeout: options.requestTimeout ?? "10 minutes"
+      }, fetch)
+    })
+  )
+
+/**
+ * Like `layerBatch`, with the key, the base URL and the model from the environment.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerBatchConfig = (options?: ConfigOptions): Layer.Layer<LlmBatch, Config.ConfigError> =>
+  Layer.unwrap(
+    Effect.map(Settings.read(variables, options), (settings) => layerBatch({ ...options, ...settings }))
+  )
+
 const variables: Settings.Variables = {
   apiKey: ["ANTHROPIC_API_KEY"],
   baseUrl: "ANTHROPIC_BASE_URL",
@@ -203,23 +264,27 @@ const variables: Settings.Variables = {
  */
 export const encode = (request: LlmRequest): Result.Result<object, LlmError.Reason> => Request.toBody(request, false)
 
-const make = (options: ClientOptions, transport: Transport.Transport["Service"]): Llm.Llm["Service"] => {
-  const { baseUrl = defaultBaseUrl, headers, model = defaultModel, provider = "anthropic" } = options
+/** The API behind a path. */
+const toProtocol = (options: ClientOptions, path: string) => {
+  const { baseUrl = defaultBaseUrl, headers, provider = "anthropic" } = options
   const apiKey = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
   const server: Server.Server = {
     ...Server.make({
       provider,
       baseUrl: rootOf(baseUrl),
-      path: Protocol.path,
+      path,
       secrets: Secrets.make({ baseUrl, headers, fixed: [apiKey] })
     }),
     baseUrlHint: "Check the base URL"
   }
-  return ProtocolLlm.make(Protocol.make({ server, baseUrl, apiKey, headers }), transport, {
-    model,
+  return { server, protocol: Protocol.make({ server, baseUrl, apiKey, headers }) }
+}
+
+const make = (options: ClientOptions, transport: Transport.Transport["Service"]): Llm.Llm["Service"] =>
+  ProtocolLlm.make(toProtocol(options, Protocol.path).protocol, transport, {
+    model: options.model ?? defaultModel,
     dialect: options.dialect ?? "anthropic",
     pricing,
     requestTimeout: options.requestTimeout,
     dropped: Request.dropped
   })
-}

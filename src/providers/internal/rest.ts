@@ -4,6 +4,7 @@
  * Written by hand over `fetch`: a batch has up to 200 MB, so neither its upload nor its results may be in memory.
  */
 import * as AiError from "effect/ai/AiError"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -11,6 +12,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ByteLines from "../../internal/byteLines.ts"
 import { LlmError } from "../../llm/LlmError.ts"
+import type { Response as TransportResponse } from "../../transport/Transport.ts"
+import type { Failure } from "../Protocol.ts"
 import * as RestError from "./restError.ts"
 
 export interface Options {
@@ -18,11 +21,13 @@ export interface Options {
   /** Without a slash at its end. */
   readonly baseUrl: string
   readonly headers: Readonly<Record<string, string>>
-  /** What must not be part of an error. */
-  readonly secrets: ReadonlyArray<string>
+  /** Removes from a text what must not be part of an error. */
+  readonly scrub: (text: string) => string
   /** The time of a call. Uploads and downloads are not limited. */
   readonly timeout: Duration.Duration
   readonly fetch: typeof globalThis.fetch
+  /** What a response that is not 2xx reports, where the provider has a format of its own. */
+  readonly failure?: ((response: TransportResponse<string>, nowMillis: number) => Failure) | undefined
 }
 
 export type Json = { readonly [key: string]: unknown }
@@ -46,8 +51,7 @@ export interface Rest {
 }
 
 export const make = (options: Options): Rest => {
-  const { baseUrl, fetch, provider, timeout } = options
-  const scrub = RestError.scrubber(options.secrets)
+  const { baseUrl, fetch, provider, scrub, timeout } = options
   const fail = (reason: LlmError["reason"]): LlmError => new LlmError({ provider, reason })
   const lost = (method: Method, path: string) => (cause: unknown): LlmError =>
     fail(
@@ -68,7 +72,18 @@ export const make = (options: Options): Rest => {
 
   const read = Effect.fnUntraced(function*(method: Method, path: string, response: Response) {
     const text = yield* Effect.tryPromise({ try: () => response.text(), catch: lost(method, path) })
-    if (!response.ok) return yield* RestError.fromResponse(response, text, { method, path, provider, scrub })
+    if (!response.ok) {
+      const { failure } = options
+      if (failure === undefined) {
+        return yield* RestError.fromResponse(response, text, { method, path, provider, scrub })
+      }
+      const { headers, status } = response
+      const nowMillis = yield* Clock.currentTimeMillis
+      return yield* new LlmError({
+        provider,
+        ...failure({ body: text, headers: Object.fromEntries(headers), status }, nowMillis)
+      })
+    }
     const parsed = Result.try(() => JSON.parse(text) as unknown)
     if (Result.isSuccess(parsed) && typeof parsed.success === "object" && parsed.success !== null) {
       return parsed.success as Json

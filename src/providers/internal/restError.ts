@@ -73,6 +73,21 @@ export const fromRow = (
   })
 }
 
+/**
+ * The refusal of a batch. A 429 without a time to wait is no rate limit: too much is enqueued already, which takes as long
+ * as the batches in front.
+ */
+export const ofSubmission = (error: LlmError): LlmError =>
+  error.reason._tag === "RateLimitError" && error.serverDelay === undefined
+    ? new LlmError({
+      provider: error.provider,
+      reason: error.reason,
+      code: "token_limit_exceeded",
+      ...(error.status !== undefined && { status: error.status }),
+      ...(error.requestId !== undefined && { requestId: error.requestId })
+    })
+    : error
+
 const maxMessage = 500
 
 const readFacts = (body: unknown, status: number | undefined, scrub: Call["scrub"]): Facts => {

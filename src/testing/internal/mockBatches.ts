@@ -118,7 +118,7 @@ export const make = (script: Script, options: MakeOptions) => {
     limits: { ...defaultLimits, ...options.limits },
     encode: (id, request) => Result.succeed(JSON.stringify({ id, request })),
     submit,
-    find: (name) =>
+    find: ({ name }) =>
       operate("find", () =>
         Effect.succeed(Option.fromUndefinedOr(
           batches.find(({ ending, reference }) => reference.name === name && ending?._tag !== "Vanishes")?.reference

@@ -14,6 +14,7 @@ import type { Llm } from "../../llm/Llm.ts"
 import type { LlmGovernor } from "../../middleware/governor/LlmGovernor.ts"
 import * as Anthropic from "../../providers/anthropic/Anthropic.ts"
 import { anthropic } from "./internal/anthropic.ts"
+import * as AnthropicBatches from "./internal/anthropicBatches.ts"
 import * as Listening from "./internal/listening.ts"
 import type * as OpenAiSimulator from "./OpenAiSimulator.ts"
 
@@ -139,4 +140,4 @@ const connectTo = (baseUrl: string, { apiKey, models }: Options): Layer.Layer<Ll
 export const make = (
   options: Options
 ): Effect.Effect<AnthropicSimulator["Service"], HttpServerError.ServeError, Scope.Scope> =>
-  Effect.map(Listening.start(options, anthropic), AnthropicSimulator.of)
+  Effect.map(Listening.start(options, anthropic, AnthropicBatches.make), AnthropicSimulator.of)

@@ -19,18 +19,31 @@ export interface StoredBatch {
   readonly inputFileId: string
   readonly endpoint: string
   readonly metadata: { readonly [key: string]: string } | null
+  /** The model, where the batch and not its lines name it. */
+  readonly model: string | null
+  /** Whether the results are a part of the batch. */
+  readonly isInline: boolean
   readonly createdAt: number
   status: string
   outputFileId: string | null
   errorFileId: string | null
   errors: ReadonlyArray<{ readonly code: string; readonly message: string; readonly line: number | null }>
-  counts: { total: number; completed: number; failed: number }
+  counts: Counts
   endedAt: number | null
   cancellingAt: number | null
   tokens: number
   /** Reads of its results that fail before one succeeds. */
   missing: number
   isUnknown: boolean
+}
+
+/** `completed` are answers. All others failed, and some of them because they expired or were cancelled. */
+export interface Counts {
+  total: number
+  completed: number
+  failed: number
+  expired: number
+  cancelled: number
 }
 
 interface State {

@@ -5,18 +5,12 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as ByteLines from "../../../internal/byteLines.ts"
-import type * as Fault from "../../Fault.ts"
+import * as Fault from "../../Fault.ts"
 import * as Reply from "../../Reply.ts"
 import type { BatchOptions, Options } from "../OpenAiSimulator.ts"
 import * as Answering from "./answering.ts"
-import * as ChatRequest from "./chatRequest.ts"
-import { refuse } from "./refusal.ts"
-import * as Wire from "./wire.ts"
-
-export interface Row {
-  readonly id: string
-  readonly chat: ChatRequest.ChatRequest
-}
+import type { Format, Outcome, Problem, Row } from "./batchFormat.ts"
+import * as Responses from "./responses.ts"
 
 const decoder = new TextDecoder()
 
@@ -43,8 +37,10 @@ const linesOf = (path: string): Stream.Stream<string> =>
 
 /** The rows of an input file, or what is wrong with one of its lines. */
 export const rows = (
-  path: string
-): Stream.Stream<Result.Result<Row, { readonly code: string; readonly message: string; readonly line: number }>> => {
+  path: string,
+  format: Format,
+  model: string | null
+): Stream.Stream<Result.Result<Row, Problem & { readonly line: number }>> => {
   const seen = new Set<string>()
   let line = 0
   return Stream.map(linesOf(path), (text) => {
@@ -54,24 +50,18 @@ export const rows = (
     if (Result.isFailure(parsed) || !Predicate.isObject(parsed.success)) {
       return fail("invalid_json_line", "This line is not parseable as valid JSON.")
     }
-    const { body, custom_id: id, method, url } = parsed.success
-    if (!Predicate.isString(id) || id === "") return fail("missing_required_parameter", "Missing 'custom_id'.")
-    if (seen.has(id)) return fail("duplicate_custom_id", `The custom_id for this request is a duplicate: ${id}.`)
-    seen.add(id)
-    if (method !== "POST") return fail("invalid_method", "The method must be 'POST'.")
-    if (url !== "/v1/chat/completions") return fail("invalid_url", "The URL does not match the endpoint of the batch.")
-    const chat = ChatRequest.read(JSON.stringify(body), line - 1)
-    return typeof chat === "string" ? fail("invalid_request", chat) : Result.succeed({ id, chat })
+    const row = format.read(parsed.success, line - 1, model)
+    if ("code" in row) return fail(row.code, row.message)
+    if (seen.has(row.id)) {
+      return fail("duplicate_custom_id", `The custom_id for this request is a duplicate: ${row.id}.`)
+    }
+    seen.add(row.id)
+    return Result.succeed(row)
   })
 }
 
 /** Lines that are written in the reverse order. */
 const shuffled = 512
-
-interface Written {
-  completed: number
-  failed: number
-}
 
 interface Paths {
   readonly input: string
@@ -79,18 +69,24 @@ interface Paths {
   readonly errors: string
 }
 
+interface Task {
+  readonly model: string | null
+  readonly answered: number
+  readonly nowMillis: number
+  /** What becomes of the rows that are not answered. Without it they have no result. */
+  readonly rest: "Expired" | "Cancelled" | "Failed" | undefined
+}
+
 /** Answers the first rows, and reports the others as `rest`. */
 export const answer = Effect.fnUntraced(function*(
   paths: Paths,
   options: Options & { readonly batches: BatchOptions },
-  { answered, nowMillis, rest }: {
-    readonly answered: number
-    readonly nowMillis: number
-    readonly rest: "batch_expired" | "batch_cancelled" | undefined
-  }
+  format: Format,
+  { answered, model, nowMillis, rest }: Task
 ) {
   const reply = Answering.make(options)
-  const counts: Written = { completed: 0, failed: 0 }
+  const { speaker } = format
+  const counts = { completed: 0, failed: 0, expired: 0, cancelled: 0 }
   const outputs = { [paths.output]: [] as Array<string>, [paths.errors]: [] as Array<string> }
   const flush = (path: string): void => {
     if (outputs[path]!.length > 0) Fs.appendFileSync(path, outputs[path]!.toReversed().join(""))
@@ -99,58 +95,43 @@ export const answer = Effect.fnUntraced(function*(
   const write = (path: string, text: string): void => {
     if (outputs[path]!.push(text) >= shuffled) flush(path)
   }
-  const result = (id: string, response: unknown, error: unknown): string =>
-    `${JSON.stringify({ id: `batch_req_${id}`, custom_id: id, response, error })}\n`
-  const failed = (id: string, response: unknown, error: unknown): void => {
-    counts.failed++
-    write(paths.errors, result(id, response, error))
+  const writeRow = (id: string, outcome: Outcome, times = 1): void => {
+    const isAnswer = outcome._tag === "Answer"
+    counts[isAnswer ? "completed" : "failed"]++
+    if (outcome._tag === "Expired") counts.expired++
+    if (outcome._tag === "Cancelled") counts.cancelled++
+    const text = `${JSON.stringify(format.write(id, outcome))}\n`
+    write(isAnswer || !format.hasErrorFile ? paths.output : paths.errors, text.repeat(times))
   }
-  const response = (status: number, body: unknown) => ({ status_code: status, request_id: "req_simulated", body })
+  const failed = (id: string, fault: Fault.Respond): void =>
+    writeRow(id, { _tag: "Fault", fault: speaker.toFault(fault) })
 
   let position = 0
-  yield* Stream.runForEach(rows(paths.input), (row) =>
+  yield* Stream.runForEach(rows(paths.input, format, model), (row) =>
     Effect.gen(function*() {
       if (Result.isFailure(row)) return
       const { chat, id } = row.success
       if (position++ >= answered) {
-        if (rest !== undefined) {
-          failed(id, null, { code: rest, message: "This request could not be executed before the batch ended." })
-        }
+        if (rest === "Failed") failed(id, broken)
+        else if (rest !== undefined) writeRow(id, { _tag: rest })
         return
       }
+      if (Predicate.isString(chat)) return failed(id, Fault.error(400, { message: chat }))
       const trap = options.batches.row?.(chat.simulated)
       if (trap === "lost") return
-      if (trap === "expired" || trap === "cancelled") return failed(id, null, { code: `batch_${trap}`, message: trap })
-      if (trap === "status 0") return failed(id, response(0, null), null)
-      if (trap === "not JSON") return write(paths.output, `{"custom_id":"${id}","response":{"status_co\n`)
-      const outcome = refuse(chat, undefined, { models: options.models }) ?? (yield* reply(chat))
+      if (trap === "expired") return writeRow(id, { _tag: "Expired" })
+      if (trap === "cancelled") return writeRow(id, { _tag: "Cancelled" })
+      if (trap === "status 0") return writeRow(id, { _tag: "NoStatus" })
+      if (trap === "not JSON") return write(paths.output, `{"custom_id":"${id}","key":"${id}","response":{"status_co\n`)
+      const outcome = speaker.refuse(chat, format.headers, { models: options.models }) ?? (yield* reply(chat))
       if (Reply.isReply(outcome)) {
-        counts.completed++
-        const text = result(id, response(200, Wire.toCompletion(toAnswer(chat, outcome, nowMillis))), null)
-        write(paths.output, trap === "twice" ? text + text : text)
-      } else {
-        failed(id, outcome._tag === "Respond" ? response(outcome.status, bodyOf(outcome)) : response(500, null), null)
-      }
+        const body = speaker.toBody(Responses.toAnswer({ chat, nowMillis }, outcome, speaker))
+        writeRow(id, { _tag: "Answer", body }, trap === "twice" ? 2 : 1)
+      } else failed(id, outcome._tag === "Respond" ? outcome : broken)
     }))
   flush(paths.output)
   flush(paths.errors)
   return counts
 })
 
-const bodyOf = ({ body }: Fault.Respond): unknown =>
-  Result.getOrElse(Result.try(() => JSON.parse(body) as unknown), () => body)
-
-const toAnswer = (chat: ChatRequest.ChatRequest, reply: Reply.Reply, nowMillis: number): Wire.Answer => ({
-  id: `chatcmpl-${chat.simulated.index}`,
-  model: chat.simulated.model,
-  created: Math.floor(nowMillis / 1000),
-  reply,
-  tool: reply.refusal === undefined ? chat.tool : undefined,
-  choices: chat.choices,
-  usage: {
-    prompt: reply.usage?.inputTokens ?? chat.promptTokens,
-    cached: reply.usage?.cachedInputTokens ?? 0,
-    completion: reply.usage?.outputTokens ?? chat.choices * Reply.estimateTokens(reply.refusal ?? reply.text),
-    reasoning: reply.usage?.reasoningTokens ?? 0
-  }
-})
+const broken = Fault.error(500, { message: "The server had an error while processing your request." })

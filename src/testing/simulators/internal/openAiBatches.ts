@@ -1,93 +1,104 @@
-/** The Files and Batches endpoints of the simulator. */
+/** The Files and Batches endpoints of OpenAI. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import { empty } from "effect/http/Headers"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Multipart from "effect/http/Multipart"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Fault from "../../Fault.ts"
-import type { BatchOperation, BatchOptions, Options } from "../OpenAiSimulator.ts"
-import * as Store from "./batchStore.ts"
-import * as Work from "./batchWork.ts"
+import type { Options } from "../OpenAiSimulator.ts"
+import * as Account from "./batchAccount.ts"
+import type { Format, Outcome } from "./batchFormat.ts"
+import type * as Store from "./batchStore.ts"
+import * as ChatRequest from "./chatRequest.ts"
+import { openAi } from "./openAi.ts"
 import { refuseKey } from "./refusal.ts"
 import * as Responses from "./responses.ts"
-
-type Http = HttpServerRequest.HttpServerRequest
-type Response = HttpServerResponse.HttpServerResponse
-
-/** Answers a request, if it is one to files or batches. */
-export type Handler = (http: Http) => Effect.Effect<Response, unknown> | undefined
+import type { Handler } from "./server.ts"
 
 const platform = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 
-export const make = (options: Options): Effect.Effect<Handler, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const settings = options.batches ?? {}
-    const scope = yield* Effect.scope
-    const store = yield* Store.open(settings.directory)
-    const calls = new Map<BatchOperation, number>()
-    const account: Account = { options: { ...options, batches: settings }, settings, store, scope }
-    for (const batch of store.batches) if (!isOver(batch)) yield* begin(account, batch)
+const format: Format = {
+  speaker: openAi,
+  headers: empty,
+  read: ({ body, custom_id: id, method, url }, index) => {
+    if (!Predicate.isString(id) || id === "") {
+      return { code: "missing_required_parameter", message: "Missing 'custom_id'." }
+    }
+    if (method !== "POST") return { code: "invalid_method", message: "The method must be 'POST'." }
+    if (url !== "/v1/chat/completions") {
+      return { code: "invalid_url", message: "The URL does not match the endpoint of the batch." }
+    }
+    const chat = ChatRequest.read(JSON.stringify(body), index)
+    return typeof chat === "string" ? { code: "invalid_request", message: chat } : { id, chat }
+  },
+  write: (id, outcome) => ({ id: `batch_req_${id}`, custom_id: id, ...write(outcome) }),
+  hasErrorFile: true,
+  canFail: true
+}
 
-    const faulty = (operation: BatchOperation, http: Http, run: Effect.Effect<Response, unknown>) =>
-      Effect.suspend(() => {
-        const call = calls.get(operation) ?? 0
-        calls.set(operation, call + 1)
-        const fault = settings.fault?.(operation, call)
-        if (fault === undefined) return run
-        if (fault === "lose response") {
-          return Effect.andThen(run, Effect.suspend(() => Responses.end(Fault.drop, http)))
+const write = (outcome: Outcome) => {
+  switch (outcome._tag) {
+    case "Answer":
+      return { response: response(200, outcome.body), error: null }
+    case "Fault":
+      return { response: response(outcome.fault.status, bodyOf(outcome.fault)), error: null }
+    case "NoStatus":
+      return { response: response(0, null), error: null }
+    case "Expired":
+    case "Cancelled":
+      return {
+        response: null,
+        error: {
+          code: `batch_${outcome._tag.toLowerCase()}`,
+          message: "This request could not be executed before the batch ended."
         }
-        return fault._tag === "Respond" ? Effect.succeed(Responses.respond(fault, {})) : Responses.end(fault, http)
-      })
+      }
+  }
+}
 
+const response = (status: number, body: Schema.Json) => ({ status_code: status, request_id: "req_simulated", body })
+
+const bodyOf = ({ body }: Fault.Respond): Schema.Json =>
+  Result.getOrElse(Result.try(() => JSON.parse(body) as Schema.Json), () => body)
+
+export const make = (options: Options): Effect.Effect<Handler, never, Scope.Scope> =>
+  Effect.map(Account.open(options, format), (account) => {
+    const run = Account.makeRun(account)
     return (http) => {
       const [path, query = ""] = http.url.split("?", 2) as [string, string?]
       if (!/^\/v1\/(files|batches)(\/|$)/.test(path)) return undefined
       const refused = refuseKey(http.headers["authorization"], options)
       if (refused !== undefined) return Effect.succeed(Responses.respond(refused, {}))
       const [, , kind, id, part] = path.split("/")
-      const found = route(
-        account,
-        http,
-        `${http.method} ${kind}${id === undefined ? "" : "/id"}${part === undefined ? "" : `/${part}`}`,
-        id ?? "",
-        query
-      )
+      const name = `${http.method} ${kind}${id === undefined ? "" : "/id"}${part === undefined ? "" : `/${part}`}`
+      const found = route(account, http, name, id ?? "", query)
       return found === undefined
         ? Effect.succeed(notFound(`Unknown request URL: ${http.method} ${http.url}`))
-        : faulty(found.operation, http, found.run)
+        : run(http, found)
     }
   })
 
-interface Account {
-  readonly options: Options & { readonly batches: BatchOptions }
-  readonly settings: BatchOptions
-  readonly store: Store.Store
-  readonly scope: Scope.Scope
-}
-
-interface Routed {
-  readonly operation: BatchOperation
-  readonly run: Effect.Effect<Response, unknown>
-}
-
-const route = (account: Account, http: Http, name: string, id: string, query: string): Routed | undefined => {
+const route = (
+  account: Account.Account,
+  http: Account.Http,
+  name: string,
+  id: string,
+  query: string
+): Account.Routed | undefined => {
   const { store } = account
-  const batch = (use: (batch: Store.StoredBatch) => Effect.Effect<Response>) =>
+  const batch = (use: (batch: Store.StoredBatch) => Effect.Effect<Account.Response>) =>
     Effect.suspend(() => {
-      const found = store.batches.find((batch) => batch.id === id && !batch.isUnknown)
+      const found = Account.find(account, id)
       return found === undefined ? Effect.succeed(notFound(`No batch found with id '${id}'.`)) : use(found)
     })
-  const file = (use: (file: Store.StoredFile) => Effect.Effect<Response>) =>
+  const file = (use: (file: Store.StoredFile) => Effect.Effect<Account.Response>) =>
     Effect.suspend(() => {
       const found = store.files.find((file) => file.id === id)
       return found === undefined ? Effect.succeed(notFound(`No such File object: ${id}`)) : use(found)
@@ -96,7 +107,7 @@ const route = (account: Account, http: Http, name: string, id: string, query: st
     case "POST files":
       return { operation: "upload", run: upload(account, http) }
     case "GET files":
-      return { operation: "list", run: Effect.sync(() => page(store.files.map(toFile), query)) }
+      return { operation: "list", run: Effect.sync(() => page(store.files.toReversed().map(toFile), query)) }
     case "GET files/id":
       return { operation: "retrieve", run: file((file) => Effect.succeed(Responses.json(toFile(file), {}))) }
     case "DELETE files/id":
@@ -108,7 +119,7 @@ const route = (account: Account, http: Http, name: string, id: string, query: st
     case "GET batches":
       return {
         operation: "list",
-        run: Effect.sync(() => page(store.batches.filter(({ isUnknown }) => !isUnknown).map(toBatch(account)), query))
+        run: Effect.sync(() => page(Account.newest(account).map(toBatch(account)), query))
       }
     case "GET batches/id":
       return {
@@ -122,10 +133,10 @@ const route = (account: Account, http: Http, name: string, id: string, query: st
   }
 }
 
-const notFound = (message: string): Response => Responses.respond(Fault.error(404, { message }), {})
-const invalid = (message: string): Response => Responses.respond(Fault.error(400, { message }), {})
+const notFound = (message: string): Account.Response => Responses.respond(Fault.error(404, { message }), {})
+const invalid = (message: string): Account.Response => Responses.respond(Fault.error(400, { message }), {})
 
-const upload = (account: Account, http: Http): Effect.Effect<Response, unknown> =>
+const upload = (account: Account.Account, http: Account.Http): Effect.Effect<Account.Response, unknown> =>
   Effect.scoped(Effect.gen(function*() {
     const parts = yield* http.multipart
     const [file] = (parts["file"] ?? []) as ReadonlyArray<Multipart.PersistedFile>
@@ -137,7 +148,7 @@ const upload = (account: Account, http: Http): Effect.Effect<Response, unknown> 
     const stored: Store.StoredFile = {
       id,
       bytes: Fs.statSync(store.pathOf(id)).size,
-      createdAt: yield* seconds,
+      createdAt: yield* Account.seconds,
       filename: file.name,
       purpose: Predicate.isString(purpose) ? purpose : "batch"
     }
@@ -152,7 +163,7 @@ const upload = (account: Account, http: Http): Effect.Effect<Response, unknown> 
     Effect.provide(platform)
   )
 
-const remove = ({ store }: Account, file: Store.StoredFile): Effect.Effect<Response> =>
+const remove = ({ store }: Account.Account, file: Store.StoredFile): Effect.Effect<Account.Response> =>
   Effect.sync(() => {
     store.files.splice(store.files.indexOf(file), 1)
     Fs.rmSync(store.pathOf(file.id), { force: true })
@@ -161,180 +172,51 @@ const remove = ({ store }: Account, file: Store.StoredFile): Effect.Effect<Respo
   })
 
 /** Results may be missing for a moment, which OpenAI answers with a 403 or a 404. */
-const content = ({ store }: Account, file: Store.StoredFile): Effect.Effect<Response> =>
+const content = (account: Account.Account, file: Store.StoredFile): Effect.Effect<Account.Response> =>
   Effect.sync(() => {
-    const batch = store.batches.find(({ errorFileId, outputFileId }) =>
+    const batch = account.store.batches.find(({ errorFileId, outputFileId }) =>
       outputFileId === file.id || errorFileId === file.id
     )
-    if (batch !== undefined && batch.missing > 0) {
-      batch.missing--
+    if (batch !== undefined && Account.isMissing(batch)) {
       return batch.missing % 2 === 0
         ? notFound(`No such File object: ${file.id}`)
         : Responses.respond(Fault.error(403, { message: "You are not allowed to read this file." }), {})
     }
-    const bytes = Stream.fromAsyncIterable(Fs.createReadStream(store.pathOf(file.id)), (cause) => cause)
-    return HttpServerResponse.stream(bytes as Stream.Stream<Uint8Array, unknown>, {
-      contentType: "application/octet-stream"
-    })
+    return HttpServerResponse.stream(Account.read(account, file.id), { contentType: "application/octet-stream" })
   })
 
-const seconds: Effect.Effect<number> = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1000)
-
-const create = (account: Account, http: Http): Effect.Effect<Response, unknown> =>
+const create = (account: Account.Account, http: Account.Http): Effect.Effect<Account.Response, unknown> =>
   Effect.gen(function*() {
-    const { settings, store } = account
+    const { store } = account
     const body = yield* http.json
     if (!Predicate.isObject(body)) return invalid("The body is not a JSON object.")
     const { endpoint, input_file_id: inputFileId, metadata } = body
     const file = store.files.find(({ id }) => id === inputFileId)
     if (file === undefined) return notFound(`No such File object: ${String(inputFileId)}`)
     if (endpoint !== "/v1/chat/completions") return invalid(`Invalid endpoint: ${String(endpoint)}`)
-    const index = store.batches.length
-    const trap = settings.trap?.({ index })
-    const batch: Store.StoredBatch = {
-      id: `batch_${index}`,
-      index,
+    const batch = yield* Account.add(account, {
+      id: `batch_${store.batches.length}`,
       inputFileId: file.id,
       endpoint,
       metadata: Predicate.isObject(metadata) ? metadata as { readonly [key: string]: string } : null,
-      createdAt: yield* seconds,
-      status: "validating",
-      outputFileId: null,
-      errorFileId: null,
-      errors: [],
-      counts: { total: 0, completed: 0, failed: 0 },
-      endedAt: null,
-      cancellingAt: null,
-      tokens: 0,
-      missing: trap?.contentMissing ?? 0,
-      isUnknown: trap?.unknown ?? false
-    }
-    store.batches.push(batch)
-    store.save()
-    yield* begin(account, batch)
-    return Responses.json(toBatch(account)(batch), {})
-  })
-
-/** Begins to work on a batch, or goes on after the simulator was stopped. */
-const begin = (account: Account, batch: Store.StoredBatch): Effect.Effect<void> =>
-  Effect.asVoid(Effect.forkIn(work(account, batch), account.scope))
-
-const limits = { requests: 50_000, bytes: 200 * 1024 * 1024 }
-
-/** What is wrong with the input file of a batch, if anything. Counts its requests and tokens. */
-const validate = Effect.fnUntraced(function*({ settings, store }: Account, batch: Store.StoredBatch) {
-  const path = store.pathOf(batch.inputFileId)
-  const errors: Array<Store.StoredBatch["errors"][number]> = []
-  const models = new Set<string>()
-  let total = 0
-  let tokens = 0
-  yield* Stream.runForEach(Work.rows(path), (row) =>
-    Effect.sync(() => {
-      total++
-      if (Result.isFailure(row)) errors.push(row.failure)
-      else {
-        tokens += row.success.chat.promptTokens
-        models.add(row.success.chat.simulated.model)
-      }
-    }))
-  batch.counts.total = total
-  batch.tokens = tokens
-  if (total === 0) errors.push({ code: "empty_file", message: "The input file is empty.", line: null })
-  if (models.size > 1) errors.push({ code: "mismatched_model", message: "A batch has one model.", line: null })
-  if (total > limits.requests || Fs.statSync(path).size > limits.bytes) {
-    errors.push({ code: "request_limit_exceeded", message: "The input file is too large.", line: null })
-  }
-  const enqueued = store.batches.reduce((sum, other) => isOver(other) ? sum : sum + other.tokens, 0)
-  const limit = settings.enqueuedTokens ?? Infinity
-  if (enqueued > limit) {
-    errors.push({
-      code: "token_limit_exceeded",
-      message: `Enqueued token limit reached for ${
-        Array.from(models).join()
-      } in organization org-1. Limit: ${limit} enqueued tokens.`,
-      line: null
+      model: null,
+      isInline: false
     })
-  }
-  return errors
-})
-
-const work = Effect.fnUntraced(function*(account: Account, batch: Store.StoredBatch) {
-  const { options, settings, store } = account
-  const trap = settings.trap?.({ index: batch.index })
-  const errors = yield* validate(account, batch)
-  if (errors.length > 0) {
-    batch.errors = errors
-    return yield* end(account, batch, "failed")
-  }
-  if (batch.status === "validating") batch.status = "in_progress"
-  store.save()
-  const duration = Duration.toSeconds(Duration.fromInputUnsafe(settings.duration ?? "50 millis"))
-  const window = Duration.toSeconds(Duration.fromInputUnsafe(settings.window ?? "24 hours"))
-  const endsAt = batch.createdAt + Math.min(duration, window)
-  const total = batch.counts.total
-  while ((yield* seconds) < endsAt && batch.status !== "cancelling") yield* Effect.sleep("10 millis")
-  const cancelled = batch.status === "cancelling"
-  const elapsed = Math.min(1, ((yield* seconds) - batch.createdAt) / Math.max(duration, 1e-9))
-  const ends = cancelled ? "cancelled" : trap?.ends ?? (window < duration ? "expired" : "completed")
-  if (ends === "failed") {
-    batch.errors = [{ code: "server_error", message: "The batch failed.", line: null }]
-    return yield* end(account, batch, "failed")
-  }
-  if (ends === "completed") batch.status = "finalizing"
-  const [output, failures] = [store.nextFileId(), store.nextFileId()]
-  const written = yield* Work.answer(
-    { input: store.pathOf(batch.inputFileId), output: store.pathOf(output), errors: store.pathOf(failures) },
-    options,
-    {
-      answered: trap?.answered ?? (ends === "completed" ? total : Math.floor(total * elapsed)),
-      nowMillis: batch.createdAt * 1000,
-      rest: ends === "expired" ? "batch_expired" : ends === "cancelled" ? "batch_cancelled" : undefined
-    }
-  )
-  batch.counts = { total, ...written }
-  const createdAt = yield* seconds
-  const keep = (id: string, filename: string): string | null => {
-    if (!Fs.existsSync(store.pathOf(id)) || trap?.noFiles === true) return null
-    store.files.push({ id, bytes: Fs.statSync(store.pathOf(id)).size, createdAt, filename, purpose: "batch_output" })
-    return id
-  }
-  batch.outputFileId = keep(output, "output.jsonl")
-  batch.errorFileId = keep(failures, "errors.jsonl") ?? (trap?.emptyIds === true ? "" : null)
-  yield* end(account, batch, ends)
-})
-
-const end = ({ store }: Account, batch: Store.StoredBatch, status: string): Effect.Effect<void> =>
-  Effect.map(seconds, (now) => {
-    batch.endedAt = now
-    batch.status = status
-    store.save()
-  })
-
-const cancel = (account: Account, batch: Store.StoredBatch): Effect.Effect<Response> =>
-  Effect.gen(function*() {
-    if (isOver(batch)) {
-      return Responses.respond(
-        Fault.error(409, { message: `Cannot cancel a batch with status '${batch.status}'.` }),
-        {}
-      )
-    }
-    batch.status = "cancelling"
-    batch.cancellingAt = yield* seconds
-    account.store.save()
+    yield* Account.begin(account, batch)
     return Responses.json(toBatch(account)(batch), {})
   })
 
-const isOver = ({ status }: Store.StoredBatch): boolean =>
-  status === "completed" || status === "failed" || status === "expired" || status === "cancelled"
+const cancel = (account: Account.Account, batch: Store.StoredBatch): Effect.Effect<Account.Response> =>
+  Account.isOver(batch)
+    ? Effect.succeed(Account.fail(account, 409, `Cannot cancel a batch with status '${batch.status}'.`))
+    : Effect.map(Account.cancel(account, batch), () => Responses.json(toBatch(account)(batch), {}))
 
 /** A page of a list, the newest first. */
-const page = (objects: ReadonlyArray<{ readonly id: string }>, query: string): Response => {
+const page = (objects: ReadonlyArray<{ readonly id: string }>, query: string): Account.Response => {
   const parameters = new URLSearchParams(query)
   const limit = Math.max(1, Math.min(100, Number(parameters.get("limit") ?? 20) || 20))
   const purpose = parameters.get("purpose")
-  const newest = objects.toReversed().filter((object) =>
-    purpose === null || !("purpose" in object) || object.purpose === purpose
-  )
+  const newest = objects.filter((object) => purpose === null || !("purpose" in object) || object.purpose === purpose)
   const after = newest.findIndex(({ id }) => id === parameters.get("after"))
   const data = newest.slice(after + 1, after + 1 + limit)
   return Responses.json({
@@ -357,8 +239,8 @@ const toFile = ({ bytes, createdAt, filename, id, purpose }: Store.StoredFile) =
   status: "processed"
 })
 
-const toBatch = ({ settings }: Account) => (batch: Store.StoredBatch) => {
-  const window = Duration.toSeconds(Duration.fromInputUnsafe(settings.window ?? "24 hours"))
+const toBatch = (account: Account.Account) => (batch: Store.StoredBatch) => {
+  const { completed, failed, total } = batch.counts
   const at = (status: string): number | null => batch.status === status ? Math.floor(batch.endedAt ?? 0) : null
   const began = batch.status !== "validating"
   return {
@@ -375,14 +257,14 @@ const toBatch = ({ settings }: Account) => (batch: Store.StoredBatch) => {
     error_file_id: batch.errorFileId,
     created_at: Math.floor(batch.createdAt),
     in_progress_at: began ? Math.floor(batch.createdAt) : null,
-    expires_at: Math.floor(batch.createdAt + window),
+    expires_at: Math.floor(batch.createdAt + Account.windowOf(account)),
     finalizing_at: at("completed"),
     completed_at: at("completed"),
     failed_at: at("failed"),
     expired_at: at("expired"),
     cancelling_at: batch.cancellingAt === null ? null : Math.floor(batch.cancellingAt),
     cancelled_at: at("cancelled"),
-    request_counts: batch.counts,
+    request_counts: { completed, failed, total },
     metadata: batch.metadata
   }
 }

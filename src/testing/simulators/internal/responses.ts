@@ -38,7 +38,7 @@ export const json = (value: Wire.Json, headers: Headers): Response =>
 export const reply = (exchange: Exchange, reply: Reply.Reply, options: Options): Response =>
   exchange.chat.simulated.stream
     ? pieces(exchange, { reply, chunks: Infinity }, options, undefined)
-    : json(options.speaker.toBody(toAnswer(exchange, reply, options)), exchange.headers)
+    : json(options.speaker.toBody(toAnswer(exchange, reply, options.speaker)), exchange.headers)
 
 /** The first pieces of a reply, and then what `last` does. */
 export const pieces = (
@@ -75,7 +75,11 @@ export const end = (fault: Fault.Drop | Fault.Hang, http: HttpServerRequest.Http
     return Effect.never
   })
 
-const toAnswer = ({ chat, nowMillis }: Exchange, reply: Reply.Reply, { speaker }: Options): Wire.Answer => ({
+export const toAnswer = (
+  { chat, nowMillis }: Pick<Exchange, "chat" | "nowMillis">,
+  reply: Reply.Reply,
+  speaker: Speaker
+): Wire.Answer => ({
   id: speaker.id(chat.simulated.index),
   model: chat.simulated.model,
   created: Math.floor(nowMillis / 1000),
@@ -92,13 +96,13 @@ const toAnswer = ({ chat, nowMillis }: Exchange, reply: Reply.Reply, { speaker }
 })
 
 const events = (exchange: Exchange, reply: Reply.Reply, options: Options): ReadonlyArray<string> =>
-  options.speaker.toEvents(toAnswer(exchange, reply, options), {
+  options.speaker.toEvents(toAnswer(exchange, reply, options.speaker), {
     chunkSize: options.chunkSize ?? 8,
     includesUsage: exchange.chat.includesUsage
   })
 
 const lines = (exchange: Exchange, reply: Reply.Reply, options: Options): ReadonlyArray<string> =>
-  JSON.stringify(options.speaker.toBody(toAnswer(exchange, reply, options))).match(/[\s\S]{1,64}/g) ?? []
+  JSON.stringify(options.speaker.toBody(toAnswer(exchange, reply, options.speaker))).match(/[\s\S]{1,64}/g) ?? []
 
 const fragments = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
   Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))

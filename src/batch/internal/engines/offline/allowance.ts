@@ -12,6 +12,8 @@ export interface Allowance {
   readonly refused: (tokens: number) => void
   /** Waits until another batch releases its tokens. Returns at once if no batch holds tokens. */
   readonly changed: Effect.Effect<void>
+  /** The same for a batch that holds tokens itself. */
+  readonly othersChanged: Effect.Effect<void>
   /** The most tokens that one batch should have. */
   readonly most: () => number
 }
@@ -23,6 +25,12 @@ export const make = (known: number): Allowance => {
   let taken = 0
   let batches = 0
   const fits = (tokens: number): boolean => batches === 0 || taken + tokens <= limit
+  const change = (own: number) =>
+    Effect.suspend(() => {
+      if (batches <= own) return Effect.void
+      changed.closeUnsafe()
+      return changed.await
+    })
   return {
     take: (tokens) =>
       Effect.gen(function*() {
@@ -47,11 +55,8 @@ export const make = (known: number): Allowance => {
       if (taken > tokens) limit = Math.min(limit, taken - 1)
       else most = Math.max(1, Math.min(most, tokens / 2))
     },
-    changed: Effect.suspend(() => {
-      if (batches === 0) return Effect.void
-      changed.closeUnsafe()
-      return changed.await
-    }),
+    changed: change(0),
+    othersChanged: change(1),
     most: () => most
   }
 }

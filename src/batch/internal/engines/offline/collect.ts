@@ -123,7 +123,7 @@ const read = Effect.fnUntraced(function*<A, Input, In, R>(
   places: Places<In>,
   batch: Batch<In>
 ): Effect.fn.Return<Map<number, Rest>, BatchError, R> {
-  const { compiled: { extraction }, service } = context
+  const { compiled: { extraction, output }, service } = context
   const rest = new Map<number, Rest>()
   const handle = (result: LlmBatch.BatchResult): Effect.Effect<void, BatchError, R> => {
     const position = positionIn(batch.name, batch.items.length, result.id)
@@ -138,7 +138,7 @@ const read = Effect.fnUntraced(function*<A, Input, In, R>(
     return completed(context, places, row, result.completion)
   }
   const results = Stream.runForEachArray(
-    service.results(batch.reference),
+    service.results(batch.reference, output),
     (results) => Effect.forEach(results, handle, { concurrency, discard: true })
   )
   // What has been handled is not handled again.
@@ -178,6 +178,8 @@ const completed = Effect.fnUntraced(function*<A, Input, In, R>(
   if (Result.isFailure(first)) {
     return yield* settle(context, row, Result.fail(failed(name, first.failure.reason, spent)))
   }
+  const cut = Compiled.promptCut(first.success, completion)
+  if (cut !== undefined) return yield* settle(context, row, Result.fail(failed(name, cut, spent)))
   const step = yield* Compiled.step(compiled, first.success, completion, {
     before: row.carried,
     source: () => context.sourceOf(row.item),

@@ -49,6 +49,8 @@ export interface Context<A, Input, in out In, R> {
   /** Ends the run with the first error, once the results that have arrived are recorded. */
   readonly stop: (error: BatchError) => void
   readonly state: State
+  /** The ids of all batches that are known. */
+  readonly others: Set<string>
   /** When the results are needed, in milliseconds since the epoch. */
   readonly deadlineMillis: number
   /** Opens when the source has ended and every item is known. */

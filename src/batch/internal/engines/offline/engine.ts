@@ -113,6 +113,7 @@ const makeContext = Effect.fnUntraced(function*<A, Input, In extends Input, R>(
       state.ended.openUnsafe()
     },
     state,
+    others: new Set(),
     deadlineMillis: options.deadline === undefined
       ? Infinity
       : clock.currentTimeMillisUnsafe() + Duration.toMillis(Duration.fromInputUnsafe(options.deadline)),

@@ -58,27 +58,26 @@ export const make = <A, Input, In, R>(
   })
 
   const fits = (part: Part<In>, model: string, bytes: number, tokens: number): boolean =>
+    part.rows.length === 0 && part.model === model ||
     part.model === model && part.rows.length < size.requests && part.bytes + bytes <= size.bytes &&
-    part.tokens + tokens <= Math.min(size.tokens, allowance.most())
+      part.tokens + tokens <= Math.min(size.tokens, allowance.most())
 
-  const add = Effect.fnUntraced(function*(row: Row<In>) {
+  const add = Effect.fnUntraced(function*(row: Row<In>): Effect.fn.Return<void, BatchError> {
     if (state.stopped !== undefined) return
     if (state.isLate) return yield* toOnline(row)
     const request = row.reask === undefined
-      ? Result.map(toRequest(row.item), (first) => Compiled.requestOf(compiled, first, row.carried.cut))
+      ? Result.map(toRequest(row.item), (first) => Compiled.requestOf(compiled, first, row.carried))
       : Result.succeed(row.reask)
     if (Result.isFailure(request)) return yield* settle(context, row, Result.fail(request.failure))
     const { model } = request.success
     const tokens = TokenCount.prompt(request.success, countText)
-    let into = part
-    let line = into === undefined ? undefined : service.encode(idOf(into.name, into.rows.length), request.success)
-    if (
-      into === undefined || line === undefined ||
-      Result.isSuccess(line) && !fits(into, model, byteLength(line.success), tokens)
-    ) {
+    let into = part ?? (yield* open(model))
+    let line = service.encode(idOf(into.name, into.rows.length), request.success)
+    while (Result.isSuccess(line) && !fits(into, model, byteLength(line.success), tokens)) {
       yield* submit
-      into = yield* open(model)
-      line = service.encode(idOf(into.name, 0), request.success)
+      // Rows that found no room may have opened another part.
+      into = part ?? (yield* open(model))
+      line = service.encode(idOf(into.name, into.rows.length), request.success)
     }
     if (Result.isFailure(line)) {
       return yield* settle(context, row, Result.fail(providerFailure(extraction.name, line.failure, row.carried)))
@@ -90,14 +89,16 @@ export const make = <A, Input, In, R>(
     into.tokens += tokens
   })
 
-  const submit = Effect.suspend(() => {
+  const submit: Effect.Effect<void, BatchError> = Effect.suspend(() => {
     const full = part
     if (full === undefined) return Effect.void
     part = undefined
     return Effect.ensuring(full.rows.length === 0 ? Effect.void : send(full), full.spool.close)
   })
 
-  const send = Effect.fnUntraced(function*({ bytes, model, name, rows, spool, tokens }: Part<In>) {
+  const send = Effect.fnUntraced(function*(
+    { bytes, model, name, rows, spool, tokens }: Part<In>
+  ): Effect.fn.Return<void, BatchError> {
     if (state.isLate) return yield* Effect.forEach(rows, toOnline, { discard: true })
     yield* allowance.take(tokens)
     if (state.isLate) {
@@ -116,12 +117,21 @@ export const make = <A, Input, In, R>(
     for (const { origin } of rows) if (origin !== undefined) yield* release(context, origin)
     const lines = yield* spool.lines
     const submission = { name, model, requests: rows.length, bytes, lines }
-    const submitted = yield* Effect.result(Remote.submit(service, submission, startMillis, allowance.changed))
+    const sought = { since: startMillis, others: context.others }
+    const submitted = yield* Effect.result(Remote.submit(service, submission, sought, allowance.othersChanged))
     if (Result.isFailure(submitted)) {
+      const { failure } = submitted
+      const isFull = isLlmError(failure) && Remote.isEnqueuedLimit(failure)
+      if (isFull) allowance.refused(tokens)
       allowance.release(tokens)
-      return yield* refused(rows, name, submitted.failure)
+      if (isFull) {
+        yield* Notes.done(context.journal, name)
+        return yield* Effect.forEach(rows, (row) => add({ ...row, origin: undefined }), { discard: true })
+      }
+      return yield* refuse(context, toOnline, rows, name, failure)
     }
     const reference: LlmBatch.Reference = submitted.success
+    context.others.add(reference.id)
     yield* Notes.submitted(context.journal, { ...intent, reference })
     yield* watch({
       name,
@@ -137,31 +147,34 @@ export const make = <A, Input, In, R>(
     })
   })
 
-  /** A batch that the provider does not take at all. */
-  const refused = Effect.fnUntraced(function*(
-    rows: ReadonlyArray<Row<In>>,
-    name: string,
-    error: LlmError | BatchError
-  ) {
-    if (!isLlmError(error)) return yield* error
-    if (error.isRetryable || error.isUnrecoverable) {
-      // It may exist all the same. The next run looks for it.
-      return yield* unrecoverable(providerFailure(extraction.name, error, fresh))
-    }
-    yield* Notes.done(context.journal, name)
-    for (const row of rows) {
-      const free = { ...row, origin: undefined }
-      yield* context.finish === "online"
-        ? toOnline(free)
-        : settle(context, free, Result.fail(providerFailure(extraction.name, error, row.carried)))
-    }
-  })
-
   return {
     add: (row) => oneAtATime.withPermit(add(row)),
     flush: oneAtATime.withPermit(submit)
   }
 }
+
+/** Ends the rows of a batch that the provider does not take at all. */
+const refuse = Effect.fnUntraced(function*<A, Input, In, R>(
+  context: Context<A, Input, In, R>,
+  toOnline: Dependencies<In>["toOnline"],
+  rows: ReadonlyArray<Row<In>>,
+  name: string,
+  error: LlmError | BatchError
+): Effect.fn.Return<void, BatchError> {
+  const { compiled: { extraction }, finish, journal } = context
+  if (!isLlmError(error)) return yield* error
+  if (error.isRetryable || error.isUnrecoverable) {
+    // It may exist all the same. The next run looks for it.
+    return yield* unrecoverable(providerFailure(extraction.name, error, fresh))
+  }
+  yield* Notes.done(journal, name)
+  for (const row of rows) {
+    const free = { ...row, origin: undefined }
+    yield* finish === "online"
+      ? toOnline(free)
+      : settle(context, free, Result.fail(providerFailure(extraction.name, error, row.carried)))
+  }
+})
 
 const nameLength = 14
 const letters = "abcdefghijklmnopqrstuvwxyz0123456789"

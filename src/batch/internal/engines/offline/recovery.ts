@@ -16,11 +16,13 @@ export interface Recovered<in out In> {
 }
 
 export const recover = Effect.fnUntraced(function*<A, Input, In, R>(
-  { compiled, journal, service }: Context<A, Input, In, R>
+  { compiled, journal, others, service }: Context<A, Input, In, R>
 ): Effect.fn.Return<Recovered<In>, BatchError> {
   const batches: Array<Batch<In>> = []
   const places = new Map<string, { readonly batch: Batch<In>; readonly position: number }>()
-  for (const { items, state } of yield* Notes.read(journal)) {
+  const known = yield* Notes.read(journal)
+  for (const { state: { reference } } of known) if (reference !== null) others.add(reference.id)
+  for (const { items, state } of known) {
     if (state.provider !== service.provider || state.origin !== service.origin) {
       yield* Effect.logWarning(
         `The journal has a batch of ${state.provider} ${state.origin}, which this run cannot collect`
@@ -30,7 +32,13 @@ export const recover = Effect.fnUntraced(function*<A, Input, In, R>(
     // It may have been submitted, and its process killed before it knew.
     const reference = state.reference ?? Option.getOrUndefined(
       yield* Effect.mapError(
-        Remote.find(service, state.name, state.startMillis),
+        Remote.find(service, {
+          name: state.name,
+          model: state.model,
+          requests: items.keys.length,
+          since: state.startMillis,
+          others
+        }),
         (error) => unrecoverable(providerFailure(compiled.extraction.name, error, fresh))
       )
     )
@@ -38,6 +46,7 @@ export const recover = Effect.fnUntraced(function*<A, Input, In, R>(
       yield* Notes.done(journal, state.name)
       continue
     }
+    others.add(reference.id)
     if (state.reference === null) yield* Notes.submitted(journal, { ...state, reference })
     const batch: Batch<In> = {
       name: state.name,

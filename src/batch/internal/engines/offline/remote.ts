@@ -36,27 +36,31 @@ const youngMillis = 60_000
 /** Looks for a batch by its name. A provider may list a batch a moment after it was submitted. */
 export const find = Effect.fnUntraced(function*(
   service: Service,
-  name: string,
-  since: number
+  sought: LlmBatch.Sought
 ): Effect.fn.Return<Option.Option<LlmBatch.Reference>, LlmError> {
   while (true) {
-    const found = yield* persistently(service.find(name, since))
-    if (Option.isSome(found) || (yield* Clock.currentTimeMillis) - since > youngMillis) return found
+    const found = yield* persistently(service.find(sought))
+    if (Option.isSome(found) || (yield* Clock.currentTimeMillis) - sought.since > youngMillis) return found
     yield* Effect.sleep("5 seconds")
   }
 })
 
+/** How often a batch may find no room, before it counts as too large. */
+const fullAtMost = 3
+
 /**
  * Submits a batch exactly once: after a failure that may have come too late, it looks whether the batch exists. A batch
- * that the provider has no room for is submitted when there is.
+ * that the provider has no room for is submitted when there is. If there never is, it fails.
  */
 export const submit = Effect.fnUntraced(function*<E>(
   service: Service,
   submission: LlmBatch.Submission<E>,
-  since: number,
+  { others, since }: Pick<LlmBatch.Sought, "others" | "since">,
   hasRoom: Effect.Effect<void>
 ): Effect.fn.Return<LlmBatch.Reference, LlmError | E> {
+  const { model, name, requests } = submission
   let failures = 0
+  let full = 0
   while (true) {
     const submitted = yield* Effect.result(service.submit(submission))
     if (submitted._tag === "Success") return submitted.success
@@ -67,14 +71,19 @@ export const submit = Effect.fnUntraced(function*<E>(
       if (++failures > attempts) return yield* error
       const delay = Duration.millis(Math.min(1000 * 2 ** (failures - 1), 120_000))
       yield* Effect.sleep(Duration.max(delay, error.retryAfter ?? Duration.zero))
-      const found = yield* persistently(service.find(submission.name, since))
+      if (error.status !== undefined && neverSubmitted.has(error.status)) continue
+      const found = yield* persistently(service.find({ name, model, requests, since, others }))
       if (Option.isSome(found)) return found.value
     } else {
+      if (++full >= fullAtMost && requests > 1) return yield* error
       yield* Effect.timeoutOption(hasRoom, "15 minutes")
       yield* Effect.sleep("1 minute")
     }
   }
 })
+
+/** A response with such a status says that there is no batch. */
+const neverSubmitted = new Set([429, 529])
 
 /** Whether a batch was refused because too many tokens are enqueued. */
 export const isEnqueuedLimit = (error: LlmError): boolean => error.code === enqueuedLimitCode

@@ -51,7 +51,7 @@ export const submitAll = <A, Input, R, In extends Input, E, R2>(
       const submission = { ...rest, lines: yield* spool.lines }
       references.push(
         yield* Effect.mapError(
-          Remote.submit(service, submission, since, Effect.void),
+          Remote.submit(service, submission, { since, others: new Set(references.map(({ id }) => id)) }, Effect.void),
           (error) => isLlmError(error) ? toError(error) : error
         )
       )

@@ -44,7 +44,7 @@ export const make = (options: Options): Methods => {
             Effect.map(Effect.fromResult(idOf(rest, batch)), (id) =>
               toReference(options, id, batch, submission)))
       ),
-    find: (name, since) => find(options, name, since),
+    find: (sought) => find(options, sought),
     poll: (reference) =>
       Effect.map(rest.call("GET", `/batches/${reference.id}`), (batch) => toStatus(options, batch, reference)),
     cancel: (reference) => Effect.asVoid(rest.call("POST", `/batches/${reference.id}/cancel`)),
@@ -171,8 +171,7 @@ const slack = 3_600_000
 
 const find = Effect.fnUntraced(function*(
   options: Options,
-  name: string,
-  since: number
+  { name, since }: LlmBatch.Sought
 ): Effect.fn.Return<Option.Option<LlmBatch.Reference>, LlmError> {
   const { rest } = options
   const found = yield* pages(rest, "/batches?limit=100").pipe(

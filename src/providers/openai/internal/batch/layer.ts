@@ -6,6 +6,7 @@ import * as LlmBatch from "../../../../llm/LlmBatch.ts"
 import { LlmError } from "../../../../llm/LlmError.ts"
 import type { DialectInput } from "../../../../schema/dialects/builtIn.ts"
 import * as Rest from "../../../internal/rest.ts"
+import { scrubber } from "../../../internal/restError.ts"
 import * as Completion from "../completion.ts"
 import { openAiPricing } from "../prices.ts"
 import * as Protocol from "../protocol.ts"
@@ -25,7 +26,7 @@ export const make = (options: Options, fetch: typeof globalThis.fetch): LlmBatch
     provider,
     baseUrl: options.baseUrl.replace(/\/+$/, ""),
     headers: common,
-    secrets: apiKey === undefined ? [] : [Redacted.value(apiKey)],
+    scrub: scrubber(apiKey === undefined ? [] : [Redacted.value(apiKey)]),
     timeout: Duration.fromInputUnsafe(requestTimeout),
     fetch
   })

@@ -19,7 +19,9 @@ const flags = {
   schema: Flags.schema,
   input: Flag.String("input").pipe(
     Flag.withAlias("i"),
-    Flag.withDescription("A .jsonl, .json, .csv, .tsv or .txt file of texts, a folder or a pattern of files, or -"),
+    Flag.withDescription(
+      "A .jsonl, .json, .csv, .tsv, .parquet or .txt file of texts, a folder or a pattern of files (PDF and HTML too), or -"
+    ),
     Flag.withMetavar("file")
   ),
   output: Flag.String("output").pipe(

@@ -15,6 +15,7 @@ import * as Documents from "./documents.ts"
 import { type Format, isArray, makeReader, ofPath } from "./inputFormat.ts"
 import * as JsonArray from "./jsonArray.ts"
 import { readJson } from "./jsonRow.ts"
+import * as Parquet from "./parquet.ts"
 import { type Fields, type Row, unusable } from "./row.ts"
 
 /** How far a run has read its input. */
@@ -71,8 +72,10 @@ export const open = Effect.fnUntraced(function*(
   given: Options
 ): Effect.fn.Return<InputSource, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {
   const { limit, path } = given
-  const documents = path === "-" ? undefined : yield* Documents.find(path)
+  const hasFormat = given.format !== undefined || given.delimiter !== undefined
+  const documents = path === "-" ? undefined : yield* Documents.find(path, { hasFormat })
   if (documents !== undefined) return yield* openDocuments(documents, given)
+  if (Parquet.isParquet(path)) return yield* openParquet(given)
   const name = path === "-" ? "Standard input" : path
   const { format, totalBytes } = path === "-" ? { format: undefined, totalBytes: undefined } : yield* look(path, given)
   const options = { ...given, delimiter: yield* Effect.fromResult(delimiterOf(given)) }
@@ -113,12 +116,37 @@ const openDocuments = Effect.fnUntraced(function*(
     position.rows++
     position.isAtEnd = position.rows === documents.files.length
   }).pipe(Stream.provideService(FileSystem.FileSystem, fs))
+  return yield* begun(all, { path, limit, position, hasIds: true })
+})
+
+const openParquet = Effect.fnUntraced(function*(
+  { delimiter, fields, format, limit, path }: Options
+): Effect.fn.Return<InputSource, CommandFailure, Scope.Scope> {
+  if (format !== undefined || delimiter !== undefined) {
+    return yield* usage(`${path} is a Parquet file. Leave out --format and --delimiter`)
+  }
+  const { bytes, count, rows } = yield* Parquet.open(path, fields)
+  const position: Position = { rows: 0, bytes: 0, totalBytes: bytes, isAtEnd: false }
+  const all = Stream.tap(rows, () =>
+    Effect.sync(() => {
+      position.rows++
+      position.bytes = Math.round(bytes * position.rows / count)
+      position.isAtEnd = position.rows === count
+    }))
+  return yield* begun(all, { path, limit, position, hasIds: fields.id !== undefined })
+})
+
+/** Reads the beginning of rows whose source is open. */
+const begun = Effect.fnUntraced(function*(
+  all: Stream.Stream<Row, CommandFailure>,
+  { hasIds, limit, path, position }: Pick<Options, "limit" | "path"> & Pick<InputSource, "hasIds" | "position">
+): Effect.fn.Return<InputSource, CommandFailure, Scope.Scope> {
   const pull = yield* Stream.toPull(limit === undefined ? all : Stream.take(all, limit))
   const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${path} is empty`)))
   return {
     position,
     first,
-    hasIds: true,
+    hasIds,
     rows: Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))
   }
 })

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 
 /** The text of a file, or why it has none. */
-export type ToText = (bytes: Uint8Array) => Effect.Effect<Result.Result<string, string>>
+type ToText = (bytes: Uint8Array) => Effect.Effect<Result.Result<string, string>>
 
 export interface Kind {
   readonly maxBytes: number

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+import { asyncBufferFromFile, parquetReadObjects } from "hyparquet"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import * as Command from "../support/command.ts"
 
 const timeout = 120_000
@@ -73,6 +75,45 @@ describe("parameters", () => {
 })
 
 describe("export", () => {
+  it.live("writes SQLite and Parquet files whose columns have types", () =>
+    Effect.gen(function*() {
+      const line = (index: number, value: unknown) => `${JSON.stringify({ index, status: "ok", value, attempts: 1 })}\n`
+      const { cwd, run } = yield* setup({
+        "results.jsonl": line(0, { name: "Ada", age: 36, score: 1, tags: ["a"], ok: true, mixed: 1, index: "x" }) +
+          line(1, { name: "Al\"an", age: null, score: 1.5, address: { city: "Lyon" }, ok: false, mixed: "one" }) +
+          `{"index":2,"status":"error","error":{"reason":"Refused","message":"No"}}\n`
+      })
+      const expected = [
+        { index: 0, name: "Ada", age: 36, score: 1, tags: "[\"a\"]", ok: 1, mixed: "1", index_2: "x" },
+        { index: 1, name: "Al\"an", age: null, score: 1.5, tags: null, ok: 0, mixed: "one", index_2: null }
+      ].map((row, i) => ({ ...row, "address.city": i === 0 ? null : "Lyon" }))
+      const sqlite = yield* run(["export", "results.jsonl", "-o", "a.sqlite"])
+      assert.strictEqual(sqlite.stderr, "2 values, 1 failed items left out\n")
+      const database = new DatabaseSync(path.join(cwd, "a.sqlite"))
+      const rows = database.prepare("SELECT * FROM results").all()
+      assert.deepStrictEqual(rows.map((row): unknown => ({ ...row })), expected)
+      database.close()
+      const parquet = yield* run(["export", "results.jsonl", "-o", "a.parquet", "--failures"])
+      assert.strictEqual(parquet.code, 0)
+      const file = yield* Effect.promise(() => asyncBufferFromFile(path.join(cwd, "a.parquet")))
+      const read = yield* Effect.promise(() => parquetReadObjects({ file }))
+      assert.deepStrictEqual(
+        read.slice(0, 2).map((row): unknown => ({ ...row })),
+        expected.map(({ age, index, ok, ...row }) => ({
+          ...row,
+          index: BigInt(index),
+          age: age === null ? null : BigInt(age),
+          ok: ok === 1,
+          error: null
+        }))
+      )
+      assert.strictEqual(read[2]!["error"], "Refused: No")
+      const piped = yield* run(["export", "results.jsonl", "--format", "sqlite"])
+      assert.include(piped.stderr, "--format sqlite needs a file as --output")
+      assert.strictEqual(piped.code, 1)
+      assert.deepStrictEqual(fs.readdirSync(cwd).filter((name) => name.startsWith(".effect-instructor-")), [])
+    }).pipe(Effect.scoped), timeout)
+
   const results = [
     `{"index":0,"id":"0","status":"ok","value":{"name":"Ada, \\"A\\"","at":{"city":"London"},"tags":["a","b"]},"attempts":1}`,
     `{"index":1,"id":"1","status":"error","error":{"reason":"Refused","message":"No"},"attempts":1}`,

@@ -98,7 +98,7 @@ const openParquet: Open = Effect.fnUntraced(function*(path, columns, failed) {
     try: () => import("hyparquet-writer"),
     catch: () => usage("To write Parquet files, install hyparquet-writer: npm install hyparquet-writer")
   })
-  const attempt = <A>(run: () => A): Effect.Effect<Awaited<A>, CommandFailure> =>
+  const attempt = <A>(run: () => A | Promise<A>): Effect.Effect<A, CommandFailure> =>
     Effect.tryPromise({ try: () => Promise.resolve().then(run), catch: failed })
   const writer = yield* attempt(() =>
     new ParquetWriter({

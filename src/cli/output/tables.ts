@@ -7,7 +7,9 @@ export const leavesOf = (value: Schema.Json): ReadonlyMap<string, Schema.Json> =
   const leaves = new Map<string, Schema.Json>()
   const visit = (path: string, inner: Schema.Json): void => {
     if (Predicate.isObject(inner) && Object.keys(inner).length > 0) {
-      for (const [key, next] of Object.entries(inner)) visit(path === "" ? key : `${path}.${key}`, next)
+      for (const [key, next] of Object.entries(inner as Schema.JsonObject)) {
+        visit(path === "" ? key : `${path}.${key}`, next)
+      }
     } else {
       leaves.set(path === "" ? "value" : path, inner)
     }

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import * as fs from "node:fs"
+import * as Http from "node:http"
 import * as path from "node:path"
 import * as Zlib from "node:zlib"
 import * as Command from "../support/command.ts"
@@ -140,5 +141,62 @@ describe("inputs", () => {
       const none = yield* run("-i", "none.parquet")
       assert.include(none.stderr, "Cannot read none.parquet:")
       assert.strictEqual(none.code, 1)
+    }).pipe(Effect.scoped), timeout)
+
+  it.live("may be behind a URL, whose query is secret", () =>
+    Effect.gen(function*() {
+      const bodies: Readonly<Record<string, readonly [body: Uint8Array | string, encoding?: string]>> = {
+        "/a/texts.txt": [texts],
+        "/texts.csv.gz": [Zlib.gzipSync("text\nAda is 36\n")],
+        "/stored.csv.gz": [Zlib.gzipSync("text\nAda is 36\n"), "gzip"],
+        "/odd": [`{"text":"Alan is 41"}\n`]
+      }
+      const server = Http.createServer((request, response) => {
+        const found = bodies[request.url!.split("?")[0]!]
+        if (request.url!.startsWith("/cut")) {
+          response.writeHead(200, { "content-length": "1000" }).write("Ada is 36\n", () => response.destroy())
+        } else if (found === undefined) {
+          response.writeHead(403).end("secret")
+        } else {
+          response.writeHead(200, { ...(found[1] !== undefined && { "content-encoding": found[1] }) }).end(found[0])
+        }
+      })
+      const base = yield* Effect.acquireRelease(
+        Effect.promise(() =>
+          new Promise<string>((resolve) =>
+            server.listen(0, "127.0.0.1", () =>
+              resolve(`http://127.0.0.1:${(server.address() as { readonly port: number }).port}`))
+          )
+        ),
+        () =>
+          Effect.sync(() =>
+            server.close()
+          )
+      )
+      const { run } = yield* setup({})
+      for (
+        const [url, ages] of [
+          ["/a/texts.txt?signature=[abc]*", [36, 41]],
+          ["/texts.csv.gz?X-Amz-Signature=abc", [36]],
+          ["/stored.csv.gz", [36]],
+          ["/odd", [41]]
+        ] as const
+      ) {
+        const { code, stderr, stdout } = yield* run("-i", `${base}${url}`)
+        assert.strictEqual(code, 0, stderr)
+        assert.deepStrictEqual(Command.parseLines(stdout).map(({ value }): number => value.age), [...ages])
+      }
+      const refused = yield* run("-i", `${base}/none.txt?signature=abc`)
+      assert.include(refused.stderr, "/none.txt: the server answered with status 403")
+      const cut = yield* run("-i", `${base}/cut.txt?signature=abc`)
+      assert.include(cut.stderr, "/cut.txt: the connection was lost")
+      const unreachable = yield* run("-i", "http://127.0.0.1:1/texts.txt?signature=abc")
+      assert.include(unreachable.stderr, "/texts.txt: the server cannot be reached")
+      const parquet = yield* run("-i", `${base}/a/texts.txt/../../odd.parquet?signature=abc`)
+      for (const { code, stderr } of [refused, unreachable, parquet]) {
+        assert.strictEqual(code, 1)
+        assert.notInclude(stderr, "abc")
+      }
+      assert.notInclude(cut.stderr, "abc")
     }).pipe(Effect.scoped), timeout)
 })

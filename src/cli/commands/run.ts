@@ -20,7 +20,7 @@ const flags = {
   input: Flag.String("input").pipe(
     Flag.withAlias("i"),
     Flag.withDescription(
-      "A .jsonl, .json, .csv, .tsv, .parquet or .txt file of texts, a folder or a pattern of files (PDF and HTML too), or -"
+      "A .jsonl, .json, .csv, .tsv, .parquet or .txt file of texts, a folder or a pattern of files (PDF and HTML too), an https URL, or -"
     ),
     Flag.withMetavar("file")
   ),

@@ -2,7 +2,7 @@
  * Checks what a user gets: packs the package, unpacks it into a project of its own, compiles that in strict mode and with
  * declarations, and runs it. The project's dependencies are links to those installed here, so that nothing is downloaded.
  */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -167,9 +167,37 @@ if (value.city !== "Lyon") throw new Error("unexpected " + JSON.stringify(value)
 })
 run(process.execPath, ["program.js"], bare)
 
+// 6. A newcomer in an empty folder: install, start the simulator, extract. The first command is the folder made here.
+const newcomer = makeProject("newcomer", [...dependencies, "effect", "@effect/platform-node"])
+const startedAt = performance.now()
+const bin = path.join(newcomer, "node_modules/effect-instructor/dist/cli/bin.js")
+const simulator = spawn(process.execPath, [bin, "simulate"], { cwd: newcomer, stdio: ["ignore", "ignore", "pipe"] })
+process.on("exit", () => simulator.kill())
+const baseUrl = await new Promise<string>((resolve, reject) => {
+  let text = ""
+  simulator.stderr.on("data", (chunk) => {
+    text += String(chunk)
+    const url = /listens at (\S+)/.exec(text)?.[1]
+    if (url !== undefined) resolve(url)
+  })
+  simulator.on("exit", () => reject(new Error(`The simulator ended: ${text}`)))
+})
+const first = JSON.parse(
+  run(
+    process.execPath,
+    [bin, "extract", "--base-url", baseUrl, "--schema", "{ name, age: int }", "My name is John and I am 30 years old"],
+    newcomer
+  )
+)
+if (typeof first.name !== "string" || first.age !== 30) throw new Error(`unexpected ${JSON.stringify(first)}`)
+simulator.removeAllListeners("exit")
+simulator.kill()
+const newcomerSeconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+
 process.stdout.write(
   `The packed package (${packed!.files.length} files, ${
     Math.round(packed!.size / 1024)
   } kB) compiles and runs; so do ` +
-    `${modules.length} snippets with declarations, and a project without the optional packages.\n`
+    `${modules.length} snippets with declarations, and a project without the optional packages. ` +
+    `A newcomer has a value of the simulator ${newcomerSeconds} s after the installation.\n`
 )

@@ -11,6 +11,23 @@ import { Usage } from "./Usage.ts"
 /**
  * The schema of `RateLimitWindow`.
  *
+ * **Example** (Sixty requests per minute, of which ten are left)
+ *
+ * ```ts
+ * import { Duration, Schema } from "effect"
+ * import { Completion } from "effect-instructor"
+ *
+ * const window = {
+ *   unit: "requests",
+ *   period: "minute",
+ *   limit: 60,
+ *   remaining: 10,
+ *   resetAfter: Duration.seconds(50)
+ * }
+ *
+ * Schema.is(Completion.RateLimitWindow)(window) // => true
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -35,6 +52,25 @@ export interface RateLimitWindow extends Schema.Schema.Type<typeof RateLimitWind
 
 /**
  * The schema of `Completion`, for code that stores completions.
+ *
+ * **Example** (A completion as JSON, and back)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Completion, Usage } from "effect-instructor"
+ *
+ * const codec = Schema.toCodecJson(Completion.Completion)
+ * const json = Schema.encodeSync(codec)({
+ *   id: "1",
+ *   model: "example",
+ *   text: "Paris",
+ *   toolCalls: [],
+ *   finishReason: "stop",
+ *   usage: Usage.zero
+ * })
+ *
+ * Schema.decodeUnknownSync(codec)(json).text // => "Paris"
+ * ```
  *
  * @category schemas
  * @since 0.1.0

@@ -9,52 +9,57 @@ import * as Schema from "effect/Schema"
 import { printable } from "../internal/printable.ts"
 import { Usage } from "../llm/Usage.ts"
 import {
-  BudgetExceeded,
   ContentFiltered,
-  Disconnected,
-  InvalidInput,
   InvalidOutput,
-  LimitExceeded,
   ProviderFailure,
   Refused,
-  Skipped,
-  Stalled,
-  TimedOut,
   UnsupportedMode,
   UnsupportedSchema
-} from "./internal/reasons.ts"
+} from "./internal/answerReasons.ts"
+import {
+  BudgetExceeded,
+  Disconnected,
+  InvalidInput,
+  LimitExceeded,
+  Skipped,
+  Stalled,
+  TimedOut
+} from "./internal/stopReasons.ts"
 import { PromptTruncated, Truncated } from "./internal/truncated.ts"
+
+export {
+  /** @since 0.1.0 */
+  ContentFiltered,
+  /** @since 0.1.0 */
+  InvalidAttempt,
+  /** @since 0.1.0 */
+  InvalidOutput,
+  /** @since 0.1.0 */
+  ProviderFailure,
+  /** @since 0.1.0 */
+  Refused,
+  /** @since 0.1.0 */
+  UnsupportedMode,
+  /** @since 0.1.0 */
+  UnsupportedSchema
+} from "./internal/answerReasons.ts"
 
 export {
   /** @since 0.1.0 */
   BudgetExceeded,
   /** @since 0.1.0 */
-  ContentFiltered,
-  /** @since 0.1.0 */
   Disconnected,
-  /** @since 0.1.0 */
-  InvalidAttempt,
   /** @since 0.1.0 */
   InvalidInput,
   /** @since 0.1.0 */
-  InvalidOutput,
-  /** @since 0.1.0 */
   LimitExceeded,
-  /** @since 0.1.0 */
-  ProviderFailure,
-  /** @since 0.1.0 */
-  Refused,
   /** @since 0.1.0 */
   Skipped,
   /** @since 0.1.0 */
   Stalled,
   /** @since 0.1.0 */
-  TimedOut,
-  /** @since 0.1.0 */
-  UnsupportedMode,
-  /** @since 0.1.0 */
-  UnsupportedSchema
-} from "./internal/reasons.ts"
+  TimedOut
+} from "./internal/stopReasons.ts"
 
 export {
   /** @since 0.1.0 */

@@ -48,6 +48,23 @@ export interface ItemOptions<in In> extends Options {
 /**
  * An item of a batch as the entry of a report. Use it with `html` to add provenance or gold values to items.
  *
+ * **Example** (The entries of a batch)
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { Batch, BatchReport } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const program = Batch.stream(Schema.Struct({ name: Schema.String }), ["I am Ada"]).pipe(
+ *   Stream.map((item) => BatchReport.fromItem(item)),
+ *   Stream.runCollect,
+ *   Effect.map(([entry]) => entry?.value),
+ *   Effect.provide(MockLlm.layer(() => ({ name: "Ada" })))
+ * )
+ *
+ * await Effect.runPromise(program) // => { name: "Ada" }
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -41,6 +41,34 @@ describe("a schema on the command line", () => {
     }), timeout)
 })
 
+describe("extract", () => {
+  it.live("prints many values as lines, and one that grows", () =>
+    Effect.gen(function*() {
+      const { baseUrl } = yield* OpenAiSimulator.make({
+        answer: ({ text }) =>
+          text === "one"
+            ? { name: "Ada", age: 36 }
+            : { items: [{ name: "Ada", age: 36 }, { name: "Bob", age: text === "bad" ? "old" : 7 }] }
+      })
+      const cwd = yield* Command.folder({})
+      const extract = (...args: ReadonlyArray<string>) =>
+        Command.run(["extract", "-s", inline, ...args], { cwd, env: { OPENAI_BASE_URL: baseUrl } })
+      const many = yield* extract("--many", "two")
+      assert.strictEqual(many.stdout, `{"name":"Ada","age":36}\n{"name":"Bob","age":7}\n`)
+      assert.strictEqual(many.code, 0)
+      const bad = yield* extract("--many", "bad")
+      assert.strictEqual(bad.stdout, `{"name":"Ada","age":36}\n`)
+      assert.include(bad.stderr, "Value 2: ")
+      assert.strictEqual(bad.code, 3)
+      const growing = yield* extract("--stream", "one")
+      const states = growing.stdout.trim().split("\n").map((line) => JSON.parse(line))
+      assert.isAbove(states.length, 1)
+      assert.deepStrictEqual(states.at(-1), { name: "Ada", age: 36 })
+      assert.strictEqual(growing.code, 0)
+      assert.include((yield* extract("--stream", "--many", "one")).stderr, "Use either --many or --stream")
+    }).pipe(Effect.scoped), timeout)
+})
+
 describe("parameters", () => {
   it.live("reach the request", () =>
     Effect.gen(function*() {

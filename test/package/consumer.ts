@@ -168,7 +168,13 @@ if (value.city !== "Lyon") throw new Error("unexpected " + JSON.stringify(value)
 run(process.execPath, ["program.js"], bare)
 
 // 6. A newcomer in an empty folder: install, start the simulator, extract. The first command is the folder made here.
-const newcomer = makeProject("newcomer", [...dependencies, "effect", "@effect/platform-node"])
+const newcomer = makeProject("newcomer", [
+  ...dependencies,
+  "effect",
+  "@effect/platform-node",
+  "@types/node",
+  "undici-types"
+])
 const startedAt = performance.now()
 const bin = path.join(newcomer, "node_modules/effect-instructor/dist/cli/bin.js")
 const simulator = spawn(process.execPath, [bin, "simulate"], { cwd: newcomer, stdio: ["ignore", "ignore", "pipe"] })
@@ -190,9 +196,48 @@ const first = JSON.parse(
   )
 )
 if (typeof first.name !== "string" || first.age !== 30) throw new Error(`unexpected ${JSON.stringify(first)}`)
-simulator.removeAllListeners("exit")
-simulator.kill()
 const newcomerSeconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+
+// 7. The example projects run with the packed package. They share the newcomer's installation.
+const copyProject = (name: string): string => {
+  const to = path.join(newcomer, name)
+  fs.cpSync(path.join(root, "examples/projects", name), to, { recursive: true })
+  return to
+}
+process.env["OPENAI_BASE_URL"] = baseUrl
+run(process.execPath, ["--test"], copyProject("tests"))
+const batch = copyProject("batch")
+for (const _ of ["first", "resumed"]) run(process.execPath, ["batch.ts"], batch)
+const people = fs.readFileSync(path.join(batch, "people.jsonl"), "utf8").trim().split("\n").map((line) =>
+  JSON.parse(line)
+)
+if (people.length !== 2 || people[1].value.age !== 41) throw new Error(`unexpected ${JSON.stringify(people)}`)
+const service = spawn(process.execPath, ["server.ts"], {
+  cwd: copyProject("service"),
+  stdio: ["ignore", "pipe", "inherit"]
+})
+process.on("exit", () => service.kill())
+const serviceUrl = await new Promise<string>((resolve, reject) => {
+  let text = ""
+  service.stdout.on("data", (chunk) => {
+    text += String(chunk)
+    const url = /Listening on (\S+)/.exec(text)?.[1]
+    if (url !== undefined) resolve(url)
+  })
+  service.on("exit", () => reject(new Error("The service ended")))
+})
+compile(
+  newcomer,
+  ["tests/person.test.ts", "batch/batch.ts", "service/server.ts"],
+  ["--noEmit", "--allowImportingTsExtensions", "--module", "NodeNext"]
+)
+const answered = await fetch(`${serviceUrl}/people`, { method: "POST", body: "My name is Grace and I am 85 years old" })
+const answer = await answered.text()
+if (answered.status !== 200 || JSON.parse(answer).age !== 85) throw new Error(`unexpected ${answered.status} ${answer}`)
+for (const child of [service, simulator]) {
+  child.removeAllListeners("exit")
+  child.kill()
+}
 
 process.stdout.write(
   `The packed package (${packed!.files.length} files, ${

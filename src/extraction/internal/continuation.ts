@@ -70,7 +70,7 @@ export const join = <A, Input, R>(
 /** A completion with a text that was put together, as an answer in the mode. */
 export const inFormOf = ({ mode, name }: JsonFormat, completion: Completion, text: string): Completion => {
   // Its own data belongs to a text that is no message of a next request.
-  const { providerData: _, ...others } = completion
+  const { logprobs: _, providerData: __, ...others } = completion
   return {
     ...others,
     ...(mode === "tools" ? { text: "", toolCalls: [{ id: callId, name, arguments: text }] } : { text, toolCalls: [] })

@@ -211,7 +211,8 @@ export const run = async (seed: number, itemCount: number): Promise<Outcome> => 
       engine: "direct",
       finish: undefined,
       deadline: undefined,
-      poll: undefined
+      poll: undefined,
+      serve: undefined
     }
     const llm = Llm.stack({
       provider: OpenAi.layerProvider({ apiKey: Redacted.make(key), baseUrl: "https://chaos.test/v1", model: "m" }),

@@ -17,7 +17,16 @@ await build({
   logLevel: "warning",
   legalComments: "eof",
   // Packages that only some programs have, and native code.
-  external: ["openai", "undici", "*.node"],
+  external: [
+    "openai",
+    "undici",
+    "unpdf",
+    "html-to-text",
+    "hyparquet",
+    "hyparquet-compressors",
+    "hyparquet-writer",
+    "*.node"
+  ],
   // CommonJS in a module.
   banner: {
     js:

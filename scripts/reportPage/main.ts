@@ -153,20 +153,23 @@ const live = h("span", { class: "live", role: "status" })
 
 /** Asks a live run for the items that the page does not have. */
 const follow = async (url: string): Promise<void> => {
+  let isStale = false
   for (let isOver = false; !isOver;) {
     try {
       const response = await fetch(`${url}&from=${items.length}`)
-      const { done, figures, rows } = await response.json()
+      const { done, figures, more, rows } = await response.json()
       isOver = done === true
       Object.assign(meta, { figures })
       for (const row of rows) items.push(toItem(row))
+      isStale ||= rows.length > 0
+      if (more === true) continue
       drawFigures()
-      if (rows.length > 0 || isOver) {
+      if (isStale || isOver) {
         drawRest()
         applyFilter()
       }
+      isStale = false
       replace(live, isOver ? "The run is over" : "Live")
-      if (rows.length > 0 && !isOver) continue
     } catch {
       replace(live, "The run cannot be reached")
     }

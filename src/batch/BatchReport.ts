@@ -13,6 +13,7 @@ import type { ExtractionError } from "../extraction/ExtractionError.ts"
 import type { Item } from "./internal/item.ts"
 import type { Options, ReportEntry } from "./internal/report/entry.ts"
 import * as Html from "./internal/report/html.ts"
+import * as Live from "./internal/report/live.ts"
 import * as PlainJson from "./internal/report/plainJson.ts"
 import * as UpperBound from "./internal/report/upperBound.ts"
 
@@ -22,6 +23,14 @@ export type {
   /** @since 0.1.0 */
   ReportEntry
 } from "./internal/report/entry.ts"
+export type {
+  /** @since 0.1.0 */
+  LiveFigures,
+  /** @since 0.1.0 */
+  LiveOptions,
+  /** @since 0.1.0 */
+  LiveReport
+} from "./internal/report/live.ts"
 
 /**
  * Options of `fromItem` and `Batch.report`.
@@ -38,6 +47,23 @@ export interface ItemOptions<in In> extends Options {
 
 /**
  * An item of a batch as the entry of a report. Use it with `html` to add provenance or gold values to items.
+ *
+ * **Example** (The entries of a batch)
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { Batch, BatchReport } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const program = Batch.stream(Schema.Struct({ name: Schema.String }), ["I am Ada"]).pipe(
+ *   Stream.map((item) => BatchReport.fromItem(item)),
+ *   Stream.runCollect,
+ *   Effect.map(([entry]) => entry?.value),
+ *   Effect.provide(MockLlm.layer(() => ({ name: "Ada" })))
+ * )
+ *
+ * await Effect.runPromise(program) // => { name: "Ada" }
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -110,6 +136,34 @@ export const html = <E = never, R = never>(
   entries: Stream.Stream<ReportEntry, E, R>,
   options?: Options
 ): Stream.Stream<string, E, R> => Html.render(entries, { title: options?.title, figures: options?.figures })
+
+/**
+ * The report of a run that goes on. Serve its page from a server of your own; the page asks for the items that it does not
+ * have every second. The items are kept in memory, up to a limit. The command has it as `run --serve`.
+ *
+ * **Example** (What a page gets)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { BatchReport, Usage } from "effect-instructor"
+ *
+ * const report = BatchReport.live({ title: "People" })
+ * const page = report.page("/items?token=secret")
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* report.add([{ index: 0, text: "I am Ada", value: { name: "Ada" }, attempts: 1, usage: Usage.zero }])
+ *   yield* report.end
+ *   const answer = JSON.parse(yield* report.answer(0))
+ *   return answer.done && answer.rows.length === 1
+ * })
+ *
+ * await Effect.runPromise(program) // => true
+ * ```
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const live = (options?: Live.LiveOptions): Live.LiveReport => Live.make(options)
 
 /**
  * What the review of a random sample proves: with the given confidence (default 0.95), at most this share of all values is

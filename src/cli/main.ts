@@ -24,6 +24,7 @@ import { simulate } from "./commands/simulate.ts"
 import { status } from "./commands/status.ts"
 import { worker } from "./commands/worker.ts"
 import * as Defects from "./defects.ts"
+import * as Wrapped from "./output/wrapped.ts"
 import { Stopping } from "./stopping.ts"
 
 const command = Command.make("effect-instructor").pipe(
@@ -64,7 +65,9 @@ const program = (version: string) =>
     ),
     Defects.reported,
     // @effect-diagnostics-next-line strictEffectProvide:off
-    Effect.provide(Layer.mergeAll(NodeServices.layer, CliOutput.layerPresenter(presenter))),
+    Effect.provide(
+      Layer.mergeAll(NodeServices.layer, CliOutput.layerPresenter(presenter), CliOutput.layer(Wrapped.formatter))
+    ),
     Effect.provideService(Stopping, stopping),
     Effect.provideService(References.LogToStderr, true)
   )

@@ -23,6 +23,8 @@ import type { Spent } from "./internal/telemetry.ts"
 
 export { Cut } from "./internal/continuation.ts"
 export { resolve } from "./internal/definition.ts"
+export { Patching } from "./internal/patch.ts"
+export { cut as promptCut } from "./internal/promptSize.ts"
 export { requestOf } from "./internal/step.ts"
 
 export interface Compiled<out A, in Input, out R> {

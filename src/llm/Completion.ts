@@ -11,6 +11,23 @@ import { Usage } from "./Usage.ts"
 /**
  * The schema of `RateLimitWindow`.
  *
+ * **Example** (Sixty requests per minute, of which ten are left)
+ *
+ * ```ts
+ * import { Duration, Schema } from "effect"
+ * import { Completion } from "effect-instructor"
+ *
+ * const window = {
+ *   unit: "requests",
+ *   period: "minute",
+ *   limit: 60,
+ *   remaining: 10,
+ *   resetAfter: Duration.seconds(50)
+ * }
+ *
+ * Schema.is(Completion.RateLimitWindow)(window) // => true
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -36,6 +53,25 @@ export interface RateLimitWindow extends Schema.Schema.Type<typeof RateLimitWind
 /**
  * The schema of `Completion`, for code that stores completions.
  *
+ * **Example** (A completion as JSON, and back)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Completion, Usage } from "effect-instructor"
+ *
+ * const codec = Schema.toCodecJson(Completion.Completion)
+ * const json = Schema.encodeSync(codec)({
+ *   id: "1",
+ *   model: "example",
+ *   text: "Paris",
+ *   toolCalls: [],
+ *   finishReason: "stop",
+ *   usage: Usage.zero
+ * })
+ *
+ * Schema.decodeUnknownSync(codec)(json).text // => "Paris"
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -54,6 +90,8 @@ export const Completion = Schema.Struct({
   serviceTier: Schema.optionalKey(Schema.String),
   /** Opaque data to send back with this answer when it is part of the next request. */
   providerData: Schema.optionalKey(ProviderData),
+  /** The tokens of the text with the logarithms of their probabilities, if the request asked for them. */
+  logprobs: Schema.optionalKey(Schema.Array(Schema.Struct({ token: Schema.String, logprob: Schema.Finite }))),
   /** The state of the rate limits that the provider reports. */
   rateLimits: Schema.optionalKey(Schema.Array(RateLimitWindow))
 })

@@ -16,6 +16,18 @@ import { Usage } from "./Usage.ts"
  * The provider has no capacity for the request at the moment (status 503, 529 or 498). Unlike a rate limit, it does not
  * concern the account.
  *
+ * **Example** (Whether to try again, and whether to go on)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * const reason = new LlmError.OverloadedError({ description: "try again later" })
+ * const error = new LlmError.LlmError({ provider: "example", reason })
+ *
+ * error.isRetryable // => true
+ * error.isUnrecoverable // => false
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -33,6 +45,18 @@ export class OverloadedError extends Schema.Error<OverloadedError>("effect-instr
 /**
  * The request is larger than a whole rate limit, or than the provider accepts. Waiting does not help. Smaller requests
  * may succeed.
+ *
+ * **Example** (Whether to try again, and whether to go on)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * const reason = new LlmError.RequestTooLargeError({ description: "300000 tokens exceed the limit of 200000" })
+ * const error = new LlmError.LlmError({ provider: "example", reason })
+ *
+ * error.isRetryable // => false
+ * error.isUnrecoverable // => false
+ * ```
  *
  * @category errors
  * @since 0.1.0
@@ -54,6 +78,18 @@ export class RequestTooLargeError
  * The model or the URL does not exist. Every request fails in the same way until the name of the model or the base URL
  * is corrected.
  *
+ * **Example** (Whether to try again, and whether to go on)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * const reason = new LlmError.NotFoundError({ description: "the model gpt-9 does not exist" })
+ * const error = new LlmError.LlmError({ provider: "example", reason })
+ *
+ * error.isRetryable // => false
+ * error.isUnrecoverable // => true
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -72,6 +108,18 @@ export class NotFoundError extends Schema.Error<NotFoundError>("effect-instructo
  * The server cannot be reached with this configuration: its host is unknown, its certificate is not trusted, or it does
  * not speak the protocol of the base URL. Every request fails in the same way until that is corrected.
  *
+ * **Example** (Whether to try again, and whether to go on)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * const reason = new LlmError.UnreachableError({ description: "its certificate is not trusted" })
+ * const error = new LlmError.LlmError({ provider: "example", reason })
+ *
+ * error.isRetryable // => false
+ * error.isUnrecoverable // => true
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -88,6 +136,18 @@ export class UnreachableError extends Schema.Error<UnreachableError>("effect-ins
 
 /**
  * The answer broke off, because the provider failed or the connection was lost. It may have been billed.
+ *
+ * **Example** (Whether to try again, and whether to go on)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * const reason = new LlmError.IncompleteResponseError({ description: "the connection was closed" })
+ * const error = new LlmError.LlmError({ provider: "example", reason })
+ *
+ * error.isRetryable // => true
+ * error.isUnrecoverable // => false
+ * ```
  *
  * @category errors
  * @since 0.1.0
@@ -109,6 +169,20 @@ export class IncompleteResponseError
  * The answer is larger than the transport reads, so the rest of it was not read. The same request may be answered in the
  * same way, so it is not sent again.
  *
+ * **Example** (The limit of the transport)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * const reason = new LlmError.LimitExceeded({
+ *   description: "more than 1000 bytes",
+ *   limit: "maxResponseBytes",
+ *   maximum: 1000
+ * })
+ *
+ * reason.message // => "The answer is too large: more than 1000 bytes"
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -128,6 +202,18 @@ export class LimitExceeded extends Schema.Error<LimitExceeded>("effect-instructo
 /**
  * The rest of the budget does not cover the request, so `LlmBudget` did not send it.
  *
+ * **Example** (Whether to try again, and whether to go on)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * const reason = new LlmError.BudgetExceededError({ description: "The budget of $1 does not cover the request" })
+ * const error = new LlmError.LlmError({ provider: "example", reason })
+ *
+ * error.isRetryable // => false
+ * error.isUnrecoverable // => true
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -146,6 +232,18 @@ export class BudgetExceededError
 
 /**
  * The schema of every reason, for code that stores or sends errors.
+ *
+ * **Example** (A reason as JSON, and back)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmError } from "effect-instructor"
+ *
+ * const codec = Schema.toCodecJson(LlmError.Reason)
+ * const json = Schema.encodeSync(codec)(new LlmError.NotFoundError({ description: "no such model" }))
+ *
+ * Schema.decodeUnknownSync(codec)(json)._tag // => "NotFoundError"
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -269,6 +367,14 @@ export class LlmError extends Schema.Error<LlmError>("effect-instructor/LlmError
 
 /**
  * Whether a value is an `LlmError`. Use it where errors of several kinds meet.
+ *
+ * **Example** (Errors of several kinds)
+ *
+ * ```ts
+ * import { LlmError } from "effect-instructor"
+ *
+ * LlmError.isLlmError(new Error("something else")) // => false
+ * ```
  *
  * @category guards
  * @since 0.1.0

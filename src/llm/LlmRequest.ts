@@ -11,6 +11,15 @@ import { canonicalJson } from "../internal/canonicalJson.ts"
 /**
  * The schema of `OutputMode`.
  *
+ * **Example** (A mode and another text)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * Schema.is(LlmRequest.OutputMode)("tools") // => true
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -28,6 +37,17 @@ export type OutputMode = typeof OutputMode.Type
 
 /**
  * The schema of `JsonFormat`.
+ *
+ * **Example** (The format of an extraction)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * const format = { mode: "json_schema", name: "person", jsonSchema: { type: "object" }, strict: true }
+ *
+ * Schema.is(LlmRequest.JsonFormat)(format) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -53,6 +73,15 @@ export interface JsonFormat extends Schema.Schema.Type<typeof JsonFormat> {}
 /**
  * The schema of `OutputFormat`.
  *
+ * **Example** (An answer in prose)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * Schema.is(LlmRequest.OutputFormat)({ mode: "text" }) // => true
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -68,6 +97,15 @@ export type OutputFormat = typeof OutputFormat.Type
 
 /**
  * The schema of `ProviderData`.
+ *
+ * **Example** (Any JSON object)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * Schema.is(LlmRequest.ProviderData)({ signature: "abc" }) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -85,6 +123,15 @@ export type ProviderData = typeof ProviderData.Type
 
 /**
  * The schema of `UserPart`.
+ *
+ * **Example** (A file by its URL)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * Schema.is(LlmRequest.UserPart)({ type: "file", mediaType: "image/png", url: "https://example.com/a.png" }) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -110,6 +157,15 @@ export type UserPart = typeof UserPart.Type
 /**
  * The schema of `ToolCall`.
  *
+ * **Example** (A call with its arguments as text)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * Schema.is(LlmRequest.ToolCall)({ id: "1", name: "person", arguments: "{}" }) // => true
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -130,6 +186,15 @@ export interface ToolCall extends Schema.Schema.Type<typeof ToolCall> {}
 
 /**
  * The schema of `Message`.
+ *
+ * **Example** (A question)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * Schema.is(LlmRequest.Message)({ role: "user", content: "Who is Ada?" }) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -160,6 +225,15 @@ export type Message = typeof Message.Type
 /**
  * The schema of `Parameters`.
  *
+ * **Example** (A temperature)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * Schema.is(LlmRequest.Parameters)({ temperature: 0.2, maxTokens: 500 }) // => true
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -174,6 +248,8 @@ export const Parameters = Schema.Struct({
   presencePenalty: Schema.optionalKey(Schema.Finite),
   reasoningEffort: Schema.optionalKey(Schema.String),
   verbosity: Schema.optionalKey(Schema.String),
+  /** Whether the completion has the log probabilities of its tokens. Providers that have none ignore it, and a warning says so. */
+  logprobs: Schema.optionalKey(Schema.Boolean),
   serviceTier: Schema.optionalKey(Schema.String),
   /**
    * A key for requests that begin alike, so that the provider routes them to a machine whose prompt cache has that
@@ -194,6 +270,22 @@ export interface Parameters extends Schema.Schema.Type<typeof Parameters> {}
 
 /**
  * The schema of `LlmRequest`: the encoded form is the request itself.
+ *
+ * **Example** (A request by hand)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmRequest } from "effect-instructor"
+ *
+ * const request = {
+ *   model: "gpt-5.4-mini",
+ *   messages: [{ role: "user", content: "Who is Ada?" }],
+ *   output: { mode: "text" },
+ *   parameters: {}
+ * }
+ *
+ * Schema.is(LlmRequest.LlmRequest)(request) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0

@@ -61,6 +61,14 @@ export interface Pricing {
 /**
  * A table without prices.
  *
+ * **Example** (No price is known)
+ *
+ * ```ts
+ * import { Pricing } from "effect-instructor"
+ *
+ * Pricing.priceOf([Pricing.empty], "gpt-4.1-mini") // => undefined
+ * ```
+ *
  * @category constants
  * @since 0.1.0
  */
@@ -155,6 +163,16 @@ export const costOf = (price: Price, usage: Usage, serviceTier?: string): number
 /**
  * Returns the highest cost of a number of tokens in US dollars, whatever the prompt cache of the provider does. Use it to
  * set money aside before a request.
+ *
+ * **Example** (The most that a request can cost)
+ *
+ * ```ts
+ * import { Pricing } from "effect-instructor"
+ *
+ * const price = { input: 1, cacheWrite: 2, output: 4 }
+ *
+ * Pricing.maximumCost(price, { inputTokens: 500_000, outputTokens: 250_000 }) // => 2
+ * ```
  *
  * @category getters
  * @since 0.1.0

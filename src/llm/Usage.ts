@@ -46,6 +46,14 @@ export const Usage = Schema.Struct({
 /**
  * No usage. Start a sum with it.
  *
+ * **Example** (The usage of nothing)
+ *
+ * ```ts
+ * import { Usage } from "effect-instructor"
+ *
+ * Usage.totalTokens(Usage.zero) // => 0
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -64,6 +72,15 @@ export const zero: Usage = {
 
 /**
  * The usage of one completion whose provider does not report usage. Use it in a provider of your own.
+ *
+ * **Example** (A cost that is unknown)
+ *
+ * ```ts
+ * import { Option } from "effect"
+ * import { Usage } from "effect-instructor"
+ *
+ * Usage.cost(Usage.unreported) // => Option.none()
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -104,6 +121,14 @@ export const add: {
 
 /**
  * Returns the sum of input and output tokens. Use it where limits count both.
+ *
+ * **Example** (Input and output together)
+ *
+ * ```ts
+ * import { Usage } from "effect-instructor"
+ *
+ * Usage.totalTokens({ inputTokens: 100, outputTokens: 20 }) // => 120
+ * ```
  *
  * @category getters
  * @since 0.1.0

@@ -44,6 +44,19 @@ export interface Options {
 /**
  * A file that cannot be sent: it cannot be read, is too large, or is of another type.
  *
+ * **Example** (A file of another type)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Media } from "effect-instructor"
+ *
+ * const program = Media.pdf(new TextEncoder().encode("no PDF")).pipe(
+ *   Effect.catchTag("MediaError", ({ reason }) => Effect.succeed(reason))
+ * )
+ *
+ * await Effect.runPromise(program) // => "WrongType"
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -87,6 +100,17 @@ export const image: Constructor = constructor("image")
 /**
  * A PDF. A URL is sent as it is.
  *
+ * **Example** (A PDF behind a URL)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Media } from "effect-instructor"
+ *
+ * const program = Effect.map(Media.pdf(new URL("https://example.com/invoice.pdf")), ({ mediaType }) => mediaType)
+ *
+ * await Effect.runPromise(program) // => "application/pdf"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -94,6 +118,17 @@ export const pdf: Constructor = constructor("pdf")
 
 /**
  * Audio: WAV, MP3, Ogg or FLAC.
+ *
+ * **Example** (A recording in a file)
+ *
+ * ```ts
+ * import { Extraction, Media } from "effect-instructor"
+ * import { Effect, Schema } from "effect"
+ *
+ * const topic = Extraction.make({ schema: Schema.Struct({ topic: Schema.String }) })
+ *
+ * export const program = Effect.map(Media.audio("call.mp3"), (recording) => ({ topic, recording }))
+ * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -188,6 +188,25 @@ export const continuation = (
   return [...spoken, { role: "user", content: [...form, instruction + anchor].join("\n\n") }]
 }
 
+/** The messages that ask for a JSON Patch of a value, for the places that are not valid. */
+export const patch = (
+  messages: ReadonlyArray<Message>,
+  value: string,
+  issues: ReadonlyArray<{ readonly pointer: string; readonly message: string }>
+): ReadonlyArray<Message> => [
+  ...withoutCalls(messages),
+  { role: "assistant", content: value },
+  {
+    role: "user",
+    content:
+      `That value is not valid in these places, and right in all others:\n${
+        listIssues(issues.map(({ message, pointer }) => ({ path: [], message: `${pointer}: ${message}` })), undefined)
+      }\nAnswer with a JSON Patch (RFC 6902) that corrects these places and changes nothing else: a JSON array of ` +
+      `operations such as {"op":"replace","path":"/list/0/key","value":1}, on one line and with nothing else. Use "add" ` +
+      `for a key that is missing.`
+  }
+]
+
 /** Calls as text, because a request without tools may have none. */
 const withoutCalls = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> =>
   messages.flatMap((message): ReadonlyArray<Message> => {

@@ -3,11 +3,14 @@ import type { Calibration } from "./Calibration.ts"
 import { apply } from "./Calibration.ts"
 import * as Grounding from "./Grounding.ts"
 import type { Path, Scalar } from "./Leaves.ts"
+import * as LogProbs from "./LogProbs.ts"
 import type { Agreement } from "./Vote.ts"
 
 export interface Signals {
   readonly agreement: ReadonlyArray<Agreement> | undefined
   readonly attempts: number
+  /** How probable the model found each leaf, by its path. */
+  readonly probabilities?: ReturnType<typeof LogProbs.ofText> | undefined
   /** The paths of values that were written in another way than the schema asks for. */
   readonly coerced: ReadonlyArray<Path>
 }
@@ -34,18 +37,27 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 /** Agreement of two thirds changes nothing. */
 const neutralAgreement = 2 / 3
 
+/**
+ * Models are mostly sure of what they write, so that a probability of 0.9 changes nothing. The weight is not measured:
+ * a calibration corrects it.
+ */
+const ofProbability = (probability: number): number =>
+  0.5 * (logit(Math.min(0.98, Math.max(0.02, probability))) - logit(0.9))
+
 const key = (path: Path): string => JSON.stringify(path)
 
 export const ofLeaves = (
   leaves: ReadonlyArray<Grounding.Leaf>,
-  { agreement, attempts, coerced }: Signals,
+  { agreement, attempts, coerced, probabilities }: Signals,
   calibration: Calibration | undefined
 ): ReadonlyArray<ConfidentLeaf> => {
   const shares = new Map(agreement?.map(({ path, share }) => [key(path), share]))
   const others = new Set(coerced.map(key))
   return leaves.map((leaf) => {
     const share = shares.get(key(leaf.path))
+    const written = probabilities?.get(LogProbs.keyOf(leaf.path))
     const evidence = logit(prior(leaf)) +
+      (written === undefined || written.value !== leaf.value ? 0 : ofProbability(written.probability)) +
       (share === undefined ? 0 : 4 * (share - neutralAgreement)) -
       0.5 * Math.max(0, attempts - 1) -
       (others.has(key(leaf.path)) ? 0.5 : 0)

@@ -19,6 +19,14 @@ export type {
 /**
  * The schema of `Span`.
  *
+ * **Example** (Where an age is stated)
+ *
+ * ```ts
+ * import { Grounding } from "effect-instructor"
+ *
+ * Grounding.locate("Ada is 36", 36) // => { start: 7, end: 9, quote: "36", match: "exact" }
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -44,6 +52,15 @@ export interface Span extends Schema.Schema.Type<typeof Span> {}
 
 /**
  * The schema of `Leaf`.
+ *
+ * **Example** (A value that the source does not state)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Grounding } from "effect-instructor"
+ *
+ * Schema.is(Grounding.Leaf)({ path: ["city"], value: "London", span: null }) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -156,6 +173,15 @@ export const ground = (source: string | Source, json: Schema.Json, options?: Opt
 /**
  * Whether a value can have a place at all: texts and numbers can.
  *
+ * **Example** (A number and a boolean)
+ *
+ * ```ts
+ * import { Grounding } from "effect-instructor"
+ *
+ * Grounding.isStatable(36) // => true
+ * Grounding.isStatable(true) // => false
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -167,6 +193,14 @@ export const isStatable = (value: string | number | boolean | null): boolean =>
  * statement: measured on answers of real models, a value that the source states only nearly is wrong as often as one that
  * it does not state.
  *
+ * **Example** (Half of the values are stated)
+ *
+ * ```ts
+ * import { Grounding } from "effect-instructor"
+ *
+ * Grounding.share(Grounding.ground("Ada, 36", { name: "Ada", city: "London" })) // => 0.5
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */
@@ -177,6 +211,16 @@ export const share = (leaves: ReadonlyArray<Leaf>): number => {
 
 /**
  * Whether the source states a value, other than nearly.
+ *
+ * **Example** (Which values are stated)
+ *
+ * ```ts
+ * import { Grounding } from "effect-instructor"
+ *
+ * const leaves = Grounding.ground("Ada, 36", { name: "Ada", city: "London" })
+ *
+ * leaves.map(Grounding.isStated) // => [true, false]
+ * ```
  *
  * @category guards
  * @since 0.1.0

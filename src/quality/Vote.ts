@@ -81,6 +81,16 @@ export const elect = (answers: ReadonlyArray<Schema.Json>, options: Options = {}
 /**
  * Returns the answer that agrees with the others most, whole. Use it where the parts of an answer belong together.
  *
+ * **Example** (The answer of the majority)
+ *
+ * ```ts
+ * import { Vote } from "effect-instructor"
+ *
+ * const answers = [{ city: "Lyon" }, { city: "Paris" }, { city: "Paris" }]
+ *
+ * Vote.choose(answers).value // => { city: "Paris" }
+ * ```
+ *
  * @category combining
  * @since 0.1.0
  */

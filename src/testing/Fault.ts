@@ -70,6 +70,15 @@ export interface PartOfReply {
 /**
  * Whether a value is a fault. Use it to tell faults from replies.
  *
+ * **Example** (A fault and a reply)
+ *
+ * ```ts
+ * import { Fault, Reply } from "effect-instructor/testing"
+ *
+ * Fault.isFault(Fault.error(400, { message: "no" })) // => true
+ * Fault.isFault(Reply.text("Paris")) // => false
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -78,6 +87,17 @@ export const isFault = (u: unknown): u is Fault => Predicate.hasProperty(u, Type
 /**
  * A response with any status and body. Use it for responses that no other constructor makes, such as invalid JSON with
  * status 200.
+ *
+ * **Example** (A success without JSON)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const Broken = OpenAiSimulator.layer({
+ *   answer: () => Fault.respond({ status: 200, body: "<html>", contentType: "text/html" })
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -98,6 +118,17 @@ export const respond = (options: {
 
 /**
  * An error response in OpenAI's format.
+ *
+ * **Example** (A key that is not valid)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ *
+ * const fault = Fault.error(401, { message: "Incorrect API key provided", code: "invalid_api_key" })
+ *
+ * fault.status // => 401
+ * JSON.parse(fault.body).error.code // => "invalid_api_key"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -153,6 +184,17 @@ export const rateLimited = (retryAfter?: Duration.Input): Respond =>
 /**
  * A 429 because the account has no credit left, which is unrecoverable.
  *
+ * **Example** (No credit at first)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const Failing = OpenAiSimulator.layer({
+ *   answer: ({ index }) => index === 0 ? Fault.insufficientQuota : { city: "Paris" }
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -165,6 +207,17 @@ export const insufficientQuota: Respond = error(429, {
 /**
  * A 500, which is retried.
  *
+ * **Example** (An error at first)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const Failing = OpenAiSimulator.layer({
+ *   answer: ({ index }) => index === 0 ? Fault.serverError : { city: "Paris" }
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -175,6 +228,17 @@ export const serverError: Respond = error(500, {
 
 /**
  * A 503 because the server has no capacity, which is retried.
+ *
+ * **Example** (Overloaded at first)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const Failing = OpenAiSimulator.layer({
+ *   answer: ({ index }) => index === 0 ? Fault.overloaded : { city: "Paris" }
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -188,6 +252,17 @@ export const overloaded: Respond = error(503, {
 /**
  * A 502 with the HTML page of a gateway.
  *
+ * **Example** (A bad gateway at first)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const Failing = OpenAiSimulator.layer({
+ *   answer: ({ index }) => index === 0 ? Fault.badGateway : { city: "Paris" }
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -199,6 +274,17 @@ export const badGateway: Respond = respond({
 
 /**
  * Closes the connection without an answer.
+ *
+ * **Example** (A connection that closes at first)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const Failing = OpenAiSimulator.layer({
+ *   answer: ({ index }) => index === 0 ? Fault.drop : { city: "Paris" }
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -219,6 +305,17 @@ export const dropInside = (reply: Reply.Input, options: { readonly afterChunks: 
 
 /**
  * Keeps the connection open without an answer. Use it to test timeouts.
+ *
+ * **Example** (A request that hangs at first)
+ *
+ * ```ts
+ * import { Fault } from "effect-instructor/testing"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const Failing = OpenAiSimulator.layer({
+ *   answer: ({ index }) => index === 0 ? Fault.hang : { city: "Paris" }
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -128,6 +128,21 @@ export const layer = (script: Script, options?: Options): Layer.Layer<Llm.Llm | 
 /**
  * The requests so far, in order of arrival. Beyond `keep`, only the most recent ones.
  *
+ * **Example** (The requests of a batch)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const program = Batch.all(Schema.Struct({ city: Schema.String }), ["Paris", "Lyon", "Nice"], { concurrency: 2 }).pipe(
+ *   Effect.andThen(Effect.map(MockLlm.requests, (requests) => requests.length)),
+ *   Effect.provide(MockLlm.layer(() => ({ city: "Paris" })))
+ * )
+ *
+ * await Effect.runPromise(program) // => 3
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */
@@ -139,6 +154,21 @@ export const requests: Effect.Effect<ReadonlyArray<LlmRequest>, never, MockLlm> 
 /**
  * The highest number of requests in flight at one time. Use it to test a concurrency limit.
  *
+ * **Example** (At most two at a time)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const program = Batch.all(Schema.Struct({ city: Schema.String }), ["Paris", "Lyon", "Nice"], { concurrency: 2 }).pipe(
+ *   Effect.andThen(MockLlm.maxInFlight),
+ *   Effect.provide(MockLlm.layer(() => Reply.delayed({ city: "Paris" }, "5 millis")))
+ * )
+ *
+ * await Effect.runPromise(program) // => 2
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */
@@ -147,6 +177,21 @@ export const maxInFlight: Effect.Effect<number, never, MockLlm> = Effect.flatMap
 /**
  * The number of requests that were interrupted before they were answered. Use it to test that a timeout or a failure
  * cancels what is in flight.
+ *
+ * **Example** (No request was interrupted)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Batch } from "effect-instructor"
+ * import { MockLlm } from "effect-instructor/testing"
+ *
+ * const program = Batch.all(Schema.Struct({ city: Schema.String }), ["Paris", "Lyon", "Nice"], { concurrency: 2 }).pipe(
+ *   Effect.andThen(MockLlm.interrupted),
+ *   Effect.provide(MockLlm.layer(() => ({ city: "Paris" })))
+ * )
+ *
+ * await Effect.runPromise(program) // => 0
+ * ```
  *
  * @category getters
  * @since 0.1.0

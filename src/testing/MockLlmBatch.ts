@@ -64,6 +64,14 @@ export interface Row {
 /**
  * The request is not answered before its batch expires.
  *
+ * **Example** (The second request)
+ *
+ * ```ts
+ * import { MockLlmBatch } from "effect-instructor/testing"
+ *
+ * export const Model = MockLlmBatch.layer((_, call) => call === 1 ? MockLlmBatch.expired : { city: "Paris" })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -71,6 +79,14 @@ export const expired: Row = Server.row("Expired", undefined)
 
 /**
  * The request is cancelled before it is answered.
+ *
+ * **Example** (The second request)
+ *
+ * ```ts
+ * import { MockLlmBatch } from "effect-instructor/testing"
+ *
+ * export const Model = MockLlmBatch.layer((_, call) => call === 1 ? MockLlmBatch.cancelled : { city: "Paris" })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -80,6 +96,14 @@ export const cancelled: Row = Server.row("Cancelled", undefined)
 /**
  * The request has no result at all.
  *
+ * **Example** (The second request)
+ *
+ * ```ts
+ * import { MockLlmBatch } from "effect-instructor/testing"
+ *
+ * export const Model = MockLlmBatch.layer((_, call) => call === 1 ? MockLlmBatch.lost : { city: "Paris" })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -87,6 +111,14 @@ export const lost: Row = Server.row("Lost", undefined)
 
 /**
  * The request has its result twice.
+ *
+ * **Example** (The second request)
+ *
+ * ```ts
+ * import { MockLlmBatch } from "effect-instructor/testing"
+ *
+ * export const Model = MockLlmBatch.layer((_, call) => call === 1 ? MockLlmBatch.twice({ city: "Lyon" }) : { city: "Paris" })
+ * ```
  *
  * @category constructors
  * @since 0.1.0

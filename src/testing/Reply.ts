@@ -53,6 +53,15 @@ export type Input = Reply | Schema.Json
 /**
  * Whether a value is a reply. Use it to tell replies from faults and plain values.
  *
+ * **Example** (A reply and a value)
+ *
+ * ```ts
+ * import { Reply } from "effect-instructor/testing"
+ *
+ * Reply.isReply(Reply.text("Paris")) // => true
+ * Reply.isReply("Paris") // => false
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -71,6 +80,21 @@ const make = (options: Partial<Omit<Reply, typeof TypeId>>): Reply => ({
 /**
  * An answer with this text. Use it for answers that are not valid JSON.
  *
+ * **Example** (An answer that is not JSON)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "Paris").pipe(
+ *   Effect.catchReason("ExtractionError", "InvalidOutput", () => Effect.succeed("no JSON")),
+ *   Effect.provide(MockLlm.layer(() => Reply.text("I do not know.")))
+ * )
+ *
+ * await Effect.runPromise(program) // => "no JSON"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -78,6 +102,15 @@ export const text = (text: string): Reply => make({ text })
 
 /**
  * An answer with the JSON of this value. Use it for a value that is a string; any other can be given as it is.
+ *
+ * **Example** (A value that is a string)
+ *
+ * ```ts
+ * import { Reply } from "effect-instructor/testing"
+ *
+ * Reply.json("Paris").text // => `"Paris"`
+ * Reply.text("Paris").text // => "Paris"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -87,6 +120,14 @@ export const json = (value: Schema.Json): Reply => make({ text: JSON.stringify(v
 /**
  * A refusal: the model declines to answer.
  *
+ * **Example** (A model that refuses one text)
+ *
+ * ```ts
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * export const Refusing = MockLlm.layer({ "I am Ada": { name: "Ada" }, "secret": Reply.refusal("I cannot help with that.") })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -95,6 +136,21 @@ export const refusal = (refusal: string): Reply => make({ refusal })
 /**
  * An answer that the token limit truncates after this text.
  *
+ * **Example** (An answer without its end)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "Paris").pipe(
+ *   Effect.catchReason("ExtractionError", "Truncated", () => Effect.succeed("cut off")),
+ *   Effect.provide(MockLlm.layer(() => Reply.truncated(`{"city":"Pa`)))
+ * )
+ *
+ * await Effect.runPromise(program) // => "cut off"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -102,6 +158,14 @@ export const truncated = (text: string): Reply => make({ text, finishReason: "le
 
 /**
  * An answer that the content filter stops after this text.
+ *
+ * **Example** (Its finish reason)
+ *
+ * ```ts
+ * import { Reply } from "effect-instructor/testing"
+ *
+ * Reply.filtered(`{"city":`).finishReason // => "content-filter"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -151,6 +215,23 @@ export const delayed: {
 /**
  * Sets the usage that a reply reports. Use it to test costs and budgets.
  *
+ * **Example** (An answer of a thousand tokens)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { MockLlm, Reply } from "effect-instructor/testing"
+ *
+ * const reply = Reply.withUsage({ city: "Paris" }, { inputTokens: 900, outputTokens: 100 })
+ *
+ * const program = Extraction.extractDetailed(Schema.Struct({ city: Schema.String }), "Paris").pipe(
+ *   Effect.map(({ usage }) => usage.inputTokens + usage.outputTokens),
+ *   Effect.provide(MockLlm.layer(() => reply))
+ * )
+ *
+ * await Effect.runPromise(program) // => 1000
+ * ```
+ *
  * @category combinators
  * @since 0.1.0
  */
@@ -161,6 +242,14 @@ export const withUsage: {
 
 /**
  * The estimate of the tokens of a text that the fakes report as usage: one for every four characters.
+ *
+ * **Example** (Twelve characters)
+ *
+ * ```ts
+ * import { Reply } from "effect-instructor/testing"
+ *
+ * Reply.estimateTokens("Paris, Texas") // => 3
+ * ```
  *
  * @category getters
  * @since 0.1.0

@@ -105,6 +105,53 @@ describe("BatchReport", () => {
     }
   )
 
+  it.effect("gives a live page each item once, in several answers, and then says that no more come", () =>
+    Effect.gen(function*() {
+      const report = BatchReport.live({ title: hostile })
+      const page = report.page("/items?token=a")
+      assert.strictEqual(scripts(page).length, 2)
+      assert.strictEqual(JSON.parse(scripts(page)[0]!.text).live, "/items?token=a")
+      const entries = Array.from({ length: 300 }, (_, index) => ({
+        index,
+        text: "x".repeat(9000),
+        value: hostile,
+        attempts: 1,
+        usage: Usage.zero
+      }))
+      yield* report.add(entries)
+      const seen: Array<number> = []
+      let answers = 0
+      for (let more = true; more; answers++) {
+        const answer = JSON.parse(yield* report.answer(seen.length, [["In flight", "1"]]))
+        assert.isFalse(answer.done)
+        assert.deepStrictEqual(answer.figures, [["In flight", "1"]])
+        for (const [index] of answer.rows) seen.push(index)
+        more = answer.more
+      }
+      assert.isAbove(answers, 2)
+      assert.deepStrictEqual(seen, entries.map(({ index }) => index))
+      yield* report.end
+      assert.isFalse(JSON.parse(yield* report.answer(0)).done)
+      assert.deepStrictEqual(JSON.parse(yield* report.answer(300)), { done: true, more: false, figures: [], rows: [] })
+      // A page that has more than there is, after the command was started again.
+      assert.deepStrictEqual(JSON.parse(yield* report.answer(900)).rows, [])
+    }))
+
+  it.effect("keeps no more items of a live report than its memory allows, and counts the others", () =>
+    Effect.gen(function*() {
+      const report = BatchReport.live({ maxBytes: 3000 })
+      const entries = Array.from({ length: 9 }, (_, index) => ({
+        index,
+        text: "x".repeat(index === 4 ? 2000 : 100),
+        attempts: 1,
+        usage: Usage.zero
+      }))
+      yield* report.add(entries)
+      const { rows } = JSON.parse(yield* report.answer(0))
+      assert.deepStrictEqual(rows.map(([index]: [number]) => index), [0, 1, 2, 3])
+      assert.strictEqual(yield* report.dropped, 5)
+    }))
+
   it.effect("is rendered in parts, in the order of the entries", () =>
     Effect.gen(function*() {
       const entries = Stream.map(

@@ -167,4 +167,14 @@ describe("usage", () => {
         assert.strictEqual(code, 0)
       }
     }), timeout)
+
+  it.live("wraps its help to the terminal", () =>
+    Effect.gen(function*() {
+      const cwd = yield* Command.folder({})
+      const { stdout } = yield* Command.runOnTerminal(["run", "--help"], { cwd })
+      // oxlint-disable-next-line no-control-regex
+      const lines = stdout.replaceAll(/\u001b\[[0-9;]*m/g, "").split(/\r?\n/)
+      assert.isAbove(lines.length, 50)
+      assert.deepStrictEqual(lines.filter((line) => line.length > 100 && line.trim().includes("  ")), [])
+    }).pipe(Effect.scoped), timeout)
 })

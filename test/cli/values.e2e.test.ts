@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+import { asyncBufferFromFile, parquetReadObjects } from "hyparquet"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import * as Command from "../support/command.ts"
 
 const timeout = 120_000
@@ -39,6 +41,34 @@ describe("a schema on the command line", () => {
     }), timeout)
 })
 
+describe("extract", () => {
+  it.live("prints many values as lines, and one that grows", () =>
+    Effect.gen(function*() {
+      const { baseUrl } = yield* OpenAiSimulator.make({
+        answer: ({ text }) =>
+          text === "one"
+            ? { name: "Ada", age: 36 }
+            : { items: [{ name: "Ada", age: 36 }, { name: "Bob", age: text === "bad" ? "old" : 7 }] }
+      })
+      const cwd = yield* Command.folder({})
+      const extract = (...args: ReadonlyArray<string>) =>
+        Command.run(["extract", "-s", inline, ...args], { cwd, env: { OPENAI_BASE_URL: baseUrl } })
+      const many = yield* extract("--many", "two")
+      assert.strictEqual(many.stdout, `{"name":"Ada","age":36}\n{"name":"Bob","age":7}\n`)
+      assert.strictEqual(many.code, 0)
+      const bad = yield* extract("--many", "bad")
+      assert.strictEqual(bad.stdout, `{"name":"Ada","age":36}\n`)
+      assert.include(bad.stderr, "Value 2: ")
+      assert.strictEqual(bad.code, 3)
+      const growing = yield* extract("--stream", "one")
+      const states = growing.stdout.trim().split("\n").map((line) => JSON.parse(line))
+      assert.isAbove(states.length, 1)
+      assert.deepStrictEqual(states.at(-1), { name: "Ada", age: 36 })
+      assert.strictEqual(growing.code, 0)
+      assert.include((yield* extract("--stream", "--many", "one")).stderr, "Use either --many or --stream")
+    }).pipe(Effect.scoped), timeout)
+})
+
 describe("parameters", () => {
   it.live("reach the request", () =>
     Effect.gen(function*() {
@@ -73,6 +103,45 @@ describe("parameters", () => {
 })
 
 describe("export", () => {
+  it.live("writes SQLite and Parquet files whose columns have types", () =>
+    Effect.gen(function*() {
+      const line = (index: number, value: unknown) => `${JSON.stringify({ index, status: "ok", value, attempts: 1 })}\n`
+      const { cwd, run } = yield* setup({
+        "results.jsonl": line(0, { name: "Ada", age: 36, score: 1, tags: ["a"], ok: true, mixed: 1, index: "x" }) +
+          line(1, { name: "Al\"an", age: null, score: 1.5, address: { city: "Lyon" }, ok: false, mixed: "one" }) +
+          `{"index":2,"status":"error","error":{"reason":"Refused","message":"No"}}\n`
+      })
+      const expected = [
+        { index: 0, name: "Ada", age: 36, score: 1, tags: "[\"a\"]", ok: 1, mixed: "1", index_2: "x" },
+        { index: 1, name: "Al\"an", age: null, score: 1.5, tags: null, ok: 0, mixed: "one", index_2: null }
+      ].map((row, i) => ({ ...row, "address.city": i === 0 ? null : "Lyon" }))
+      const sqlite = yield* run(["export", "results.jsonl", "-o", "a.sqlite"])
+      assert.strictEqual(sqlite.stderr, "2 values, 1 failed items left out\n")
+      const database = new DatabaseSync(path.join(cwd, "a.sqlite"))
+      const rows = database.prepare("SELECT * FROM results").all()
+      assert.deepStrictEqual(rows.map((row): unknown => ({ ...row })), expected)
+      database.close()
+      const parquet = yield* run(["export", "results.jsonl", "-o", "a.parquet", "--failures"])
+      assert.strictEqual(parquet.code, 0)
+      const file = yield* Effect.promise(() => asyncBufferFromFile(path.join(cwd, "a.parquet")))
+      const read = yield* Effect.promise(() => parquetReadObjects({ file }))
+      assert.deepStrictEqual(
+        read.slice(0, 2).map((row): unknown => ({ ...row })),
+        expected.map(({ age, index, ok, ...row }) => ({
+          ...row,
+          index: BigInt(index),
+          age: age === null ? null : BigInt(age),
+          ok: ok === 1,
+          error: null
+        }))
+      )
+      assert.strictEqual(read[2]!["error"], "Refused: No")
+      const piped = yield* run(["export", "results.jsonl", "--format", "sqlite"])
+      assert.include(piped.stderr, "--format sqlite needs a file as --output")
+      assert.strictEqual(piped.code, 1)
+      assert.deepStrictEqual(fs.readdirSync(cwd).filter((name) => name.startsWith(".effect-instructor-")), [])
+    }).pipe(Effect.scoped), timeout)
+
   const results = [
     `{"index":0,"id":"0","status":"ok","value":{"name":"Ada, \\"A\\"","at":{"city":"London"},"tags":["a","b"]},"attempts":1}`,
     `{"index":1,"id":"1","status":"error","error":{"reason":"Refused","message":"No"},"attempts":1}`,

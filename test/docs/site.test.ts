@@ -19,6 +19,9 @@ describe.skipIf(!isBuilt)(name, () => {
   it("has every public export in its API reference, with a sentence", () => {
     assert.isAbove(site.members.length, 300)
     assert.deepStrictEqual(site.members.filter(({ sentence }) => !/\w/.test(sentence)).map(({ name }) => name), [])
+    // Types are explained by what they are for. New values need an example: the share must not fall.
+    const share = site.members.filter(({ hasExample }) => hasExample).length / site.members.length
+    assert.isAbove(share, 0.42)
     for (const member of ["Batch.report", "Extraction.make", "OpenAi.layerConfig", "MockLlm.layer"]) {
       assert.isTrue(site.members.some(({ hasExample, name }) => name === member && hasExample), member)
     }

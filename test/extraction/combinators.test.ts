@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schema, Stream } from "effect"
+import { Effect, Fiber, Result, Schema, Stream } from "effect"
 import { Batch, Extraction, Journal } from "effect-instructor"
-import { MockLlm, Reply } from "effect-instructor/testing"
+import { MockLlm, MockLlmBatch, Reply } from "effect-instructor/testing"
+import { TestClock } from "effect/testing"
 
 const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
 const person = Extraction.make<typeof Person.Type, never, string>({ schema: Person })
@@ -19,6 +20,10 @@ const combined: Readonly<Record<string, Extraction.Extraction<unknown, string>>>
   "cascade by share": Extraction.cascade([person, strong], { escalate: { share: 0.5 } }),
   long: Extraction.long(person, { split: { maxTokens: 100 } }),
   split: Extraction.split(person, [["name"]]),
+  maxContinuations: Extraction.with(person, { maxContinuations: 2 }),
+  tables: Extraction.with(person, { tables: true }),
+  patch: Extraction.with(person, { patch: true }),
+  mapInput: Extraction.mapInput(person, (text: string) => text),
   withExamples: Extraction.withExamples(person, [{ input: "Ida, 3", output: { name: "Ida", age: 3 } }]),
   "grounded vote": Extraction.grounded(Extraction.vote(person, { models: ["a", "b", "c"] })),
   "confidence of a vote of checked values": Extraction.confidence(
@@ -30,11 +35,12 @@ const combined: Readonly<Record<string, Extraction.Extraction<unknown, string>>>
 }
 
 const texts = ["Ada, 36", "Alan, 41", "Grace, 85"]
-const model = MockLlm.layer(({ messages }) => {
+const handler: MockLlm.Handler = ({ messages }) => {
   const text = messages.findLast(({ role }) => role === "user")!.content as string
   const [name, age] = text.split(", ")
   return { name: name!, age: Number(age) }
-})
+}
+const model = MockLlm.layer(handler)
 
 describe("in every engine", () => {
   for (const [name, extraction] of Object.entries(combined)) {
@@ -64,6 +70,27 @@ describe("in every engine", () => {
         assert.deepStrictEqual(yield* Batch.all(other, texts), alone)
         assert.strictEqual((yield* MockLlm.requests).at(-1)!.messages[0]!.content, "Find the person.")
       }).pipe(Effect.provide([Journal.layerMemory, model])))
+  }
+})
+
+describe("in offline batches", () => {
+  for (const [name, extraction] of Object.entries(combined)) {
+    it.effect(`${name} is the same as online, or refused before anything is submitted`, () =>
+      Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(
+          Effect.result(Stream.runCollect(Batch.offline(extraction, texts, { ordered: true })))
+        )
+        yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.yieldNow, TestClock.adjust("1 minute"))))
+        const outcome = yield* Fiber.join(fiber)
+        if (Result.isFailure(outcome)) {
+          assert.isDefined(extraction.derivation)
+          assert.strictEqual(outcome.failure._tag, "BatchError")
+          assert.deepStrictEqual(yield* MockLlmBatch.batches, [])
+        } else {
+          const alone = yield* Effect.forEach(texts, (text) => Extraction.extract(extraction, text))
+          assert.deepStrictEqual(outcome.success.map(({ result }) => Result.getOrThrow(result)), alone)
+        }
+      }).pipe(Effect.provide([MockLlmBatch.layer(handler), model])))
   }
 })
 

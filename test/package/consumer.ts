@@ -2,7 +2,7 @@
  * Checks what a user gets: packs the package, unpacks it into a project of its own, compiles that in strict mode and with
  * declarations, and runs it. The project's dependencies are links to those installed here, so that nothing is downloaded.
  */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -167,9 +167,82 @@ if (value.city !== "Lyon") throw new Error("unexpected " + JSON.stringify(value)
 })
 run(process.execPath, ["program.js"], bare)
 
+// 6. A newcomer in an empty folder: install, start the simulator, extract. The first command is the folder made here.
+const newcomer = makeProject("newcomer", [
+  ...dependencies,
+  "effect",
+  "@effect/platform-node",
+  "@types/node",
+  "undici-types"
+])
+const startedAt = performance.now()
+const bin = path.join(newcomer, "node_modules/effect-instructor/dist/cli/bin.js")
+const simulator = spawn(process.execPath, [bin, "simulate"], { cwd: newcomer, stdio: ["ignore", "ignore", "pipe"] })
+process.on("exit", () => simulator.kill())
+const baseUrl = await new Promise<string>((resolve, reject) => {
+  let text = ""
+  simulator.stderr.on("data", (chunk) => {
+    text += String(chunk)
+    const url = /listens at (\S+)/.exec(text)?.[1]
+    if (url !== undefined) resolve(url)
+  })
+  simulator.on("exit", () => reject(new Error(`The simulator ended: ${text}`)))
+})
+const first = JSON.parse(
+  run(
+    process.execPath,
+    [bin, "extract", "--base-url", baseUrl, "--schema", "{ name, age: int }", "My name is John and I am 30 years old"],
+    newcomer
+  )
+)
+if (typeof first.name !== "string" || first.age !== 30) throw new Error(`unexpected ${JSON.stringify(first)}`)
+const newcomerSeconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+
+// 7. The example projects run with the packed package. They share the newcomer's installation.
+const copyProject = (name: string): string => {
+  const to = path.join(newcomer, name)
+  fs.cpSync(path.join(root, "examples/projects", name), to, { recursive: true })
+  return to
+}
+process.env["OPENAI_BASE_URL"] = baseUrl
+run(process.execPath, ["--test"], copyProject("tests"))
+const batch = copyProject("batch")
+for (const _ of ["first", "resumed"]) run(process.execPath, ["batch.ts"], batch)
+const people = fs.readFileSync(path.join(batch, "people.jsonl"), "utf8").trim().split("\n").map((line) =>
+  JSON.parse(line)
+)
+if (people.length !== 2 || people[1].value.age !== 41) throw new Error(`unexpected ${JSON.stringify(people)}`)
+const service = spawn(process.execPath, ["server.ts"], {
+  cwd: copyProject("service"),
+  stdio: ["ignore", "pipe", "inherit"]
+})
+process.on("exit", () => service.kill())
+const serviceUrl = await new Promise<string>((resolve, reject) => {
+  let text = ""
+  service.stdout.on("data", (chunk) => {
+    text += String(chunk)
+    const url = /Listening on (\S+)/.exec(text)?.[1]
+    if (url !== undefined) resolve(url)
+  })
+  service.on("exit", () => reject(new Error("The service ended")))
+})
+compile(
+  newcomer,
+  ["tests/person.test.ts", "batch/batch.ts", "service/server.ts"],
+  ["--noEmit", "--allowImportingTsExtensions", "--module", "NodeNext"]
+)
+const answered = await fetch(`${serviceUrl}/people`, { method: "POST", body: "My name is Grace and I am 85 years old" })
+const answer = await answered.text()
+if (answered.status !== 200 || JSON.parse(answer).age !== 85) throw new Error(`unexpected ${answered.status} ${answer}`)
+for (const child of [service, simulator]) {
+  child.removeAllListeners("exit")
+  child.kill()
+}
+
 process.stdout.write(
   `The packed package (${packed!.files.length} files, ${
     Math.round(packed!.size / 1024)
   } kB) compiles and runs; so do ` +
-    `${modules.length} snippets with declarations, and a project without the optional packages.\n`
+    `${modules.length} snippets with declarations, and a project without the optional packages. ` +
+    `A newcomer has a value of the simulator ${newcomerSeconds} s after the installation.\n`
 )

@@ -15,18 +15,22 @@ import * as ExtractionOptions from "../options/extraction.ts"
 import * as Flags from "../options/flags.ts"
 import * as ResultsOptions from "../options/results.ts"
 import * as FineTuning from "../output/fineTuning.ts"
+import * as TableFile from "../output/tableFile.ts"
 import * as Tables from "../output/tables.ts"
+import * as TypedTable from "../output/typedTable.ts"
 import * as WholeFile from "../output/wholeFile.ts"
 import * as Format from "../progress/format.ts"
 
-const valueFormats = ["jsonl", "json", "csv", "tsv"] as const
+const valueFormats = ["jsonl", "json", "csv", "tsv", ...TableFile.formats] as const
 const formats = [...valueFormats, ...FineTuning.formats] as const
 
 const flags = {
   ...ResultsOptions.flags,
   output: Flag.String("output").pipe(
     Flag.withAlias("o"),
-    Flag.withDescription("A .csv, .tsv, .jsonl or .json file, or - for standard output (the default)"),
+    Flag.withDescription(
+      "A .csv, .tsv, .jsonl, .json, .sqlite or .parquet file, or - for standard output (the default)"
+    ),
     Flag.withMetavar("file"),
     Flag.withDefault("-")
   ),
@@ -66,6 +70,13 @@ export const exportValues = Command.make("export", flags, (options) =>
     if (isFineTuning(format)) return yield* fineTuning(entries, format, options)
     const isTable = format === "csv" || format === "tsv"
     const hasTexts = texts !== undefined
+    if (TableFile.isFormat(format)) {
+      const table = yield* TypedTable.make(entries, { failures, hasTexts })
+      counts.values = 0
+      counts.failed = 0
+      yield* TableFile.write(table, format, output)
+      return yield* report(counts, failures)
+    }
     const parts = isTable
       ? yield* table(entries, { delimiter: format === "csv" ? "," : "\t", failures, hasTexts })
       : failures
@@ -74,16 +85,20 @@ export const exportValues = Command.make("export", flags, (options) =>
     counts.values = 0
     counts.failed = 0
     yield* WholeFile.write(parts, output)
-    const { failed, values } = counts
-    yield* Console.error(
-      `${Format.count(values)} ${values === 1 ? "value" : "values"}` +
-        (failed === 0 ? "" : `, ${Format.count(failed)} failed items ${failures ? "with their reasons" : "left out"}`)
-    )
+    yield* report(counts, failures)
   })).pipe(
-    Command.withDescription("Write the values of a run alone: as JSON, as a table, or as examples for fine-tuning"),
+    Command.withDescription(
+      "Write the values of a run alone: as JSON, as a table, as a database, or as examples for fine-tuning"
+    ),
     Command.withExamples([
       { command: "effect-instructor export people.jsonl -o people.csv --input bios.csv --text-field bio" }
     ])
+  )
+
+const report = ({ failed, values }: { readonly values: number; readonly failed: number }, failures: boolean) =>
+  Console.error(
+    `${Format.count(values)} ${values === 1 ? "value" : "values"}` +
+      (failed === 0 ? "" : `, ${Format.count(failed)} failed items ${failures ? "with their reasons" : "left out"}`)
   )
 
 const isFineTuning = (format: (typeof formats)[number]): format is Distillation.Format =>

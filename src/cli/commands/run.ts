@@ -19,7 +19,9 @@ const flags = {
   schema: Flags.schema,
   input: Flag.String("input").pipe(
     Flag.withAlias("i"),
-    Flag.withDescription("A .jsonl, .json, .csv, .tsv or .txt file of texts, a folder or a pattern of files, or -"),
+    Flag.withDescription(
+      "A .jsonl, .json, .csv, .tsv, .parquet or .txt file of texts, a folder or a pattern of files (PDF and HTML too), an https URL, or -"
+    ),
     Flag.withMetavar("file")
   ),
   output: Flag.String("output").pipe(
@@ -119,6 +121,15 @@ const flags = {
     Flag.withDescription("A bar on a terminal and lines elsewhere (auto), always lines, or lines of JSON"),
     Flag.withDefault("auto" as const)
   ),
+  serve: Flag.Int("serve").pipe(
+    Flag.filter((n) => n >= 0 && n <= 65_535, (n) => `Expected a port from 0 to 65535, got ${n}`),
+    Flag.withOptionalValue("0"),
+    Flag.withDescription(
+      "Show the report while the run goes on, at a URL of this machine: --serve, or --serve=8080 for a port"
+    ),
+    Flag.withMetavar("port"),
+    Flags.optional
+  ),
   quiet: Flags.enabled("quiet").pipe(
     Flag.withAlias("q"),
     Flag.withDescription("Print only errors")
@@ -129,6 +140,9 @@ export const run = Command.make("run", flags, (options) =>
   Effect.gen(function*() {
     if (options.engine === "direct" && (options.queue !== undefined || options.detach)) {
       return yield* usage("--queue and --detach are for --engine distributed")
+    }
+    if (options.serve !== undefined && (options.engine === "distributed" || options.dryRun)) {
+      return yield* usage("--serve shows a run of this process. Leave out --engine distributed and --dry-run")
     }
     const view = ProgressView.make(yield* ProgressView.styleOf(options))
     const program = options.dryRun

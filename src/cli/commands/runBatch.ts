@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import * as NodePath from "node:path"
 import * as Batch from "../../batch/Batch.ts"
 import type { BatchError } from "../../batch/BatchError.ts"
 import * as BatchProgress from "../../batch/BatchProgress.ts"
@@ -37,6 +38,7 @@ import * as Rewrite from "../output/rewrite.ts"
 import * as RunFiles from "../output/runFiles.ts"
 import * as StandardOutput from "../output/standardOutput.ts"
 import * as Format from "../progress/format.ts"
+import * as LivePage from "../progress/livePage.ts"
 import * as ProgressText from "../progress/progressText.ts"
 import type { ProgressView } from "../progress/progressView.ts"
 import * as Waiting from "../progress/waiting.ts"
@@ -62,6 +64,8 @@ export interface Options extends ExtractionOptions.Options, InputSource.Flags {
   readonly finish: Batch.Finish | undefined
   readonly deadline: Duration.Duration | undefined
   readonly poll: Duration.Duration | undefined
+  /** The port of the live report, if there is one. */
+  readonly serve: number | undefined
 }
 
 type Services = FileSystem.FileSystem | Path.Path | Stdio.Stdio | Llm.Llm | Scope.Scope
@@ -82,6 +86,8 @@ interface Run {
   readonly kind: RunFiles.OutputKind
   readonly isResumed: boolean
   readonly progress: BatchProgress.BatchProgress
+  readonly status: Effect.Effect<ProgressText.Status>
+  readonly live: LivePage.LivePage | undefined
   /** Of the output so far. */
   readonly written: { lines: number; errors: number }
 }
@@ -95,6 +101,7 @@ export const run = Effect.fnUntraced(function*(
     Effect.gen(function*() {
       const exit = yield* Effect.exit(restore(extractAll(run)))
       const isOutputWritten = isClosedPipe(exit) || (yield* finish(run, exit))
+      if (run.live !== undefined) yield* run.live.end
       yield* exit
       return isOutputWritten
     })
@@ -115,6 +122,10 @@ const prepare = Effect.fnUntraced(function*(
   const lines = yield* Effect.fromResult(Lines.make(extraction, minConfidence))
   const source = InputSource.optionsOf(options)
   const input = yield* InputSource.open(source)
+  const progress = yield* BatchProgress.make
+  const status = yield* statusOf(progress, input, options)
+  // Before any file is created: a port that is in use is wrong usage.
+  const live = options.serve === undefined ? undefined : yield* serve(options.serve, status, options, view)
   const kind = yield* RunFiles.outputKind(options.output)
   const journalPath = RunFiles.journalOf(options, kind)
   const { isResumed } = journalPath === undefined
@@ -127,12 +138,54 @@ const prepare = Effect.fnUntraced(function*(
   if (isResumed && journal !== undefined && journalPath !== undefined) {
     yield* Confirmation.confirm({ extraction, input, source, journal, journalPath, yes: options.yes })
   }
-  const progress = yield* BatchProgress.make
   const written = { lines: 0, errors: 0 }
   const batches = options.engine === "offline"
     ? Context.get(yield* Layer.build(Provider.layerBatch({ ...options, sends: true })), LlmBatch)
     : undefined
-  return { options, view, extraction, lines, input, sink, journal, batches, kind, isResumed, progress, written }
+  return {
+    options,
+    view,
+    extraction,
+    lines,
+    input,
+    sink,
+    journal,
+    batches,
+    kind,
+    isResumed,
+    progress,
+    status,
+    live,
+    written
+  }
+})
+
+const statusOf = Effect.fnUntraced(function*(
+  progress: BatchProgress.BatchProgress,
+  input: InputSource.InputSource,
+  { limit }: Options
+): Effect.fn.Return<Effect.Effect<ProgressText.Status>, never, Llm.Llm> {
+  const stopping = yield* Stopping
+  const { origin, provider } = yield* Llm.Llm
+  const silence = Waiting.makeSilence(origin === "" ? provider : origin)
+  return Effect.map(
+    progress.snapshot,
+    (snapshot) => ProgressText.status(snapshot, input.position, limit, stopping.isOpen(), silence(snapshot))
+  )
+})
+
+/** Serves the live report, and says where. */
+const serve = Effect.fnUntraced(function*(
+  port: number,
+  status: Effect.Effect<ProgressText.Status>,
+  options: Options,
+  view: ProgressView
+): Effect.fn.Return<LivePage.LivePage, CommandFailure, Scope.Scope> {
+  const title = options.output === "-" ? "Run" : NodePath.basename(options.output)
+  const live = yield* LivePage.open({ port, title, figures: Effect.map(status, ProgressText.live) })
+  const text = view.style === "json" ? JSON.stringify({ type: "serve", url: live.url }) : `Live report: ${live.url}`
+  yield* view.style === "quiet" ? Console.error(text) : view.print(text)
+  return live
 })
 
 const standardOutput: OutputFile.OutputFile = {
@@ -197,19 +250,13 @@ const offlineItems = (
 
 const extractAll = (run: Run): Effect.Effect<void, CommandFailure | BatchError, Llm.Llm> =>
   Effect.scoped(Effect.gen(function*() {
-    const { input, lines, options, progress, sink, view, written } = run
-    const stopping = yield* Stopping
-    const { origin, provider } = yield* Llm.Llm
-    const silence = Waiting.makeSilence(origin === "" ? provider : origin)
-    yield* view.show(Effect.map(
-      progress.snapshot,
-      (snapshot) => ProgressText.status(snapshot, input.position, options.limit, stopping.isOpen(), silence(snapshot))
-    ))
+    const { lines, live, sink, status, view, written } = run
+    yield* view.show(status)
     yield* Stream.runForEachArray(itemsOf(run), (items) => {
       const some = items.map(lines.ofItem)
       written.lines += some.length
       for (const { isError } of some) if (isError) written.errors++
-      return sink.append(some)
+      return live === undefined ? sink.append(some) : Effect.andThen(sink.append(some), live.add(items, some))
     })
   }))
 

@@ -12,6 +12,7 @@ import * as Batch from "../../batch/Batch.ts"
 import * as BatchProgress from "../../batch/BatchProgress.ts"
 import { type CommandFailure, exitCode, silently, stopped, usage } from "../commandFailure.ts"
 import * as InputSource from "../input/inputSource.ts"
+import * as Remote from "../input/remote.ts"
 import type { Row } from "../input/row.ts"
 import * as Rows from "../input/rows.ts"
 import * as ExtractionOptions from "../options/extraction.ts"
@@ -49,7 +50,7 @@ export const run = Effect.fnUntraced(function*(
   const extraction = yield* ExtractionOptions.load(options)
   const lines = yield* Effect.fromResult(Lines.make(extraction))
   const input = yield* InputSource.open(InputSource.optionsOf(options))
-  const job = options.job ?? `${extraction.name} ${NodePath.basename(options.input)}`
+  const job = options.job ?? `${extraction.name} ${NodePath.basename(Remote.withoutQuery(options.input))}`
   const rows = Rows.toExtraction(extraction)
   const batch = {
     job,

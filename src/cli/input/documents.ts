@@ -1,4 +1,7 @@
-/** An input of many files: a folder, or a pattern such as `docs/*.html`. Each file is one text, and its path is its id. */
+/**
+ * An input of many files: a folder, or a pattern such as `docs/*.html`. Each file is one text, and its path is its id. A
+ * single HTML or PDF file is one, too.
+ */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
@@ -6,26 +9,30 @@ import * as Stream from "effect/Stream"
 import * as NodePath from "node:path"
 import * as FileProblem from "../../internal/fileProblem.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
+import * as DocumentText from "./documentText.ts"
 import { type Row, unusable, usable } from "./row.ts"
 
 /** What a folder is searched for. A pattern takes every file that it names. */
-const texts = /\.(?:txt|md|markdown|html?|xml|rst|eml)$/i
-
-/** No model takes a longer text. */
-const maxBytes = 16 * 1024 * 1024
+const texts = /\.(?:txt|md|markdown|html?|pdf|xml|rst|eml)$/i
 
 export interface Documents {
   readonly files: ReadonlyArray<string>
   readonly totalBytes: number
+  readonly kindOf: (file: string) => DocumentText.Kind
 }
 
 /** The files of a folder or of a pattern, in order; nothing if the input is neither. */
 export const find = Effect.fnUntraced(function*(
-  path: string
+  path: string,
+  /** Whether a format is given, as which a single file is read. */
+  { hasFormat }: { readonly hasFormat: boolean }
 ): Effect.fn.Return<Documents | undefined, CommandFailure, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   const info = yield* Effect.option(fs.stat(path))
   const isFolder = info._tag === "Some" && info.value.type === "Directory"
+  if (info._tag === "Some" && info.value.type === "File" && DocumentText.isDocument(path) && !hasFormat) {
+    return { files: [path], totalBytes: Number(info.value.size), kindOf: yield* DocumentText.load([path]) }
+  }
   if (!isFolder && (info._tag === "Some" || !/[*?[\]{}]/.test(path))) return undefined
   const found = yield* Effect.mapError(
     isFolder ? fs.readDirectory(path, { recursive: true }) : fs.glob(path),
@@ -45,24 +52,23 @@ export const find = Effect.fnUntraced(function*(
   return files.length === 0
     ? yield* usage(
       isFolder
-        ? `The folder ${path} has no texts: files that end with .txt, .md, .html, .xml, .rst or .eml`
+        ? `The folder ${path} has no texts: files that end with .txt, .md, .html, .pdf, .xml, .rst or .eml`
         : `No file is named like ${path}`
     )
-    : { files, totalBytes }
+    : { files, totalBytes, kindOf: yield* DocumentText.load(files) }
 })
 
-const decoder = new TextDecoder("utf-8", { fatal: true })
-
 /** A file that cannot be used is an item that fails before anything is sent. */
-const toRow = (file: string, bytes: Uint8Array): Row => {
-  if (bytes.length > maxBytes) return unusable(`${file} is longer than ${maxBytes / 2 ** 20} MB`)
-  if (bytes.includes(0)) return unusable(`${file} is binary`)
-  const text = Result.try(() => decoder.decode(bytes))
-  return Result.isSuccess(text) ? usable(text.success, file, file) : unusable(`${file} is not valid UTF-8`)
-}
+const toRow = (file: string, bytes: Uint8Array, { maxBytes, toText }: DocumentText.Kind): Effect.Effect<Row> =>
+  bytes.length > maxBytes
+    ? Effect.succeed(unusable(`${file} is longer than ${maxBytes / 2 ** 20} MB`))
+    : Effect.map(
+      toText(bytes),
+      (text) => Result.isSuccess(text) ? usable(text.success, file, file) : unusable(`${file} ${text.failure}`)
+    )
 
 export const read = (
-  { files }: Documents,
+  { files, kindOf }: Documents,
   onRead: (bytes: number) => void
 ): Stream.Stream<Row, never, FileSystem.FileSystem> =>
   Stream.mapEffect(Stream.fromIterable(files), (file) =>
@@ -71,5 +77,5 @@ export const read = (
       const bytes = yield* Effect.result(fs.readFile(file))
       if (Result.isFailure(bytes)) return unusable(`${file} cannot be read: ${FileProblem.describe(bytes.failure)}`)
       onRead(bytes.success.length)
-      return toRow(file, bytes.success)
+      return yield* toRow(file, bytes.success, kindOf(file))
     }))

@@ -12,9 +12,12 @@ import * as ByteLines from "../../internal/byteLines.ts"
 import { type CommandFailure, usage } from "../commandFailure.ts"
 import * as Compression from "./compression.ts"
 import * as Documents from "./documents.ts"
+import * as DocumentText from "./documentText.ts"
 import { type Format, isArray, makeReader, ofPath } from "./inputFormat.ts"
 import * as JsonArray from "./jsonArray.ts"
 import { readJson } from "./jsonRow.ts"
+import * as Parquet from "./parquet.ts"
+import * as Remote from "./remote.ts"
 import { type Fields, type Row, unusable } from "./row.ts"
 
 /** How far a run has read its input. */
@@ -36,7 +39,7 @@ export interface InputSource {
 }
 
 export interface Options {
-  /** A file, a folder, a pattern, or `-` for standard input. */
+  /** A file, a folder, a pattern, a URL, or `-` for standard input. */
   readonly path: string
   readonly fields: Fields
   readonly limit: number | undefined
@@ -71,30 +74,54 @@ export const open = Effect.fnUntraced(function*(
   given: Options
 ): Effect.fn.Return<InputSource, CommandFailure, FileSystem.FileSystem | Stdio.Stdio | Scope.Scope> {
   const { limit, path } = given
-  const documents = path === "-" ? undefined : yield* Documents.find(path)
+  const hasFormat = given.format !== undefined || given.delimiter !== undefined
+  if (Remote.isRemote(path)) return yield* openRemote(given)
+  const documents = path === "-" ? undefined : yield* Documents.find(path, { hasFormat })
   if (documents !== undefined) return yield* openDocuments(documents, given)
+  if (Parquet.isParquet(path)) return yield* openParquet(given)
   const name = path === "-" ? "Standard input" : path
   const { format, totalBytes } = path === "-" ? { format: undefined, totalBytes: undefined } : yield* look(path, given)
   const options = { ...given, delimiter: yield* Effect.fromResult(delimiterOf(given)) }
-  const source: Source = {
-    name,
-    options,
-    format: given.format ?? format ?? (options.delimiter === undefined ? undefined : "csv"),
-    position: { rows: 0, bytes: 0, totalBytes, isAtEnd: false }
-  }
+  const source = makeSource(name, options, format, totalBytes)
   yield* Effect.fromResult(checkFields(source))
   const fs = yield* FileSystem.FileSystem
   const { stdin } = yield* Stdio.Stdio
   const bytes = Stream.mapError(path === "-" ? stdin : fs.stream(path), unreadable(name))
   const all = readRows(Compression.decompress(bytes, path), source)
-  const pull = yield* Stream.toPull(limit === undefined ? all : Stream.take(all, limit))
-  const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${name} is empty`)))
-  return {
-    position: source.position,
-    first,
-    hasIds: given.fields.id !== undefined,
-    rows: Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))
+  return yield* begun(all, { path: name, limit, position: source.position, hasIds: given.fields.id !== undefined })
+})
+
+const makeSource = (
+  name: string,
+  options: Options,
+  format: Format | undefined,
+  totalBytes: number | undefined
+): Source => ({
+  name,
+  options,
+  format: options.format ?? format ?? (options.delimiter === undefined ? undefined : "csv"),
+  position: { rows: 0, bytes: 0, totalBytes, isAtEnd: false }
+})
+
+const openRemote = Effect.fnUntraced(function*(
+  given: Options
+): Effect.fn.Return<InputSource, CommandFailure, Scope.Scope> {
+  const { bytes, isDecoded, name, totalBytes } = yield* Remote.open(given.path)
+  if (Parquet.isParquet(name) || DocumentText.isDocument(name) && given.format === undefined) {
+    return yield* usage(`${name} is read from a disk only. Download it first`)
   }
+  const options = { ...given, delimiter: yield* Effect.fromResult(delimiterOf(given)) }
+  const isCompressed = Compression.isCompressed(name) && !isDecoded
+  const format = Result.getOrUndefined(ofPath(Compression.innerName(name)))
+  const source = makeSource(name, options, format, isCompressed ? undefined : totalBytes)
+  yield* Effect.fromResult(checkFields(source))
+  const all = readRows(isCompressed ? Compression.decompress(bytes, name) : bytes, source)
+  return yield* begun(all, {
+    path: name,
+    limit: given.limit,
+    position: source.position,
+    hasIds: given.fields.id !== undefined
+  })
 })
 
 const openDocuments = Effect.fnUntraced(function*(
@@ -113,12 +140,37 @@ const openDocuments = Effect.fnUntraced(function*(
     position.rows++
     position.isAtEnd = position.rows === documents.files.length
   }).pipe(Stream.provideService(FileSystem.FileSystem, fs))
+  return yield* begun(all, { path, limit, position, hasIds: true })
+})
+
+const openParquet = Effect.fnUntraced(function*(
+  { delimiter, fields, format, limit, path }: Options
+): Effect.fn.Return<InputSource, CommandFailure, Scope.Scope> {
+  if (format !== undefined || delimiter !== undefined) {
+    return yield* usage(`${path} is a Parquet file. Leave out --format and --delimiter`)
+  }
+  const { bytes, count, rows } = yield* Parquet.open(path, fields)
+  const position: Position = { rows: 0, bytes: 0, totalBytes: bytes, isAtEnd: false }
+  const all = Stream.tap(rows, () =>
+    Effect.sync(() => {
+      position.rows++
+      position.bytes = Math.round(bytes * position.rows / count)
+      position.isAtEnd = position.rows === count
+    }))
+  return yield* begun(all, { path, limit, position, hasIds: fields.id !== undefined })
+})
+
+/** Reads the beginning of rows whose source is open. */
+const begun = Effect.fnUntraced(function*(
+  all: Stream.Stream<Row, CommandFailure>,
+  { hasIds, limit, path, position }: Pick<Options, "limit" | "path"> & Pick<InputSource, "hasIds" | "position">
+): Effect.fn.Return<InputSource, CommandFailure, Scope.Scope> {
   const pull = yield* Stream.toPull(limit === undefined ? all : Stream.take(all, limit))
   const first = yield* Pull.catchDone(pull, () => Effect.fail(usage(`${path} is empty`)))
   return {
     position,
     first,
-    hasIds: true,
+    hasIds,
     rows: Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))
   }
 })

@@ -37,7 +37,8 @@ export const read = (path: string): Stream.Stream<ReportEntry, CommandFailure, F
 
 type Fields = Readonly<Record<string, unknown>>
 
-const toEntry = (fields: Fields, next: number): ReportEntry | string => {
+/** The entry of a line, or why it is not a result. Without an index of its own it gets the next one. */
+export const toEntry = (fields: Fields, next: number): ReportEntry | string => {
   const index = fields["index"] === undefined ? Option.some(next) : decode.count(fields["index"])
   if (Option.isNone(index)) return "its index is not a whole number"
   const id = decode.id(fields["id"] ?? null)

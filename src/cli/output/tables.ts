@@ -2,19 +2,26 @@
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 
-/** The cells of a value by their paths: `address.city`. A list is one cell, as JSON. */
-export const cellsOf = (value: Schema.Json): ReadonlyMap<string, string> => {
-  const cells = new Map<string, string>()
-  const visit = (path: string, inner: unknown): void => {
+/** The leaves of a value by their paths: `address.city`. A list is one leaf. */
+export const leavesOf = (value: Schema.Json): ReadonlyMap<string, Schema.Json> => {
+  const leaves = new Map<string, Schema.Json>()
+  const visit = (path: string, inner: Schema.Json): void => {
     if (Predicate.isObject(inner) && Object.keys(inner).length > 0) {
-      for (const [key, next] of Object.entries(inner)) visit(path === "" ? key : `${path}.${key}`, next)
+      for (const [key, next] of Object.entries(inner as Schema.JsonObject)) {
+        visit(path === "" ? key : `${path}.${key}`, next)
+      }
     } else {
-      cells.set(path === "" ? "value" : path, cellOf(inner))
+      leaves.set(path === "" ? "value" : path, inner)
     }
   }
   visit("", value)
-  return cells
+  return leaves
 }
 
-const cellOf = (value: unknown): string =>
+/** The leaves as text. */
+export const cellsOf = (value: Schema.Json): ReadonlyMap<string, string> =>
+  new Map(Array.from(leavesOf(value), ([path, leaf]) => [path, cellOf(leaf)]))
+
+/** A list is JSON. */
+export const cellOf = (value: Schema.Json | undefined): string =>
   value === null || value === undefined ? "" : Predicate.isString(value) ? value : JSON.stringify(value)

@@ -87,6 +87,24 @@ export const bar = (status: Status, columns: number): ReadonlyArray<string> => {
   ].map((text) => text.slice(0, columns - 1))
 }
 
+/** For a live report, which has the figures of the items themselves. */
+export const live = (status: Status): ReadonlyArray<readonly [name: string, value: string]> => {
+  const { isStopping, silence, snapshot, total } = status
+  const { inFlight, restored, retries, waiting } = snapshot
+  const left = eta(status)
+  const state = waiting === undefined ? silence : Waiting.waitsFor(waiting)
+  return [
+    ["Finished", `${Format.count(finished(snapshot))}${total === undefined ? "" : ` of ${ofTotal(status).slice(1)}`}`],
+    ["In flight", Format.count(inFlight)],
+    ["Items per second", snapshot.itemsPerSecond.toFixed(1)],
+    ...(left === undefined || isStopping ? [] : [["Time left", Format.duration(left)] as const]),
+    ...(restored > 0 ? [["Skipped", `${Format.count(restored)} (already done)`] as const] : []),
+    ...(retries > 0 ? [["Retries", Format.count(retries)] as const] : []),
+    ...(state === undefined ? [] : [["State", state] as const]),
+    ...(isStopping ? [["Stopping", "no new items"] as const] : [])
+  ]
+}
+
 export const json = (status: Status): string => {
   const { snapshot, total } = status
   const left = eta(status)

@@ -1,10 +1,12 @@
 /** Values with their confidence. `Extraction` exports the public part. */
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Calibration } from "../../quality/Calibration.ts"
 import * as Confidence from "../../quality/Confidence.ts"
 import * as Grounding from "../../quality/Grounding.ts"
+import * as LogProbs from "../../quality/LogProbs.ts"
 import * as Compiled from "../Compiled.ts"
 import { isExtractionOrSchema } from "./check.ts"
 import { type Extraction, type PromptInput, resolve } from "./definition.ts"
@@ -50,7 +52,8 @@ export interface ConfidenceOptions {
 
 /**
  * Adds to a value how likely each of its parts is right: by whether the source states it, by the agreement of the answers
- * if the extraction is a `vote`, and by the number of attempts and coercions. Use it to send doubtful values to a person.
+ * if the extraction is a `vote`, by the number of attempts and coercions, and by the log probabilities of the answer if
+ * `parameters.logprobs` asks for them and the provider gives them. Use it to send doubtful values to a person.
  *
  * **Example** (An invented city)
  *
@@ -104,6 +107,7 @@ const confident = <A, Input, R>(
         const leaves = Confidence.ofLeaves(Grounding.ground(source, json), {
           agreement: detailed.agreement,
           attempts: detailed.calls === undefined ? detailed.attempts : detailed.attempts / detailed.calls,
+          probabilities: probabilitiesOf(self, detailed),
           coerced: detailed.coercions.map(({ path }) => path)
         }, calibration)
         const rest = { confidence: Confidence.ofAnswer(leaves), calibrated: calibration !== undefined, leaves }
@@ -114,6 +118,20 @@ const confident = <A, Input, R>(
         }
       })
   })
+
+/** Of an answer that was given as it is. The paths are those of the value, without its wrapper. */
+const probabilitiesOf = <A, Input, R>(
+  self: Extraction<A, Input, R>,
+  { calls, completion }: Detailed<A>
+): ReturnType<typeof LogProbs.ofText> | undefined => {
+  if (completion.logprobs === undefined || calls !== undefined) return undefined
+  const written = LogProbs.ofText(completion.text, completion.logprobs)
+  const wrapper = Result.getOrUndefined(Compiled.response(self))?.wrapper
+  const prefix = wrapper === undefined ? "[" : `[${JSON.stringify(wrapper)},`
+  return new Map(
+    Array.from(written, ([path, leaf]) => [path.startsWith(prefix) ? `[${path.slice(prefix.length)}` : path, leaf])
+  )
+}
 
 const confidentSchema = <A, R>(
   schema: Schema.ConstraintDecoder<A, R>

@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import * as Answer from "../../answer/Answer.ts"
 import * as Continuation from "../../answer/Continuation.ts"
 import type { Completion } from "../../llm/Completion.ts"
-import type { LlmRequest } from "../../llm/LlmRequest.ts"
+import type { JsonFormat, LlmRequest } from "../../llm/LlmRequest.ts"
 import * as Usage from "../../llm/Usage.ts"
 import * as Messages from "../../prompt/Messages.ts"
 import type { Compiled } from "../Compiled.ts"
@@ -64,12 +64,15 @@ export const join = <A, Input, R>(
   if (rest._tag === "Refused" || rest._tag === "Filtered") return completion
   const text = goesOn(compiled, first) ? cut.text + rest.text : Continuation.join(cut.text, rest.text)
   if (text === undefined) return undefined
-  const { mode, name } = compiled.output
+  return { ...inFormOf(compiled.output, completion, text), usage: Usage.add(cut.usage, completion.usage) }
+}
+
+/** A completion with a text that was put together, as an answer in the mode. */
+export const inFormOf = ({ mode, name }: JsonFormat, completion: Completion, text: string): Completion => {
   // Its own data belongs to a text that is no message of a next request.
-  const { providerData: _, ...others } = completion
+  const { logprobs: _, providerData: __, ...others } = completion
   return {
     ...others,
-    usage: Usage.add(cut.usage, completion.usage),
     ...(mode === "tools" ? { text: "", toolCalls: [{ id: callId, name, arguments: text }] } : { text, toolCalls: [] })
   }
 }

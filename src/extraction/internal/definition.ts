@@ -51,6 +51,7 @@ export interface Extraction<out A, in Input = PromptInput, out R = never, out En
   readonly cache: boolean
   readonly coerce: boolean
   readonly tables: boolean
+  readonly patch: boolean
   readonly parameters: Parameters
   /** The text of an input that values are looked up in. By default it is the text of the prompt. */
   readonly source: ((input: Input) => string | undefined) | undefined
@@ -175,6 +176,14 @@ export interface Overrides {
    * @default false
    */
   readonly tables?: boolean | undefined
+  /**
+   * Whether a reask asks for the invalid places of a value only, as a JSON Patch, and not for the whole value again. Use it
+   * for large values. The patched value is decoded as a whole. A patch that changes any other place is refused, and the
+   * whole value is asked for, as it is where an issue is about the whole.
+   *
+   * @default false
+   */
+  readonly patch?: boolean | undefined
   /** Parameters of the request: the token limit of an answer, the temperature and others. */
   readonly parameters?: Parameters | undefined
 }
@@ -278,6 +287,7 @@ export const make = (<A, R, Input, Encoded>(
     cache: options.cache ?? true,
     coerce: options.coerce ?? true,
     tables: options.tables ?? false,
+    patch: options.patch ?? false,
     parameters: options.parameters ?? {},
     source: kept.source,
     checks: kept.checks ?? [],

@@ -24,6 +24,7 @@ import type { Element, ElementsOptions } from "../ExtractionStream.ts"
 import { toReason } from "./failure.ts"
 import * as IdleTimeout from "./idleTimeout.ts"
 import * as ListAssembly from "./listAssembly.ts"
+import * as PromptSize from "./promptSize.ts"
 import * as StreamOptions from "./streamOptions.ts"
 import * as Telemetry from "./telemetry.ts"
 
@@ -32,6 +33,7 @@ type PartsPull = Pull.Pull<Arr.NonEmptyReadonlyArray<CompletionPart>, LlmError>
 
 /** A request in flight, with its answer so far. */
 interface Attempt {
+  readonly request: LlmRequest
   readonly scope: Scope.Closeable
   readonly pull: PartsPull
   readonly onCompletion: (completion: Completion) => void
@@ -169,7 +171,7 @@ const settle = Effect.fnUntraced(function*<A, Input, R>(
 /** Ends an answer: the list is complete, has failed, or needs another answer. */
 const conclude = Effect.fnUntraced(function*<A, Input, R>(
   streaming: Streaming<A, Input, R>,
-  { onCompletion, reading, scope }: Attempt,
+  { onCompletion, reading, request, scope }: Attempt,
   completion: Completion
 ) {
   const { list, state } = streaming
@@ -179,6 +181,8 @@ const conclude = Effect.fnUntraced(function*<A, Input, R>(
   spent.usage = Usage.add(spent.usage, completion.usage)
   yield* Scope.close(scope, Exit.void)
   state.attempt = undefined
+  const cut = PromptSize.cut(request, completion)
+  if (cut !== undefined) return fail(streaming, cut)
   const conclusion = ListAssembly.conclude(list, reading, completion, spent.attempts)
   switch (conclusion._tag) {
     case "Complete":
@@ -237,6 +241,7 @@ const begin = Effect.fnUntraced(function*<A, Input, R>(
   if (number > 1) parts = Stream.provideService(parts, CurrentPriority, "high")
   const pull = yield* Scope.provide(Stream.toPull(parts), scope)
   const attempt: Attempt = {
+    request,
     scope,
     pull: traced === undefined ? pull : Effect.withParentSpan(pull, traced.span),
     onCompletion: traced?.onCompletion ?? (() => {}),

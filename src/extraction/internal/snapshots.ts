@@ -44,14 +44,14 @@ interface Reading {
   readonly growing: GrowingJson
   /** Whether to read the arguments of a tool call instead of text. */
   readonly readsTool: boolean
-  /** Whether it continues an answer that was cut off. */
+  /** Whether it continues or patches another answer. */
   readonly isRest: boolean
   text: string
   call: number | undefined
   completion: Completion | undefined
 }
 
-/** Reads a part, and returns whether the value has grown. The rest of an answer is no value by itself. */
+/** Reads a part, and returns whether the value has grown. The rest of an answer and a patch are no values. */
 const read = (reading: Reading, part: CompletionPart): boolean => {
   if (part._tag === "Finish") {
     reading.completion = part.completion

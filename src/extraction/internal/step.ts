@@ -28,6 +28,7 @@ import {
 } from "../ExtractionError.ts"
 import * as Checks from "./check.ts"
 import * as Continuation from "./continuation.ts"
+import * as Patch from "./patch.ts"
 import { CurrentSpent, type Spent } from "./telemetry.ts"
 
 export type InvalidAttempts = ReadonlyArray<InvalidAttempt>
@@ -38,6 +39,8 @@ export interface Before {
   readonly invalid: InvalidAttempts
   /** The answer whose rest was asked for. */
   readonly cut?: Continuation.Cut
+  /** The value whose invalid places were asked for. */
+  readonly patching?: Patch.Patching
 }
 
 export type Step<A> =
@@ -63,13 +66,57 @@ export const make = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
   received: Completion,
-  { cut, invalid }: Before,
+  { cut, invalid, patching }: Before,
   options: Options = {}
 ): Effect.Effect<Step<A>, never, R> => {
-  const completion = cut === undefined ? received : Continuation.join(compiled, first, cut, received)
+  let completion = cut === undefined ? received : Continuation.join(compiled, first, cut, received)
   if (completion === undefined) {
     return Effect.succeed({ _tag: "Failed", reason: truncated(cut!.text, first.parameters, cut!.continuations) })
   }
+  if (patching !== undefined) {
+    const applied = Patch.apply(compiled, patching, completion)
+    if (Result.isFailure(applied)) {
+      const attempt = {
+        text: Answer.read(completion, compiled.output).text,
+        issues: [{ path: [], message: applied.failure }]
+      }
+      return Effect.succeed(again(compiled, first, Arr.append(invalid, attempt), {
+        completion: Patch.before(compiled, patching, completion),
+        issues: patching.issues
+      }))
+    }
+    completion = applied.success
+  }
+  return interpret(compiled, first, completion, { invalid, cut }, options)
+}
+
+/** Asks for the whole value again, or for its invalid places, unless the attempts are used up. */
+const again = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  attempts: Arr.NonEmptyReadonlyArray<InvalidAttempt>,
+  { completion, issues, json }: {
+    readonly completion: Completion
+    readonly issues: Issues
+    /** The value as it was read, if places of it can be asked for. */
+    readonly json?: Schema.Json | undefined
+  }
+): Step<A> => {
+  const reason = new InvalidOutput({ attempts })
+  if (attempts.length >= compiled.extraction.maxAttempts) return { _tag: "Failed", reason }
+  const patching = Patch.next(compiled, json, issues)
+  return patching === undefined
+    ? { _tag: "Reask", request: reask(compiled, first, completion, issues), before: { invalid: attempts }, reason }
+    : { _tag: "Reask", request: Patch.request(first, patching), before: { invalid: attempts, patching }, reason }
+}
+
+const interpret = <A, Input, R>(
+  compiled: Compiled<A, Input, R>,
+  first: LlmRequest,
+  completion: Completion,
+  { cut, invalid }: { readonly invalid: InvalidAttempts; readonly cut: Continuation.Cut | undefined },
+  options: Options
+): Effect.Effect<Step<A>, never, R> => {
   const answer = Answer.read(completion, compiled.output)
   const decoded = decode(compiled, answer)
   const { checks } = compiled.extraction
@@ -79,16 +126,11 @@ export const make = <A, Input, R>(
     if (answer._tag === "Truncated") return continued(compiled, first, completion, invalid, cut, answer.text)
     if (answer._tag !== "Complete") return { _tag: "Failed", reason: failureOf(answer, first.parameters) }
     const issues = decoded.failure
-    const attempts: Arr.NonEmptyReadonlyArray<InvalidAttempt> = Arr.append(invalid, { text: answer.text, issues })
-    const reason = new InvalidOutput({ attempts })
-    return attempts.length < compiled.extraction.maxAttempts
-      ? {
-        _tag: "Reask",
-        request: reask(compiled, first, completion, issues),
-        before: { invalid: attempts },
-        reason
-      }
-      : { _tag: "Failed", reason }
+    return again(compiled, first, Arr.append(invalid, { text: answer.text, issues }), {
+      completion,
+      issues,
+      json: compiled.extraction.patch ? jsonOf(compiled, answer) : undefined
+    })
   })
 }
 
@@ -108,12 +150,15 @@ const continued = <A, Input, R>(
     : { _tag: "Reask", request: Continuation.request(compiled, first, next), before: { invalid, cut: next }, reason }
 }
 
-/** The request for an item whose answer was cut off before, or the first one. */
+/** The request for the rest of an answer or for a patch of a value, or the first one. */
 export const requestOf = <A, Input, R>(
   compiled: Compiled<A, Input, R>,
   first: LlmRequest,
-  cut: Continuation.Cut | undefined
-): LlmRequest => cut === undefined ? first : Continuation.request(compiled, first, cut)
+  { cut, patching }: Pick<Before, "cut" | "patching">
+): LlmRequest => {
+  if (cut !== undefined) return Continuation.request(compiled, first, cut)
+  return patching === undefined ? first : Patch.request(first, patching)
+}
 
 type Checked<A, R> = Effect.Effect<Result.Result<Decoded<A>, Issues | ExtractionError>, never, R>
 
@@ -183,17 +228,26 @@ interface Decoded<A> {
 
 type Issues = ReadonlyArray<AnswerIssue.AnswerIssue>
 
-/** Decodes the last JSON value in an answer that is about the schema at all. One before it is a draft or an example. */
+/** Reads the last JSON value in an answer that is about the schema at all. One before it is a draft or an example. */
+const read = <A, Input, R>({ extraction, response }: Compiled<A, Input, R>, answer: Answer.Answer) => {
+  const reads = meanings(answer).map((json) => ({ json, read: response.read(json, extraction.coerce) }))
+  return reads.find(({ read }) => !read.isForeign) ?? reads[0]
+}
+
+/** The value of an answer that does not decode, if it could be read. What was read from JSON is JSON. */
+const jsonOf = <A, Input, R>(compiled: Compiled<A, Input, R>, answer: Answer.Answer): Schema.Json | undefined => {
+  const found = read(compiled, answer)?.read
+  return found?.issue === undefined ? found?.json as Schema.Json | undefined : undefined
+}
+
 const decode = <A, Input, R>(
-  { extraction, response }: Compiled<A, Input, R>,
+  compiled: Compiled<A, Input, R>,
   answer: Answer.Answer
 ): Effect.Effect<Result.Result<Decoded<A>, Issues>, never, R> => {
-  const values = meanings(answer)
-  if (values.length === 0) return Effect.succeed(Result.fail([{ path: [], message: noJson(answer.text) }]))
-  const reads = values.map((json) => ({ json, read: response.read(json, extraction.coerce) }))
-  const { json, read } = reads.find(({ read }) => !read.isForeign) ?? reads[0]!
-  return Effect.match(response.decode(read), {
-    onSuccess: (value) => Result.succeed({ value, answer: json, coercions: read.coercions }),
+  const found = read(compiled, answer)
+  if (found === undefined) return Effect.succeed(Result.fail([{ path: [], message: noJson(answer.text) }]))
+  return Effect.match(compiled.response.decode(found.read), {
+    onSuccess: (value) => Result.succeed({ value, answer: found.json, coercions: found.read.coercions }),
     onFailure: (issue) => Result.fail(AnswerIssue.fromSchemaIssue(issue))
   })
 }

@@ -32,6 +32,18 @@ import * as Request from "./internal/request.ts"
 /**
  * The model for extractions when neither the extraction nor the layer names one.
  *
+ * **Example** (Naming the default)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { Anthropic } from "effect-instructor/anthropic"
+ *
+ * const schema = Schema.Struct({ city: Schema.String })
+ *
+ * Extraction.make({ schema, model: Anthropic.defaultModel }).model === Anthropic.defaultModel // => true
+ * ```
+ *
  * @category constants
  * @since 0.1.0
  */
@@ -39,6 +51,14 @@ export const defaultModel = "claude-haiku-5-5"
 
 /**
  * The base URL of Anthropic's API, which layers use unless another one is given.
+ *
+ * **Example** (Its host)
+ *
+ * ```ts
+ * import { Anthropic } from "effect-instructor/anthropic"
+ *
+ * new URL(Anthropic.defaultBaseUrl).protocol // => "https:"
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -48,6 +68,15 @@ export const defaultBaseUrl = "https://api.anthropic.com"
 /**
  * Anthropic's prices, with their date and source. Every layer of this module uses them; to override some, provide
  * `Pricing.CurrentPricing`.
+ *
+ * **Example** (The price of the default model)
+ *
+ * ```ts
+ * import { Pricing } from "effect-instructor"
+ * import { Anthropic } from "effect-instructor/anthropic"
+ *
+ * Pricing.priceOf([Anthropic.pricing], Anthropic.defaultModel) === undefined // => false
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -142,6 +171,18 @@ export const layer = (options: Options): Layer.Layer<Llm.Llm | LlmGovernor.LlmGo
 /**
  * Like `layer`, with the key, the base URL and the model from the environment. It fails without a key, unless
  * `ANTHROPIC_BASE_URL` names a server, which may need none.
+ *
+ * **Example** (A program with the key of the environment)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { Anthropic } from "effect-instructor/anthropic"
+ *
+ * export const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "Paris").pipe(
+ *   Effect.provide(Anthropic.layerConfig())
+ * )
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -28,6 +28,18 @@ import * as Request from "./internal/request.ts"
 /**
  * The model for extractions when neither the extraction nor the layer names one.
  *
+ * **Example** (Naming the default)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { Google } from "effect-instructor/google"
+ *
+ * const schema = Schema.Struct({ city: Schema.String })
+ *
+ * Extraction.make({ schema, model: Google.defaultModel }).model === Google.defaultModel // => true
+ * ```
+ *
  * @category constants
  * @since 0.1.0
  */
@@ -35,6 +47,14 @@ export const defaultModel = "gemini-3.8-flash"
 
 /**
  * The base URL of Google's API, which layers use unless another one is given.
+ *
+ * **Example** (Its host)
+ *
+ * ```ts
+ * import { Google } from "effect-instructor/google"
+ *
+ * new URL(Google.defaultBaseUrl).protocol // => "https:"
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -44,6 +64,15 @@ export const defaultBaseUrl = "https://generativelanguage.googleapis.com"
 /**
  * Google's prices, with their date and source. Every layer of this module uses them; to override some, provide
  * `Pricing.CurrentPricing`.
+ *
+ * **Example** (The price of the default model)
+ *
+ * ```ts
+ * import { Pricing } from "effect-instructor"
+ * import { Google } from "effect-instructor/google"
+ *
+ * Pricing.priceOf([Google.pricing], Google.defaultModel) === undefined // => false
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -138,6 +167,18 @@ export const layer = (options: Options): Layer.Layer<Llm.Llm | LlmGovernor.LlmGo
 /**
  * Like `layer`, with the key, the base URL and the model from the environment. It fails without a key, unless
  * `GOOGLE_BASE_URL` names a server, which may need none.
+ *
+ * **Example** (A program with the key of the environment)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Extraction } from "effect-instructor"
+ * import { Google } from "effect-instructor/google"
+ *
+ * export const program = Extraction.extract(Schema.Struct({ city: Schema.String }), "Paris").pipe(
+ *   Effect.provide(Google.layerConfig())
+ * )
+ * ```
  *
  * @category layers
  * @since 0.1.0

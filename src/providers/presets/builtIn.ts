@@ -13,7 +13,7 @@ const groq = {
   modes: ["tools", "json", "markdown"],
   modesOf: { "gpt-oss-(?:20|120)b": ["json_schema", "tools", "json", "markdown"] },
   streamsSchema: false,
-  drops: ["frequencyPenalty", "presencePenalty", "verbosity", "promptCacheKey"],
+  drops: ["frequencyPenalty", "presencePenalty", "verbosity", "promptCacheKey", "logprobs"],
   rateLimits: [
     // Under OpenAI's names, requests are those of a day.
     limit("requests", "day", "x-ratelimit", "-requests"),
@@ -32,7 +32,7 @@ const mistral = {
   toolChoice: "any",
   // It refuses every field that it does not know.
   streamOptions: false,
-  drops: ["verbosity"],
+  drops: ["verbosity", "logprobs"],
   rateLimits: [
     limit("requests", "minute", "x-ratelimit", "-req-minute"),
     limit("tokens", "minute", "x-ratelimit", "-tokens-minute")
@@ -130,7 +130,7 @@ const gemini = {
   dialect: "google",
   strict: false,
   parallelToolCalls: false,
-  drops: ["seed", "verbosity", "serviceTier", "promptCacheKey", "frequencyPenalty", "presencePenalty"],
+  drops: ["seed", "verbosity", "serviceTier", "promptCacheKey", "frequencyPenalty", "presencePenalty", "logprobs"],
   rateLimits: []
 } as const satisfies Preset
 

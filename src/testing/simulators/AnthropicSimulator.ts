@@ -134,6 +134,19 @@ const connectTo = (baseUrl: string, { apiKey, models }: Options): Layer.Layer<Ll
 /**
  * Starts a simulator that stops with its scope. Use it for several simulators in one test.
  *
+ * **Example** (A server for a test)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AnthropicSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const program = Effect.scoped(Effect.gen(function*() {
+ *   const { baseUrl, ledger } = yield* AnthropicSimulator.make({ answer: () => ({ city: "Paris" }) })
+ *   yield* Effect.log(`Send requests to ${baseUrl}`)
+ *   return (yield* ledger).requests
+ * }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

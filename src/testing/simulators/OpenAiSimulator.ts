@@ -326,6 +326,19 @@ const connectOpenAi = (baseUrl: string, { apiKey, models }: Options): Layer.Laye
 /**
  * Starts a simulator that stops with its scope. Use it for several simulators in one test.
  *
+ * **Example** (A server for a test)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { OpenAiSimulator } from "effect-instructor/testing/simulators"
+ *
+ * export const program = Effect.scoped(Effect.gen(function*() {
+ *   const { baseUrl, ledger } = yield* OpenAiSimulator.make({ answer: () => ({ city: "Paris" }) })
+ *   yield* Effect.log(`Send requests to ${baseUrl}`)
+ *   return (yield* ledger).requests
+ * }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

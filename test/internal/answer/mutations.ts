@@ -55,8 +55,8 @@ export const apply = (text: string, { at, character, kind }: Mutation): string =
     : text.slice(0, at) + (kind === "delete" ? "" : character) + text.slice(kind === "insert" ? at : at + 1)
 
 /**
- * `trailing comma` is the one change that nothing shows: `{"a": 12}` becomes `{"a": 1,}`, and models write trailing commas
- * far more often than they lose the last digit of a number to one.
+ * `trailing comma` is the one change that nothing shows: `{"a": 12}` becomes `{"a": 1,}` and `[8, 16]` becomes `[8, 1,]`,
+ * and models write trailing commas far more often than they lose the last digit of a number to one.
  */
 export type Outcome = "whole" | "refused" | "another value" | "trailing comma" | "wrong"
 
@@ -79,7 +79,7 @@ export const outcome = (answer: Answer, mutation: Mutation): Outcome => {
   const isValid = isInside && parse(text.slice(answer.start, answer.end + moved)) !== undefined
   if (isValid || parse(text) !== undefined) return "another value"
   const isTrailingComma = mutation.kind === "change" && mutation.character === "," &&
-    /\d/.test(answer.text[mutation.at]!) && /^,\s*\}/.test(text.slice(mutation.at))
+    /\d/.test(answer.text[mutation.at]!) && /^,\s*[}\]]/.test(text.slice(mutation.at))
   return isTrailingComma ? "trailing comma" : "wrong"
 }
 

@@ -25,6 +25,8 @@ export const make = <A, Input, R>(extraction: Extraction<A, Input, R>): Effect.E
       model,
       name,
       parameters,
+      patch,
+      tables,
       timeout
     } = extraction
     return Effect.map(
@@ -38,6 +40,8 @@ export const make = <A, Input, R>(extraction: Extraction<A, Input, R>): Effect.E
         maxAttempts,
         maxContinuations: maxContinuations === 0 ? undefined : maxContinuations,
         coerce,
+        patch: patch ? true : undefined,
+        tables: tables ? true : undefined,
         parameters,
         checks: checks.length,
         derivation: derivation?.key,

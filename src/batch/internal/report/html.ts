@@ -61,6 +61,12 @@ export const render = <E, R>(
     Stream.concat(Stream.make(tail))
   )
 
+/** A page without items, which it asks for. */
+export const page = (options: Page): string => `${head(options)}${tail}`
+
+/** An entry as JSON. */
+export const row = (entry: ReportEntry): string => JSON.stringify(toRow(entry))
+
 /** An entry as an array. `scripts/reportPage/items.ts` reads it. */
 const toRow = (entry: ReportEntry): ReadonlyArray<Schema.Json> => {
   const { attempts, confidence, error, finishedAt, gold, id, index, latencyMillis, provenance, text, usage } = entry

@@ -123,9 +123,9 @@ const toParameters = memoize((parameters: Parameters) => ({
 
 /** The parameters that the API does not have. */
 export const dropped = ({ parameters }: LlmRequest): ReadonlyArray<string> =>
-  (["temperature", "topP", "seed", "frequencyPenalty", "presencePenalty", "verbosity"] as const).filter((name) =>
-    parameters[name] !== undefined
-  )
+  (["temperature", "topP", "seed", "frequencyPenalty", "presencePenalty", "verbosity", "logprobs"] as const).filter((
+    name
+  ) => parameters[name] !== undefined)
 
 const toTurn = (
   message: Exclude<Message, { readonly role: "system" }>

@@ -115,7 +115,7 @@ const toParameters = memoize((parameters: Parameters): {
 
 /** The parameters that the API does not have. */
 export const dropped = ({ parameters }: LlmRequest): ReadonlyArray<string> =>
-  (["verbosity", "promptCacheKey"] as const).filter((name) => parameters[name] !== undefined)
+  (["verbosity", "promptCacheKey", "logprobs"] as const).filter((name) => parameters[name] !== undefined)
 
 const toContent = (
   message: Exclude<Message, { readonly role: "system" }>,

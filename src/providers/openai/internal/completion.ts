@@ -75,6 +75,7 @@ const fromBody = (
   const refusal = message["refusal"]
   const rateLimits = readWindows(headers, names)
   const serviceTier = string(body["service_tier"])
+  const logprobs = logprobsOf(choice)
   const model = string(body["model"]) ?? requestedModel
   return {
     id: redact(string(body["id"]) ?? ""),
@@ -85,8 +86,20 @@ const fromBody = (
     finishReason: finishReason(choice["finish_reason"]),
     usage: usage(body["usage"]),
     ...(serviceTier !== undefined && { serviceTier: redact(serviceTier) }),
+    ...(logprobs.length > 0 && { logprobs }),
     ...(rateLimits !== undefined && { rateLimits })
   }
+}
+
+/** The tokens of the content of a choice or of a piece of it. Those of tool calls have none. */
+export const logprobsOf = (choice: { readonly [key: string]: unknown }): NonNullable<Completion["logprobs"]> => {
+  const content = detail(choice["logprobs"], "content")
+  if (!Array.isArray(content)) return []
+  return content.flatMap((entry: unknown) => {
+    if (!Predicate.isObject(entry) || !Predicate.isString(entry["token"])) return []
+    const logprob = Number(entry["logprob"])
+    return Number.isFinite(logprob) ? [{ token: entry["token"], logprob }] : []
+  })
 }
 
 const string = (value: unknown): string | undefined => Predicate.isString(value) ? value : undefined

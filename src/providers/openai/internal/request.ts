@@ -47,9 +47,9 @@ const toMessages = (
 
 /** The messages with the schema at the end of the system message. */
 const shown = (messages: Array<MessageParam>, { jsonSchema }: JsonFormat): Array<MessageParam> => {
-  const text = `Answer with one JSON object that is an instance of this JSON Schema, and with nothing else:\n${
-    JSON.stringify(jsonSchema)
-  }`
+  const text =
+    "Answer with one JSON object that is an instance of this JSON Schema, and with nothing else. Write the JSON " +
+    `on one line, without indentation:\n${JSON.stringify(jsonSchema)}`
   const [first, ...rest] = messages
   return first?.role === "system" && Predicate.isString(first.content)
     ? [{ role: "system", content: `${first.content}\n\n${text}` }, ...rest]
@@ -166,6 +166,7 @@ const parametersOf = (given: Parameters, traits: Traits): Partial<Body> => {
     ...(parameters.frequencyPenalty !== undefined && { frequency_penalty: parameters.frequencyPenalty }),
     ...(parameters.presencePenalty !== undefined && { presence_penalty: parameters.presencePenalty }),
     ...(parameters.reasoningEffort !== undefined && { reasoning_effort: parameters.reasoningEffort }),
+    ...(parameters.logprobs !== undefined && { logprobs: parameters.logprobs }),
     ...(parameters.verbosity !== undefined && { verbosity: parameters.verbosity }),
     ...(parameters.serviceTier !== undefined && { service_tier: parameters.serviceTier }),
     ...(parameters.promptCacheKey !== undefined && { prompt_cache_key: parameters.promptCacheKey }),

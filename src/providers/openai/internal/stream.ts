@@ -1,13 +1,13 @@
 /** The chunks of a streamed chat completion → `CompletionPart`s. */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { CompletionPart } from "../../../llm/Completion.ts"
+import type { Completion, CompletionPart } from "../../../llm/Completion.ts"
 import * as Usage from "../../../llm/Usage.ts"
 import type { Head } from "../../../transport/Transport.ts"
 import { readWindows } from "../../internal/rateLimit.ts"
 import { incomplete, type Server } from "../../internal/server.ts"
 import type { Collector } from "../../Protocol.ts"
-import { choiceError, contentText, finishReason, usage } from "./completion.ts"
+import { choiceError, contentText, finishReason, logprobsOf, usage } from "./completion.ts"
 import { errorIn, fromInside } from "./error.ts"
 import * as Template from "./template.ts"
 
@@ -23,6 +23,7 @@ export const makeCollector = (
   const text: Array<string> = []
   const refusal: Array<string> = []
   const calls = new Map<number, { id: string; name: string; readonly args: Array<string> }>()
+  const logprobs: Array<NonNullable<Completion["logprobs"]>[number]> = []
   let id = ""
   let model = requestedModel
   let reason: unknown
@@ -65,6 +66,7 @@ export const makeCollector = (
     const choice: unknown = Array.isArray(chunk["choices"]) ? chunk["choices"][0] : undefined
     if (!Predicate.isObject(choice)) return
     if (Predicate.isNotNullish(choice["finish_reason"])) reason = choice["finish_reason"]
+    logprobs.push(...logprobsOf(choice))
     const delta = choice["delta"]
     if (!Predicate.isObject(delta)) return
     if (Predicate.isString(delta["refusal"])) refusal.push(delta["refusal"])
@@ -94,7 +96,8 @@ export const makeCollector = (
         (Predicate.isObject(parsed.success) ? choiceError(parsed.success) : undefined)
       if (error !== undefined) return fromInside(error, headers, server, nowMillis(), reported())
       add(parsed.success, out)
-      template.learn(data, parsed.success)
+      // Pieces with probabilities are all different.
+      if (logprobs.length === 0) template.learn(data, parsed.success)
       return undefined
     },
     finish: () =>
@@ -111,6 +114,7 @@ export const makeCollector = (
         finishReason: finishReason(reason),
         usage: used,
         ...(serviceTier !== undefined && { serviceTier: redact(serviceTier) }),
+        ...(logprobs.length > 0 && { logprobs }),
         ...(rateLimits !== undefined && { rateLimits })
       }
   }

@@ -178,6 +178,8 @@ const completed = Effect.fnUntraced(function*<A, Input, In, R>(
   if (Result.isFailure(first)) {
     return yield* settle(context, row, Result.fail(failed(name, first.failure.reason, spent)))
   }
+  const cut = Compiled.promptCut(first.success, completion)
+  if (cut !== undefined) return yield* settle(context, row, Result.fail(failed(name, cut, spent)))
   const step = yield* Compiled.step(compiled, first.success, completion, {
     before: row.carried,
     source: () => context.sourceOf(row.item),

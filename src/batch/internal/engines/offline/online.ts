@@ -43,6 +43,6 @@ const ask = <A, Input, In, R>(
     ? Effect.fail(first.failure)
     : extract(item, llm, first.success, {
       ...carried,
-      request: reask ?? Compiled.requestOf(compiled, first.success, carried.cut)
+      request: reask ?? Compiled.requestOf(compiled, first.success, carried)
     })
 }

@@ -66,7 +66,7 @@ export const make = <A, Input, In, R>(
     if (state.stopped !== undefined) return
     if (state.isLate) return yield* toOnline(row)
     const request = row.reask === undefined
-      ? Result.map(toRequest(row.item), (first) => Compiled.requestOf(compiled, first, row.carried.cut))
+      ? Result.map(toRequest(row.item), (first) => Compiled.requestOf(compiled, first, row.carried))
       : Result.succeed(row.reask)
     if (Result.isFailure(request)) return yield* settle(context, row, Result.fail(request.failure))
     const { model } = request.success

@@ -1,6 +1,6 @@
 /** The items of offline batches: what each of them carries along, and where it is in its batch. */
 import * as Schema from "effect/Schema"
-import { Cut } from "../../../../extraction/Compiled.ts"
+import { Cut, Patching } from "../../../../extraction/Compiled.ts"
 import { InvalidAttempt } from "../../../../extraction/ExtractionError.ts"
 import type { Reference } from "../../../../llm/LlmBatch.ts"
 import type { LlmRequest } from "../../../../llm/LlmRequest.ts"
@@ -14,6 +14,8 @@ export const Carried = Schema.Struct({
   invalid: Schema.Array(InvalidAttempt),
   /** The answer whose rest is asked for. */
   cut: Schema.optionalKey(Cut),
+  /** The value whose invalid places are asked for. */
+  patching: Schema.optionalKey(Patching),
   /** How often it was sent again, because it was not answered. */
   retries: Schema.Natural
 })

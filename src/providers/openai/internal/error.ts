@@ -80,7 +80,8 @@ const contentCodes = new Set([
 ])
 
 /** What a response says, with the status 200, of a request that no repetition would mend. */
-const invalidCodes = /^(?:invalid_|image_|empty_image|unsupported_image|failed_to_download_image|data_residency|context_length)/
+const invalidCodes =
+  /^(?:invalid_|image_|empty_image|unsupported_image|failed_to_download_image|data_residency|context_length)/
 
 /** What Groq says instead of sending the answer that does not fit, which it bills. */
 const rejectedCodes = new Set<unknown>(["json_validate_failed", "tool_use_failed", "output_parse_failed"])

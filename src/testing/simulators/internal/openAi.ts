@@ -1,10 +1,10 @@
 /** OpenAI's Chat Completions and Responses. */
 import * as ChatRequest from "./chatRequest.ts"
 import * as Limiter from "./limiter.ts"
-import * as ResponsesRefusal from "./openAiResponses/refusal.ts"
-import * as ResponsesRequest from "./openAiResponses/request.ts"
-import * as ResponsesWire from "./openAiResponses/wire.ts"
 import * as Refusal from "./refusal.ts"
+import * as ResponsesRefusal from "./responsesApiRefusal.ts"
+import * as ResponsesRequest from "./responsesApiRequest.ts"
+import * as ResponsesWire from "./responsesApiWire.ts"
 import type { Speaker } from "./speaker.ts"
 import * as Wire from "./wire.ts"
 

@@ -43,7 +43,9 @@ export const make = (head: Head, model: string, server: Server, nowMillis: () =>
     const error = Output.errorOf(response)
     if (error !== undefined) return fail(error, response)
     const isWhole = list(response["output"]).length > 0 || items.size === 0
-    const output = isWhole ? response["output"] : Array.from(items).sort(([a], [b]) => a - b).map(([, item]) => item)
+    const output = isWhole
+      ? response["output"]
+      : Array.from(items).toSorted(([a], [b]) => a - b).map(([, item]) => item)
     const read = Output.fromBody(
       { ...response, output },
       { model, redact, rateLimits: readWindows(head.headers, server.rateLimits) }

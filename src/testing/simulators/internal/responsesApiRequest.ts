@@ -1,7 +1,7 @@
 /** A request to `POST /responses` as the server reads it. */
-import * as Reply from "../../../Reply.ts"
-import type { ChatRequest } from "../chatRequest.ts"
-import { list, type Node, number, object, objects, parse, string } from "../json.ts"
+import * as Reply from "../../Reply.ts"
+import type { ChatRequest } from "./chatRequest.ts"
+import { list, type Node, number, object, objects, parse, string } from "./json.ts"
 
 /** The request, or the message of a 400. */
 export const read = (bodyText: string, index: number): ChatRequest | string => {

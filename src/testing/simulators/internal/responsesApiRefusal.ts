@@ -1,9 +1,9 @@
 /** The errors that `POST /responses` answers with before it checks the rate limits. */
-import * as Fault from "../../../Fault.ts"
-import { list, type Node, number, object, objects, string } from "../json.ts"
-import { type Complaint, complainOfSchema, refuseKey, refuseModel } from "../refusal.ts"
-import type { Speaker } from "../speaker.ts"
-import { itemsOf, reasons, textOf } from "./request.ts"
+import * as Fault from "../../Fault.ts"
+import { list, type Node, number, object, objects, string } from "./json.ts"
+import { complainOfSchema, type Complaint, refuseKey, refuseModel } from "./refusal.ts"
+import { itemsOf, reasons, textOf } from "./responsesApiRequest.ts"
+import type { Speaker } from "./speaker.ts"
 
 const fields = new Set([
   "model",
@@ -91,7 +91,9 @@ const complainOfInclude = (body: Node, model: string): Refused | undefined =>
 const complainOfItems = (items: ReadonlyArray<Node>): Refused | undefined => {
   for (const [i, item] of items.entries()) {
     const { call_id: id, type } = item
-    if (type === "function_call_output" && !items.slice(0, i).some((other) => isCall(other) && other["call_id"] === id)) {
+    if (
+      type === "function_call_output" && !items.slice(0, i).some((other) => isCall(other) && other["call_id"] === id)
+    ) {
       return { message: `No tool call found for function call output with call_id ${String(id)}.`, param: "input" }
     }
     if (isCall(item) && !items.slice(i).some((other) => isResult(other) && other["call_id"] === id)) {
@@ -101,7 +103,9 @@ const complainOfItems = (items: ReadonlyArray<Node>): Refused | undefined => {
     if (string(item["encrypted_content"]) === undefined) {
       return {
         status: 404,
-        message: `Item with id '${String(item["id"])}' not found. Items are not persisted when \`store\` is set to false.`,
+        message: `Item with id '${
+          String(item["id"])
+        }' not found. Items are not persisted when \`store\` is set to false.`,
         param: "input"
       }
     }

@@ -1,6 +1,6 @@
 /** Responses and events as OpenAI's server writes them. */
-import { object, split } from "../json.ts"
-import type { Answer, Json } from "../wire.ts"
+import { object, split } from "./json.ts"
+import type { Answer, Json } from "./wire.ts"
 
 const usage = ({ usage: { cached, completion, prompt, reasoning } }: Answer): Json => ({
   input_tokens: prompt,

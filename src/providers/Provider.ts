@@ -23,7 +23,7 @@ import * as Google from "./google/Google.ts"
 import * as Settings from "./internal/settings.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
 import { builtIn } from "./presets/builtIn.ts"
-import type { Prefix } from "./presets/Prefix.ts"
+import type { Native, Prefix } from "./presets/Prefix.ts"
 import { modesFor, type Preset } from "./presets/Preset.ts"
 
 export type {
@@ -150,7 +150,9 @@ const native = (
   prefix: Prefix,
   apiKey: ReadonlyArray<string>,
   defaults: { readonly defaultBaseUrl: string; readonly defaultModel: string },
-  make: (options: Options & { readonly model: string | undefined }) => Layer.Layer<Llm.Llm>
+  make: (options: Options & { readonly model: string | undefined }) => Layer.Layer<Llm.Llm>,
+  // Two APIs of one server share its variables.
+  variables: string = prefix
 ): Entry => ({
   description: {
     prefix,
@@ -160,7 +162,7 @@ const native = (
     model: defaults.defaultModel
   },
   layer: (model, options) =>
-    Layer.unwrap(Effect.map(settingsOf(variablesOf(prefix, apiKey, true), model, options), make))
+    Layer.unwrap(Effect.map(settingsOf(variablesOf(variables, apiKey, true), model, options), make))
 })
 
 const preset = (given: Preset): Entry => {
@@ -191,9 +193,16 @@ const preset = (given: Preset): Entry => {
 const entries: ReadonlyMap<string, Entry> = new Map(
   [
     native("openai", ["OPENAI_API_KEY"], OpenAi, (options) => OpenAi.layerProvider(options)),
+    native(
+      "openai-responses",
+      ["OPENAI_API_KEY"],
+      OpenAi,
+      (options) => OpenAi.layerProvider({ ...options, api: "responses" }),
+      "openai"
+    ),
     native("anthropic", ["ANTHROPIC_API_KEY"], Anthropic, (options) => Anthropic.layerProvider(options)),
     native("google", ["GOOGLE_API_KEY", "GEMINI_API_KEY"], Google, (options) => Google.layerProvider(options)),
-    ...Object.values(builtIn satisfies Readonly<Record<Exclude<Prefix, "openai" | "anthropic" | "google">, Preset>>)
+    ...Object.values(builtIn satisfies Readonly<Record<Exclude<Prefix, Native>, Preset>>)
       .map(preset)
   ].map((entry) => [entry.description.prefix, entry])
 )
@@ -206,7 +215,7 @@ const entries: ReadonlyMap<string, Entry> = new Map(
  * ```ts
  * import { Provider } from "effect-instructor"
  *
- * Provider.list.map(({ prefix }) => prefix).slice(0, 4) // => ["openai", "anthropic", "google", "groq"]
+ * Provider.list.map(({ prefix }) => prefix).slice(0, 4) // => ["openai", "openai-responses", "anthropic", "google"]
  * ```
  *
  * @category constants

@@ -1,6 +1,6 @@
 /**
- * OpenAI and servers that speak its Chat Completions protocol (Azure, Ollama, vLLM, llama.cpp). Requests are sent by the
- * transport of the platform; `layerClient` sends them through a client of the `openai` SDK.
+ * OpenAI's Chat Completions and Responses, and servers that speak one of them (Azure, Ollama, vLLM, llama.cpp). Requests
+ * are sent by the transport of the platform; `layerClient` sends them through a client of the `openai` SDK.
  *
  * @since 0.1.0
  */
@@ -20,13 +20,14 @@ import type { Pricing } from "../../llm/Pricing.ts"
 import * as LlmGovernor from "../../middleware/governor/LlmGovernor.ts"
 import type { DialectInput } from "../../schema/dialects/builtIn.ts"
 import * as Transport from "../../transport/Transport.ts"
-import * as ProtocolLlm from "../internal/protocolLlm.ts"
 import * as BatchLayer from "./internal/batch/layer.ts"
 import * as Client from "./internal/client.ts"
 import * as ConfigSources from "./internal/config.ts"
+import * as OpenAiLlm from "./internal/llm.ts"
 import { openAiPricing } from "./internal/prices.ts"
 import * as Protocol from "./internal/protocol.ts"
 import * as Request from "./internal/request.ts"
+import * as Responses from "./internal/responses/request.ts"
 import type { Traits } from "./internal/traits.ts"
 
 export type {
@@ -81,6 +82,13 @@ export const pricing: Pricing = openAiPricing
  * @since 0.1.0
  */
 export interface ProviderOptions {
+  /**
+   * The API: Chat Completions, which most servers speak, or Responses. With `responses`, nothing is stored at the server,
+   * reasoning goes back with a reask in its encrypted form, and PDFs may be sent by their URL.
+   *
+   * @default "chat-completions"
+   */
+  readonly api?: "chat-completions" | "responses" | undefined
   /**
    * The model for extractions that name none.
    *
@@ -241,10 +249,10 @@ export const layerProvider = (options: ClientOptions): Layer.Layer<Llm.Llm> =>
     Llm.Llm,
     Effect.map(Transport.current, (transport) => {
       const provider = options.provider ?? "openai"
-      return toLlm(
+      return OpenAiLlm.make(
         Protocol.make({ ...options, provider, baseUrl: options.baseUrl ?? defaultBaseUrl }),
         transport,
-        options
+        { ...options, model: options.model ?? defaultModel }
       )
     })
   )
@@ -347,11 +355,15 @@ export const layerClient = (
  * @since 0.1.0
  */
 export const make = (client: OpenAI, options?: ProviderOptions): Llm.Llm["Service"] =>
-  toLlm(Client.toProtocol(client, options?.provider ?? "openai"), Client.toTransport(client), options)
+  OpenAiLlm.make(
+    Client.toProtocol(client, options?.provider ?? "openai", options?.api),
+    Client.toTransport(client, options?.api),
+    { ...options, model: options?.model ?? defaultModel }
+  )
 
 /**
  * The body of `POST /chat/completions` for a request. Use it for dry runs, or to send requests in another way. It fails
- * for files that Chat Completions does not accept.
+ * for files that Chat Completions does not accept. `encodeResponses` makes that of the other API.
  *
  * **Example** (A dry run)
  *
@@ -374,23 +386,11 @@ export const make = (client: OpenAI, options?: ProviderOptions): Llm.Llm["Servic
  */
 export const encode = (request: LlmRequest): Result.Result<Body, LlmError.Reason> => Request.openAi.toBody(request)
 
-const toLlm = (
-  protocol: ReturnType<typeof Protocol.make>,
-  transport: Transport.Transport["Service"],
-  options: (ProviderOptions & Pick<ClientOptions, "traits" | "pricing">) | undefined
-): Llm.Llm["Service"] =>
-  ProtocolLlm.make(protocol, transport, {
-    model: options?.model ?? defaultModel,
-    dialect: options?.dialect ?? "openai",
-    pricing: options?.pricing ?? pricing,
-    requestTimeout: options?.requestTimeout,
-    dropped: droppedBy(options?.traits)
-  })
-
-/** The parameters of a request that a server does not take. */
-const droppedBy = (traits: Traits | undefined): ((request: LlmRequest) => ReadonlyArray<string>) | undefined => {
-  const drops = traits?.drops
-  return drops === undefined
-    ? undefined
-    : ({ parameters }) => drops.filter((name) => parameters[name] !== undefined)
-}
+/**
+ * The body of `POST /responses` for a request. It fails for files that the Responses API does not accept.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const encodeResponses = (request: LlmRequest): Result.Result<object, LlmError.Reason> =>
+  Responses.toBody(request)

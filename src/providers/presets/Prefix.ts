@@ -6,6 +6,7 @@
  */
 export type Prefix =
   | "openai"
+  | "openai-responses"
   | "anthropic"
   | "google"
   | "groq"
@@ -21,3 +22,6 @@ export type Prefix =
   | "vllm"
   | "llamacpp"
   | "lmstudio"
+
+/** The providers that are no presets. */
+export type Native = "openai" | "openai-responses" | "anthropic" | "google"

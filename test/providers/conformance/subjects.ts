@@ -23,6 +23,10 @@ export interface Subject {
   readonly filters: boolean
   /** Whether a tool call arrives in pieces. */
   readonly streamsTools: boolean
+  /** The provider in errors, where it is not the name. */
+  readonly provider?: string | undefined
+  /** Whether the API has no stop sequences. */
+  readonly hasNoStop?: boolean | undefined
   /** The limits that answers report. */
   readonly limits: ReadonlyArray<readonly [unit: string, period: string]> | undefined
   /** Whether the simulator, unlike the server, reports no usage of a stream that does not ask for it. */
@@ -44,6 +48,17 @@ export const natives: ReadonlyArray<Subject> = [
     limits: perMinute,
     start: OpenAiSimulator.make,
     connect: (connection) => OpenAi.layerProvider(connection)
+  },
+  {
+    name: "openai-responses",
+    provider: "openai",
+    modes: ["json_schema", "tools", "json", "markdown"],
+    filters: true,
+    streamsTools: true,
+    hasNoStop: true,
+    limits: perMinute,
+    start: OpenAiSimulator.make,
+    connect: (connection) => OpenAi.layerProvider({ ...connection, api: "responses" })
   },
   {
     name: "anthropic",

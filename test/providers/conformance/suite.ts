@@ -202,18 +202,20 @@ const answers = (subject: Subject): void => {
       })
     ))
 
+  const words = `one two three STOP four ${"and so on ".repeat(12)}`
+
   it.live("passes what it is told on to the model", () =>
-    against(subject, { answer: () => "one two three STOP four" })((ledger) =>
+    against(subject, { answer: () => words })((ledger) =>
       Effect.gen(function*() {
         const completion = yield* complete({
           messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Hello" }],
-          parameters: { maxTokens: 50, stop: ["STOP"] }
+          parameters: { maxTokens: 500, stop: ["STOP"] }
         })
-        assert.strictEqual(completion.text, "one two three ")
+        assert.strictEqual(completion.text, subject.hasNoStop === true ? words : "one two three ")
         const [entry] = (yield* ledger).entries
         assert.include(JSON.stringify(entry!.request.body), "Be brief.")
         assert.strictEqual(entry!.request.text, "Hello")
-        const cut = yield* complete({ parameters: { maxTokens: 1 } })
+        const cut = yield* complete({ parameters: { maxTokens: 16 } })
         assert.strictEqual(cut.finishReason, "length")
       })
     ))
@@ -361,7 +363,7 @@ const errors = (subject: Subject): void => {
           assert.strictEqual(error.reason._tag, reason, error.message)
           assert.strictEqual(error.isRetryable, retryable)
           assert.strictEqual(error.isUnrecoverable, unrecoverable)
-          assert.strictEqual(error.provider, subject.name)
+          assert.strictEqual(error.provider, subject.provider ?? subject.name)
           assert.notInclude(`${error.message} ${Inspectable.toStringUnknown(error)}`, secret)
           if (fault._tag === "Respond" && fault.status !== 200) {
             const streamed = yield* failureOf(parts())

@@ -5,17 +5,17 @@ import { fromFetch, type Transport } from "../../../transport/Transport.ts"
 import * as Secrets from "../../internal/secrets.ts"
 import * as Server from "../../internal/server.ts"
 import type { Protocol } from "../../Protocol.ts"
-import { fromServer, path } from "./protocol.ts"
+import { type Api, fromServer, pathOf } from "./protocol.ts"
 
 /** The SDK requires a key, even for servers that need none. */
 const noKey = "none"
 
-export const toProtocol = (client: OpenAI, provider: string): Protocol => {
+export const toProtocol = (client: OpenAI, provider: string, api: Api | undefined): Protocol => {
   const { baseURL } = client
   const server = Server.make({
     provider,
     baseUrl: baseURL,
-    path,
+    path: pathOf(api),
     secrets: Secrets.make({
       baseUrl: baseURL,
       // Element access, because the SDK has no public way to read the options of a client.
@@ -27,15 +27,15 @@ export const toProtocol = (client: OpenAI, provider: string): Protocol => {
   })
   // Its `fetch` is not known, so it cannot be asked for TLS.
   server.state.probed = true
-  return fromServer(server, server.url, {})
+  return fromServer(server, server.url, {}, { api })
 }
 
 /** The longest delay of a timer. The SDK's own timeout must not fire before the deadline. */
 const maxTimer = 2 ** 31 - 1
 
-export const toTransport = (client: OpenAI): Transport["Service"] =>
+export const toTransport = (client: OpenAI, api: Api | undefined): Transport["Service"] =>
   fromFetch((_, init) =>
-    client.post(path, {
+    client.post(pathOf(api), {
       // An object, because some clients find the model in it.
       body: JSON.parse(init?.body as string) as object,
       maxRetries: 0,

@@ -70,7 +70,18 @@ const quotaCodes = new Set([
   "billing_not_active"
 ])
 
-const contentCodes = new Set(["content_filter", "content_policy_violation", "moderation_blocked"])
+const contentCodes = new Set([
+  "content_filter",
+  "content_policy_violation",
+  "moderation_blocked",
+  "image_content_policy_violation",
+  "misalignment_policy_violation",
+  "bio_policy"
+])
+
+/** What a response says, with the status 200, of a request that no repetition would mend. */
+const invalidCodes =
+  /^(?:invalid_|image_|empty_image|unsupported_image|failed_to_download_image|data_residency|context_length)/
 
 /** What Groq says instead of sending the answer that does not fit, which it bills. */
 const rejectedCodes = new Set<unknown>(["json_validate_failed", "tool_use_failed", "output_parse_failed"])
@@ -210,6 +221,9 @@ const classify = (facts: Facts, { baseUrlHint, secrets }: Server): LlmError.Reas
     case 429:
       return neverFits(message) ? new LlmError.RequestTooLargeError({ description }) : rateLimit(facts)
     case undefined:
+      return invalidCodes.test(code ?? "")
+        ? invalidRequest(facts)
+        : new AiError.InternalProviderError({ description })
     case 408:
     case 409:
       return new AiError.InternalProviderError({ description })

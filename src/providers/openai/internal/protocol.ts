@@ -1,4 +1,4 @@
-/** Chat Completions as pure functions. */
+/** OpenAI's APIs as pure functions. */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Usage from "../../../llm/Usage.ts"
@@ -8,6 +8,7 @@ import type { Protocol } from "../../Protocol.ts"
 import * as Completion from "./completion.ts"
 import * as Errors from "./error.ts"
 import * as Request from "./request.ts"
+import * as Responses from "./responses/protocol.ts"
 import { makeCollector } from "./stream.ts"
 import type { Traits } from "./traits.ts"
 
@@ -19,12 +20,17 @@ export interface Options {
   readonly project?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly traits?: Traits | undefined
+  readonly api?: Api | undefined
 }
 
-export const path = "/chat/completions"
+/** Which of OpenAI's two APIs a request goes to. */
+export type Api = "chat-completions" | "responses"
+
+export const pathOf = (api: Api | undefined): string => api === "responses" ? Responses.path : "/chat/completions"
 
 export const make = (options: Options): Protocol => {
-  const { baseUrl } = options
+  const { api, baseUrl } = options
+  const path = pathOf(api)
   const apiKey = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
   return fromServer(
     {
@@ -36,9 +42,9 @@ export const make = (options: Options): Protocol => {
       }),
       rateLimits: options.traits?.rateLimits
     },
-    urlOf(baseUrl),
+    urlOf(baseUrl, path),
     headersOf(options, apiKey),
-    options.traits === undefined ? Request.openAi : Request.make(options.traits)
+    options
   )
 }
 
@@ -47,7 +53,17 @@ export const fromServer = (
   server: Server.Server,
   url: string,
   headers: Readonly<Record<string, string>>,
-  encoder: Request.Encoder = Request.openAi
+  { api, traits }: Pick<Options, "api" | "traits"> = {}
+): Protocol =>
+  api === "responses"
+    ? Responses.fromServer(server, url, headers)
+    : chatCompletions(server, url, headers, traits === undefined ? Request.openAi : Request.make(traits))
+
+const chatCompletions = (
+  server: Server.Server,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  encoder: Request.Encoder
 ): Protocol => ({
   server,
   url: () => url,
@@ -70,7 +86,7 @@ export const fromServer = (
 })
 
 /** The path is appended to the base URL, before its query. */
-const urlOf = (baseUrl: string): string =>
+const urlOf = (baseUrl: string, path: string): string =>
   Result.getOrElse(
     Result.try(() => {
       const url = new URL(baseUrl)

@@ -14,6 +14,7 @@ import type {
   ToolCall,
   UserPart
 } from "../../../llm/LlmRequest.ts"
+import * as BodyText from "./bodyText.ts"
 import type { Traits } from "./traits.ts"
 
 type Body = OpenAI.OpenAI.ChatCompletionCreateParamsNonStreaming
@@ -55,15 +56,6 @@ const shown = (messages: Array<MessageParam>, { jsonSchema }: JsonFormat): Array
     : [{ role: "system", content: text }, ...messages]
 }
 
-const write = (body: object): Result.Result<string, AiError.InvalidUserInputError> =>
-  Result.try({
-    try: () => JSON.stringify(body),
-    catch: (error) =>
-      new AiError.InvalidUserInputError({
-        description: `The parameters of the request cannot be written as JSON: ${String(error)}`
-      })
-  })
-
 export const make = (traits: Traits): Encoder => {
   const { showsSchema = false, streamOptions = true, streamsSchema = true } = traits
   const streamed = { stream: true, ...(streamOptions && { stream_options: { include_usage: true } }) }
@@ -87,16 +79,12 @@ export const make = (traits: Traits): Encoder => {
       ...toParameters(request.parameters)
     }))
 
-  /** What follows the messages: the same text for all requests of an extraction, whose schema may be long. */
+  // Extra parameters may replace any other.
+  const apart = ["model", "messages", "stream", "stream_options"]
   const tailOf = (format: typeof toFormat) =>
-    memoize((output: OutputFormat) =>
-      memoize((parameters: Parameters): string | false => {
-        const tail = { ...format(output), ...traits.adds, ...toParameters(parameters) }
-        // Extra parameters may replace any other.
-        if (["model", "messages", "stream", "stream_options"].some((name) => name in tail)) return false
-        const text = Result.getOrUndefined(write(tail))
-        return text === undefined ? false : text === "{}" ? "" : `,${text.slice(1, -1)}`
-      })
+    BodyText.tail(
+      (output, parameters) => ({ ...format(output), ...traits.adds, ...toParameters(parameters) }),
+      apart
     )
   const wholeTail = tailOf(toFormat)
   const streamTail = streamsSchema ? wholeTail : tailOf(toStreamedFormat)
@@ -108,7 +96,7 @@ export const make = (traits: Traits): Encoder => {
       if (tail === false) {
         return Result.flatMap(
           bodyOf(request, streaming),
-          (body) => write(streaming ? { ...body, ...streamed } : body)
+          (body) => BodyText.write(streaming ? { ...body, ...streamed } : body)
         )
       }
       const messages = toMessages(request, showsSchema || streaming && !streamsSchema)

@@ -1,7 +1,10 @@
-/** OpenAI's Chat Completions. */
+/** OpenAI's Chat Completions and Responses. */
 import * as ChatRequest from "./chatRequest.ts"
 import * as Limiter from "./limiter.ts"
 import * as Refusal from "./refusal.ts"
+import * as ResponsesRefusal from "./responsesApiRefusal.ts"
+import * as ResponsesRequest from "./responsesApiRequest.ts"
+import * as ResponsesWire from "./responsesApiWire.ts"
 import type { Speaker } from "./speaker.ts"
 import * as Wire from "./wire.ts"
 
@@ -9,6 +12,7 @@ export const openAi: Speaker = {
   basePath: "/v1",
   route: (method, path) => {
     if (method === "POST" && path === "/v1/chat/completions") return { _tag: "Complete" }
+    if (method === "POST" && path === "/v1/responses") return { _tag: "Complete", speaker: responses }
     return method === "GET" && /^\/v1\/models(?:\/.|$)/.test(path)
       ? { _tag: "Models", id: path.slice("/v1/models/".length) }
       : undefined
@@ -33,6 +37,16 @@ export const openAi: Speaker = {
   ],
   toModel: (id) => toModel(id),
   toModels: (ids) => ({ object: "list", data: ids.map(toModel) })
+}
+
+/** The other API of the same server. */
+export const responses: Speaker = {
+  ...openAi,
+  read: (bodyText, index) => ResponsesRequest.read(bodyText, index),
+  refuse: ResponsesRefusal.refuse,
+  id: (index) => `resp_${index}`,
+  toBody: ResponsesWire.toResponse,
+  toEvents: ResponsesWire.toEvents
 }
 
 const toModel = (id: string) => ({ id, object: "model", created: 0, owned_by: "simulator" })

@@ -9,7 +9,7 @@ interface Options {
   readonly models?: ReadonlyArray<string> | undefined
 }
 
-interface Complaint {
+export interface Complaint {
   readonly message: string
   readonly param: string
 }
@@ -88,8 +88,8 @@ const complainOfTools = (body: Body): Complaint | undefined => {
   return undefined
 }
 
-const complainOfSchema = (
-  kind: "response_format" | "function",
+export const complainOfSchema = (
+  kind: "response_format" | "text.format" | "function",
   { name, strict }: { readonly [key: string]: unknown },
   schema: unknown,
   param: string

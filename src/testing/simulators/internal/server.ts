@@ -68,12 +68,16 @@ const makeChat = (
   recorder: Ledger.Recorder,
   admission: Admission.Admission
 ) => {
-  const writing = { ...options, speaker }
   const answer = Answering.make(options)
   const dropped = new WeakSet<HttpServerRequest.HttpServerRequest>()
 
-  const admit = (chat: ChatRequest.ChatRequest, http: HttpServerRequest.HttpServerRequest, now: number) => {
-    const refused = speaker.refuse(chat, http.headers, options)
+  const admit = (
+    chat: ChatRequest.ChatRequest,
+    http: HttpServerRequest.HttpServerRequest,
+    now: number,
+    { speaker: speaking = speaker }: Route
+  ) => {
+    const refused = speaking.refuse(chat, http.headers, options)
     if (refused !== undefined) return refused
     const limited = admission.admit(chat, now)
     recorder.count(limited === undefined ? "granted" : "refused")
@@ -101,8 +105,10 @@ const makeChat = (
   ) {
     const nowMillis = yield* Clock.currentTimeMillis
     const index = recorder.arrive()
+    const speaking = route.speaker ?? speaker
+    const writing = { ...options, speaker: speaking }
     const headers = () => ({ ...speaker.headers(index), ...admission.headers(nowMillis) })
-    const chat = speaker.read(bodyText, index, route)
+    const chat = speaking.read(bodyText, index, route)
     if (typeof chat === "string") {
       return Responses.respond(speaker.toFault(Fault.error(400, { message: chat })), headers())
     }
@@ -113,7 +119,7 @@ const makeChat = (
         reservedTokens: Admission.reservedTokens(chat),
         startedAtMillis: nowMillis
       })
-    const outcome = admit(chat, http, nowMillis) ??
+    const outcome = admit(chat, http, nowMillis, route) ??
       (yield* Effect.onInterrupt(answer(chat), () => Effect.sync(() => record("aborted"))))
     record(statusOf(outcome))
     const exchange: Responses.Exchange = { chat, nowMillis, headers: headers() }

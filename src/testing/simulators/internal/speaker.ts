@@ -12,6 +12,8 @@ export interface Route {
   /** The parts of the request that are in its path. */
   readonly model?: string | undefined
   readonly stream?: boolean | undefined
+  /** The API of the request, where the server speaks more than one. */
+  readonly speaker?: Speaker | undefined
 }
 
 /** A request for one model by its id, or for the list of all with an empty id. */

@@ -15,6 +15,8 @@ import { type DecodeRow, toResult } from "./rows.ts"
 export interface Options {
   readonly provider: string
   readonly origin: string
+  /** The path of a request. */
+  readonly endpoint: string
   readonly rest: Rest
   /** The JSON text of the body of a request. */
   readonly encode: (request: LlmRequest) => Result.Result<string, Reason>
@@ -23,13 +25,11 @@ export interface Options {
 
 export const limits: LlmBatch.Limits = { maxRequests: 50_000, maxBytes: 200_000_000 }
 
-const endpoint = "/v1/chat/completions"
-
 type Service = LlmBatch.LlmBatch["Service"]
 type Methods = Pick<Service, "cancel" | "encode" | "find" | "list" | "poll" | "results" | "submit">
 
 export const make = (options: Options): Methods => {
-  const { provider, rest } = options
+  const { endpoint, provider, rest } = options
   return {
     encode: (id, request) =>
       Result.mapBoth(options.encode(request), {
@@ -40,7 +40,7 @@ export const make = (options: Options): Methods => {
       Effect.flatMap(
         uploadFile(rest, submission),
         (fileId) =>
-          Effect.flatMap(createBatch(rest, fileId, submission), (batch) =>
+          Effect.flatMap(createBatch(rest, endpoint, fileId, submission), (batch) =>
             Effect.map(Effect.fromResult(idOf(rest, batch)), (id) =>
               toReference(options, id, batch, submission)))
       ),
@@ -82,6 +82,7 @@ const uploadFile = <E>(
 /** A file may be unknown for a moment after its upload. */
 const createBatch = <E>(
   rest: Rest,
+  endpoint: string,
   fileId: string,
   { model, name, requests }: LlmBatch.Submission<E>
 ): Effect.Effect<Json, LlmError> =>

@@ -10,6 +10,7 @@ import { scrubber } from "../../../internal/restError.ts"
 import * as Completion from "../completion.ts"
 import { openAiPricing } from "../prices.ts"
 import * as Protocol from "../protocol.ts"
+import * as Responses from "../responses/protocol.ts"
 import * as Batches from "./batches.ts"
 
 export interface Options extends Protocol.Options {
@@ -19,8 +20,9 @@ export interface Options extends Protocol.Options {
 }
 
 export const make = (options: Options, fetch: typeof globalThis.fetch): LlmBatch.LlmBatch["Service"] => {
-  const { apiKey, dialect, model, provider, requestTimeout } = options
+  const { api, apiKey, dialect, model, provider, requestTimeout } = options
   const { encode, headers, server } = Protocol.make(options)
+  const read = api === "responses" ? Responses.fromJson : Completion.fromJson
   const { "content-type": _, ...common } = headers
   const rest = Rest.make({
     provider,
@@ -40,11 +42,12 @@ export const make = (options: Options, fetch: typeof globalThis.fetch): LlmBatch
     ...Batches.make({
       provider,
       origin: server.origin,
+      endpoint: `/v1${Protocol.pathOf(api)}`,
       rest,
       encode: (request) => encode(request, false),
       decode: (body, model) =>
         Result.mapError(
-          Completion.fromJson(body, {}, model, server, () => 0),
+          read(body, {}, model, server, () => 0),
           (failure) => new LlmError({ provider, ...failure })
         )
     })

@@ -81,7 +81,7 @@ const answerOf = <A, Input, R>(
   return Result.try(() => Schema.encodeUnknownResult(codec)(value)).pipe(
     Result.flatMap((encoded) => encoded),
     Result.mapBoth({
-      onSuccess: (json) => JSON.stringify(response.write(json as Schema.Json)),
+      onSuccess: (json) => JSON.stringify(response.write(json)),
       onFailure: (issue) => invalid(`The value cannot be encoded: ${String(issue)}`)
     })
   )

@@ -61,5 +61,7 @@ const keepInexact = (_key: string, value: unknown, context?: Context): unknown =
  * `JSON.parse`, for a value that is written as JSON again: numbers that a double does not hold keep their digits. Throws
  * as `JSON.parse` does.
  */
-export const parseKeepingDigits = (text: string): unknown =>
-  isSuspicious(text) ? JSON.parse(text, keepInexact) : JSON.parse(text)
+export const parseKeepingDigits = (text: string): unknown => {
+  const value: unknown = JSON.parse(text)
+  return typeof value === "object" && value !== null && isSuspicious(text) ? JSON.parse(text, keepInexact) : value
+}

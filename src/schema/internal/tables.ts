@@ -16,12 +16,12 @@ const keys = { columns: "columns", rows: "rows" } as const
 export type Path = ReadonlyArray<string | number>
 
 /** A table that cannot be read. */
-export interface Problem {
+interface Problem {
   readonly path: Path
   readonly message: string
 }
 
-export interface Tables {
+interface Tables {
   readonly document: SchemaDocument
   /** The answer with lists instead of its tables. Lists that the model wrote as such stay as they are. */
   readonly expand: (answer: unknown) => Result.Result<unknown, Problem>
@@ -260,6 +260,6 @@ const collapse = (plan: Plan, value: Schema.Json): Schema.Json => {
     }
   }
   return plan._tag === "Object" && isNode(value)
-    ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, collapse(plan.of(key), one as Schema.Json)]))
+    ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, collapse(plan.of(key), one)]))
     : value
 }

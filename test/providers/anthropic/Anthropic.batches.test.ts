@@ -128,6 +128,6 @@ describe("Anthropic.layerBatch", () => {
       assert.deepStrictEqual(output.found, ["msgbatch_0"])
       assert.deepStrictEqual(output.counts, { processing: 0, succeeded: 2, errored: 1, canceled: 0, expired: 0 })
       assert.strictEqual(output.cancelled, "canceling")
-      assert.include(String(output.duplicate), "duplicate")
+      assert.include(JSON.stringify(output.duplicate), "duplicate")
     }).pipe(Effect.provide(simulate())))
 })

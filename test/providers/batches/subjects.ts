@@ -5,13 +5,13 @@ import { OpenAi } from "effect-instructor/openai"
 import { AnthropicSimulator, OpenAiSimulator } from "effect-instructor/testing/simulators"
 import type { Subject } from "./suite.ts"
 
-export const openAi: Subject = {
+const openAi: Subject = {
   name: "OpenAI",
   start: OpenAiSimulator.make,
   connect: (connection) => Layer.merge(OpenAi.layerBatch(connection), OpenAi.layer(connection))
 }
 
-export const anthropic: Subject = {
+const anthropic: Subject = {
   name: "Anthropic",
   start: AnthropicSimulator.make,
   connect: (connection) => Layer.merge(Anthropic.layerBatch(connection), Anthropic.layer(connection))

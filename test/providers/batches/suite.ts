@@ -20,7 +20,7 @@ export const echo = Extraction.make({ schema: Schema.Struct({ text: Schema.Strin
 export const texts = (count: number) => Array.from({ length: count }, (_, i) => `text ${i}`)
 export const poll = Schedule.spaced("20 millis")
 
-export const simulate = (subject: Subject, options?: Partial<OpenAiSimulator.Options>) =>
+const simulate = (subject: Subject, options?: Partial<OpenAiSimulator.Options>) =>
   Layer.unwrap(
     Effect.map(
       subject.start({ answer: ({ text }) => ({ text }), ...options }),
@@ -29,12 +29,12 @@ export const simulate = (subject: Subject, options?: Partial<OpenAiSimulator.Opt
     )
   )
 
-export const summary = <A, In>(items: ReadonlyArray<Batch.Item<A, In>>) =>
+const summary = <A, In>(items: ReadonlyArray<Batch.Item<A, In>>) =>
   items.toSorted((a, b) => a.index - b.index).map(({ result }) =>
     Result.isSuccess(result) ? result.success : result.failure.reason._tag
   )
 
-export const list = Stream.runCollect(Stream.unwrap(Effect.map(LlmBatch.LlmBatch, ({ list }) => list)))
+const list = Stream.runCollect(Stream.unwrap(Effect.map(LlmBatch.LlmBatch, ({ list }) => list)))
 
 export const run = (subject: Subject) => {
   const provide = (options?: Partial<OpenAiSimulator.Options>) => simulate(subject, options)

@@ -145,7 +145,7 @@ const validate = Effect.fnUntraced(function*(account: Account, batch: Store.Stor
         `Limit: ${account.settings.enqueuedTokens} enqueued tokens.`
     )
   }
-  return errors as Errors
+  return errors
 })
 
 const work = Effect.fnUntraced(function*(account: Account, batch: Store.StoredBatch) {

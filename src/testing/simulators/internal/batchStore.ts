@@ -38,7 +38,7 @@ export interface StoredBatch {
 }
 
 /** `completed` are answers. All others failed, and some of them because they expired or were cancelled. */
-export interface Counts {
+interface Counts {
   total: number
   completed: number
   failed: number

@@ -40,7 +40,7 @@ export const openAi: Speaker = {
 }
 
 /** The other API of the same server. */
-export const responses: Speaker = {
+const responses: Speaker = {
   ...openAi,
   read: (bodyText, index) => ResponsesRequest.read(bodyText, index),
   refuse: ResponsesRefusal.refuse,

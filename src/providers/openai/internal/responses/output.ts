@@ -87,7 +87,7 @@ const finishReason = ({ incomplete_details, status }: Node, calls: boolean): AiR
   }
 }
 
-export const toUsage = (usage: Node | undefined): Usage.Usage => {
+const toUsage = (usage: Node | undefined): Usage.Usage => {
   if (usage === undefined || !isTokens(usage["input_tokens"]) && !isTokens(usage["output_tokens"])) {
     return Usage.unreported
   }

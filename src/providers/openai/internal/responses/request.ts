@@ -49,7 +49,7 @@ const start = ({ model }: LlmRequest): Node =>
     : { model, store: false }
 
 /** The models that reason. Others refuse to include what they do not have. */
-export const reasons = (model: string): boolean =>
+const reasons = (model: string): boolean =>
   /(?:^|\/)(?:openai\.)?(?:o\d|gpt-(?:[5-9]|\d{2})|gpt-oss|codex)/.test(model) && !model.includes("-chat")
 
 // All requests of an extraction share one output format and one set of parameters, and the schema may be long.

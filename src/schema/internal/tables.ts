@@ -13,7 +13,7 @@ import { hasNull } from "./strictForm.ts"
 /** The keys of a table. */
 const keys = { columns: "columns", rows: "rows" } as const
 
-export type Path = ReadonlyArray<string | number>
+type Path = ReadonlyArray<string | number>
 
 /** A table that cannot be read. */
 interface Problem {

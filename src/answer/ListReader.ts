@@ -165,7 +165,11 @@ export class ListReader {
       if (c === RBRACE) {
         this.#broken = true
         if (this.#lists > 0) this.#problem = brokenAfter
-      } else if (c === RBRACKET && this.#brackets > 0) this.#brackets--
+      } else if (c === RBRACKET) {
+        // What it closes is missing, and a list after it is a piece of that.
+        if (this.#brackets === 0) this.#broken = true
+        else this.#brackets--
+      }
       if (!isSpace(c)) this.#lastTwo = (this.#lastTwo + text[i]!).slice(-2)
       if (!isSpace(c) && this.#found === "nothing") this.#found = "text"
     }

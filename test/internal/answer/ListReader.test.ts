@@ -18,6 +18,14 @@ const readAll = (text: string) => {
 }
 
 describe("ListReader", () => {
+  it("does not take a list after the end of one whose beginning is missing", () => {
+    const reader = new ListReader("items", { maxLength: 1000, maxDepth: 10 })
+    const out: Array<string> = []
+    reader.feed(":\"\n    ],\n    []\n  ]```", out)
+    assert.deepStrictEqual(out, [])
+    assert.strictEqual(reader.end(), "The answer contains no list")
+  })
+
   for (
     const [name, text, texts] of [
       ["skips a list inside a bracket in prose", "The options [as in [\"x\", \"y\"]] are: [\"z\"]", ["\"z\""]],
